@@ -1,0 +1,108 @@
+/**
+ * How: a token for an identity that is already pinned, by whichever mode it names. Nothing here chooses.
+ */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import { AuthError, ModeUnavailable } from "./AuthError.ts"
+import type { AuthMode, Token } from "./AuthMode.ts"
+import type { AuthType, Identity, OAuthM2MIdentity, PatIdentity } from "./Identity.ts"
+import { OAuthM2M } from "./modes/OAuthM2M.ts"
+import { Pat } from "./modes/Pat.ts"
+import * as Recorded from "./Recorded.ts"
+import type { WorkspaceHost } from "./WorkspaceHost.ts"
+
+/**
+ * Acquires tokens for identities.
+ */
+export class Acquisition extends Context.Service<
+  Acquisition,
+  {
+    readonly acquire: (identity: Identity) => Effect.Effect<Token, AuthError>
+    /** What job metadata keeps of the identity. */
+    readonly record: (identity: Identity) => Recorded.Recorded
+    /** The identity that job metadata kept. */
+    readonly recall: (recorded: Recorded.Recorded, instance: WorkspaceHost) => Effect.Effect<Identity, AuthError>
+    /** Forgets what was read for the identity, so that the next token is built from what is there now. */
+    readonly forget: (identity: Identity) => Effect.Effect<void>
+  }
+>()("@flyte-databricks/databricks-auth/Acquisition") {}
+
+interface Modes {
+  readonly pat?: AuthMode<PatIdentity>
+  readonly oauth_m2m?: AuthMode<OAuthM2MIdentity>
+}
+
+const make = (modes: Modes): Acquisition["Service"] => {
+  // The switch gives each mode the identities of its own kind, which a look-up by tag would not.
+  const dispatch = <A>(
+    identity: Identity,
+    use: <I extends Identity>(mode: AuthMode<I>, identity: I) => A,
+    otherwise: () => A
+  ): A => {
+    switch (identity._tag) {
+      case "pat":
+        return modes.pat === undefined ? otherwise() : use(modes.pat, identity)
+      case "oauth_m2m":
+        return modes.oauth_m2m === undefined ? otherwise() : use(modes.oauth_m2m, identity)
+    }
+  }
+  const unserved = (wanted: AuthType) =>
+    new AuthError({
+      reason: new ModeUnavailable({ wanted, from: "The run's pinned identity", served: Object.keys(modes) })
+    })
+  return Acquisition.of({
+    acquire: (identity) =>
+      dispatch<Effect.Effect<Token, AuthError>>(
+        identity,
+        (mode, own) => mode.acquire(own),
+        () => Effect.fail(unserved(identity.authType))
+      ),
+    record: (identity) => ({
+      ...Recorded.empty(identity.instance),
+      authType: Option.some(identity.authType),
+      ...dispatch<Partial<Recorded.Recorded>>(
+        identity,
+        (mode, own) => mode.record(own),
+        () => ({})
+      )
+    }),
+    recall: (recorded, instance) => {
+      const authType = Option.getOrElse(recorded.authType, () => "pat" as const)
+      const mode: AuthMode<PatIdentity> | AuthMode<OAuthM2MIdentity> | undefined =
+        authType === "pat" ? modes.pat : authType === "oauth_m2m" ? modes.oauth_m2m : undefined
+      return mode === undefined
+        ? Effect.fail(unserved(authType))
+        : Effect.andThen(Recorded.checkNames(recorded), (): Effect.Effect<Identity, AuthError> => mode.recall(recorded, instance))
+    },
+    forget: (identity) =>
+      dispatch<Effect.Effect<void>>(
+        identity,
+        (mode, own) => mode.forget(own),
+        () => Effect.void
+      )
+  })
+}
+
+/** Tokens of mode PAT alone. */
+export const layerPat: Layer.Layer<Acquisition, never, Pat> = Layer.effect(
+  Acquisition,
+  Effect.map(Pat, (pat) => make({ pat }))
+)
+
+/** Tokens of mode OAuth M2M alone. */
+export const layerOAuthM2M: Layer.Layer<Acquisition, never, OAuthM2M> = Layer.effect(
+  Acquisition,
+  Effect.map(OAuthM2M, (oauth_m2m) => make({ oauth_m2m }))
+)
+
+/**
+ * Tokens of every mode: runs go on under the identity they began with, whatever auth type is set today.
+ */
+export const layer: Layer.Layer<Acquisition, never, Pat | OAuthM2M> = Layer.effect(
+  Acquisition,
+  Effect.gen(function* () {
+    return make({ pat: yield* Pat, oauth_m2m: yield* OAuthM2M })
+  })
+)

@@ -1,0 +1,254 @@
+/**
+ * Everything that can go wrong between a Flyte task and an `Authorization` header, as one error with a tagged reason.
+ * A message is computed from fields that cannot hold a secret; it names what was looked for, what was found and what
+ * to do. `retryable` says whether the same call may succeed later with nothing changed.
+ */
+import * as Schema from "effect/Schema"
+
+/**
+ * One look at one credential source, as explanations and errors list it.
+ */
+export const Finding = Schema.Struct({
+  source: Schema.String,
+  outcome: Schema.Literals(["used", "absent", "forbidden", "skipped"]),
+  detail: Schema.optionalKey(Schema.String)
+})
+export type Finding = typeof Finding.Type
+
+/**
+ * Lists findings, one a line.
+ */
+export const describeFindings = (findings: ReadonlyArray<Finding>): string =>
+  findings
+    .map(({ source, outcome, detail }) => `  - ${source}: ${outcome}${detail === undefined ? "" : ` (${detail})`}`)
+    .join("\n")
+
+/** A setting, of the environment or of a task, holds something it must not. */
+export class SettingInvalid extends Schema.TaggedError<SettingInvalid>()("SettingInvalid", {
+  setting: Schema.String,
+  value: Schema.String,
+  expected: Schema.String
+}) {
+  readonly retryable = false
+  override get message() {
+    return `${this.setting} is "${this.value}", expected ${this.expected}.`
+  }
+}
+
+/** Neither the task nor the environment names a workspace. */
+export class InstanceMissing extends Schema.TaggedError<InstanceMissing>()("InstanceMissing", {}) {
+  readonly retryable = false
+  override get message() {
+    return (
+      "No Databricks instance: set databricks_instance on the task, " +
+      "or FLYTE_DATABRICKS_INSTANCE on the connector (e.g. dbc-a1b2.cloud.databricks.com)."
+    )
+  }
+}
+
+/** The workspace named is not one that credentials may be sent to. */
+export class InstanceRefused extends Schema.TaggedError<InstanceRefused>()("InstanceRefused", {
+  instance: Schema.String,
+  why: Schema.String,
+  allowed: Schema.Array(Schema.String)
+}) {
+  readonly retryable = false
+  override get message() {
+    const allowed =
+      this.allowed.length === 0
+        ? ""
+        : ` Credentials go only to ${this.allowed.join(", ")}; an operator lists more in FLYTE_DATABRICKS_ALLOWED_INSTANCES.`
+    return `Databricks instance "${this.instance}" is refused: ${this.why}.${allowed}`
+  }
+}
+
+/** The request's namespace, or what the template makes of it, cannot be a namespace. */
+export class NamespaceInvalid extends Schema.TaggedError<NamespaceInvalid>()("NamespaceInvalid", {
+  namespace: Schema.String,
+  template: Schema.String
+}) {
+  readonly retryable = false
+  override get message() {
+    return (
+      `"${this.namespace}", made by FLYTE_DATABRICKS_NAMESPACE_TEMPLATE "${this.template}", is not a Kubernetes namespace: ` +
+      "expected 1 to 63 lower-case letters, digits and hyphens."
+    )
+  }
+}
+
+/** The task sets authentication keys and the operator does not let tasks do so. */
+export class TaskOverrideRefused extends Schema.TaggedError<TaskOverrideRefused>()("TaskOverrideRefused", {
+  keys: Schema.Array(Schema.String)
+}) {
+  readonly retryable = false
+  override get message() {
+    return (
+      `The task sets ${this.keys.join(", ")}, but this connector runs with FLYTE_DATABRICKS_ALLOW_TASK_AUTH_OVERRIDE=false: ` +
+      "remove these settings from the task, or ask the operator to allow them."
+    )
+  }
+}
+
+/** Every source was looked at and none holds a credential. */
+export class CredentialsMissing extends Schema.TaggedError<CredentialsMissing>()("CredentialsMissing", {
+  wanted: Schema.String,
+  looked: Schema.Array(Finding),
+  remedy: Schema.String
+}) {
+  readonly retryable = false
+  override get message() {
+    return `No credentials for ${this.wanted}. Looked at:\n${describeFindings(this.looked)}\n${this.remedy}`
+  }
+}
+
+/** A source holds a credential that is not whole. */
+export class CredentialsBroken extends Schema.TaggedError<CredentialsBroken>()("CredentialsBroken", {
+  source: Schema.String,
+  problem: Schema.String,
+  remedy: Schema.String
+}) {
+  readonly retryable = false
+  override get message() {
+    return `${this.source} ${this.problem}. ${this.remedy} No other credential is tried in its place.`
+  }
+}
+
+/** Kubernetes forbids the connector to look where the credential should be. */
+export class AccessForbidden extends Schema.TaggedError<AccessForbidden>()("AccessForbidden", {
+  source: Schema.String,
+  namespace: Schema.String,
+  resource: Schema.String,
+  resourceName: Schema.optionalKey(Schema.String),
+  verb: Schema.String
+}) {
+  readonly retryable = false
+  override get message() {
+    const names = this.resourceName === undefined ? "" : `, resourceNames: ["${this.resourceName}"]`
+    return (
+      `${this.source} cannot be read: Kubernetes forbids it. Two ways out: give the connector's ServiceAccount the rule ` +
+      `{apiGroups: [""], resources: ["${this.resource}"]${names}, verbs: ["${this.verb}"]} in namespace ${this.namespace}, ` +
+      "or set FLYTE_DATABRICKS_NAMESPACE_IDENTITY=ignore so that namespaces are never looked into."
+    )
+  }
+}
+
+/** Kubernetes did not answer, or not in a way that says anything about the credential. */
+export class KubernetesUnavailable extends Schema.TaggedError<KubernetesUnavailable>()("KubernetesUnavailable", {
+  source: Schema.String,
+  detail: Schema.String
+}) {
+  readonly retryable = true
+  override get message() {
+    return `${this.source} could not be read: ${this.detail}. The identity is left undecided rather than guessed; try again.`
+  }
+}
+
+/** A run pinned to one principal finds another one's credential in its place. */
+export class IdentityChanged extends Schema.TaggedError<IdentityChanged>()("IdentityChanged", {
+  source: Schema.String,
+  expected: Schema.String,
+  found: Schema.String
+}) {
+  readonly retryable = false
+  override get message() {
+    return (
+      `${this.source} holds client id ${this.found}, expected ${this.expected}. ` +
+      `Put the credentials of ${this.expected} back, or drop the demand for it: it is never replaced by another principal.`
+    )
+  }
+}
+
+/** The request or the run names a mode that this service was built without. */
+export class ModeUnavailable extends Schema.TaggedError<ModeUnavailable>()("ModeUnavailable", {
+  wanted: Schema.String,
+  from: Schema.String,
+  served: Schema.Array(Schema.String)
+}) {
+  readonly retryable = false
+  override get message() {
+    return `${this.from} asks for auth type ${this.wanted}, which is not served here: only ${this.served.join(" and ")}.`
+  }
+}
+
+/** The token endpoint said no, in OAuth's words (RFC 6749 §5.2). */
+export class TokenRefused extends Schema.TaggedError<TokenRefused>()("TokenRefused", {
+  endpoint: Schema.String,
+  clientId: Schema.String,
+  source: Schema.String,
+  status: Schema.Int,
+  error: Schema.String,
+  description: Schema.optionalKey(Schema.String),
+  errorId: Schema.optionalKey(Schema.String)
+}) {
+  readonly retryable = false
+  override get message() {
+    const description = this.description === undefined ? "" : `: ${this.description}`
+    const errorId = this.errorId === undefined ? "" : ` (error id ${this.errorId})`
+    return (
+      `${this.endpoint} refused client ${this.clientId} with ${this.status} ${this.error}${description}${errorId}. ` +
+      `Its credentials came from ${this.source}: check that the secret is current and that the service principal belongs to this workspace.`
+    )
+  }
+}
+
+/** The token endpoint could not be reached, or failed in a way that may pass. */
+export class TokenEndpointUnavailable extends Schema.TaggedError<TokenEndpointUnavailable>()(
+  "TokenEndpointUnavailable",
+  {
+    endpoint: Schema.String,
+    detail: Schema.String,
+    attempts: Schema.Int,
+    retryAfterMillis: Schema.optionalKey(Schema.Finite)
+  }
+) {
+  readonly retryable = true
+  override get message() {
+    const times = this.attempts === 1 ? "once" : `${this.attempts} times`
+    return `${this.endpoint} was tried ${times} and gave no token; the last answer: ${this.detail}. Try again.`
+  }
+}
+
+/** The token endpoint said yes, but what it sent is not a token. */
+export class TokenResponseInvalid extends Schema.TaggedError<TokenResponseInvalid>()("TokenResponseInvalid", {
+  endpoint: Schema.String,
+  status: Schema.Int,
+  problem: Schema.String
+}) {
+  readonly retryable = false
+  override get message() {
+    return (
+      `${this.endpoint} answered ${this.status}, but ${this.problem}. ` +
+      "Check that the instance is a Databricks workspace and that no proxy or login page answers in its place."
+    )
+  }
+}
+
+export const Reason = Schema.Union([
+  SettingInvalid,
+  InstanceMissing,
+  InstanceRefused,
+  NamespaceInvalid,
+  TaskOverrideRefused,
+  CredentialsMissing,
+  CredentialsBroken,
+  AccessForbidden,
+  KubernetesUnavailable,
+  IdentityChanged,
+  ModeUnavailable,
+  TokenRefused,
+  TokenEndpointUnavailable,
+  TokenResponseInvalid
+])
+export type Reason = typeof Reason.Type
+
+/**
+ * The package's one public error.
+ */
+export class AuthError extends Schema.TaggedError<AuthError>()("AuthError", { reason: Reason }) {
+  override get message() {
+    return this.reason.message
+  }
+  get retryable(): boolean {
+    return this.reason.retryable
+  }
+}

@@ -1,0 +1,69 @@
+/**
+ * What a mode is: the places it may find a credential in, strongest claim first, and how it turns one into a token.
+ * The first step (who) runs once, at submit; the second (how) runs for an identity that is already pinned, and cannot
+ * choose another.
+ */
+import type * as Duration from "effect/Duration"
+import type * as Effect from "effect/Effect"
+import type * as Redacted from "effect/Redacted"
+import type { AuthError } from "./AuthError.ts"
+import type { AuthRequest } from "./AuthRequest.ts"
+import type { AuthType, Identity } from "./Identity.ts"
+import type { Recorded } from "./Recorded.ts"
+import type { WorkspaceHost } from "./WorkspaceHost.ts"
+
+/**
+ * A source holds nothing for this request: selection may look at the next. Broken, forbidden and unavailable are not
+ * absent; they are errors.
+ */
+export interface Absent {
+  readonly _tag: "Absent"
+  readonly detail: string
+}
+
+/**
+ * A source holds a whole credential. `builtFrom` is the secret that it will be built from, to tell a rotated one from
+ * the one before.
+ */
+export interface Found<out I> {
+  readonly _tag: "Found"
+  readonly identity: I
+  readonly builtFrom: Redacted.Redacted<string>
+}
+
+/**
+ * One place a credential may be in.
+ */
+export interface CredentialSource<out I> {
+  /** Whose credential it is: that of the workflow's namespace, or the connector's, shared by all. */
+  readonly tenancy: "namespace" | "connector"
+  readonly describe: (request: AuthRequest) => string
+  /** What to do so that this source holds a credential. */
+  readonly remedy: (request: AuthRequest) => string
+  /** A source of tenancy `namespace` is asked only where the request has one. */
+  readonly look: (request: AuthRequest, namespace: string) => Effect.Effect<Absent | Found<I>, AuthError>
+}
+
+/**
+ * A bearer token, how long it lasts, and what it was built from.
+ */
+export interface Token {
+  readonly value: Redacted.Redacted<string>
+  readonly lifetime: Duration.Duration
+  readonly builtFrom: Redacted.Redacted<string>
+}
+
+/**
+ * One way to be somebody on Databricks.
+ */
+export interface AuthMode<I extends Identity> {
+  readonly authType: AuthType
+  readonly sources: ReadonlyArray<CredentialSource<I>>
+  /** What job metadata keeps of an identity, enough for `recall` to rebuild exactly it. */
+  readonly record: (identity: I) => Partial<Recorded>
+  /** The identity that was recorded, by this connector or by Flyte's own. */
+  readonly recall: (recorded: Recorded, instance: WorkspaceHost) => Effect.Effect<I, AuthError>
+  readonly acquire: (identity: I) => Effect.Effect<Token, AuthError>
+  /** Forgets what was read for this identity: its token was refused, so its credential may have been rotated. */
+  readonly forget: (identity: I) => Effect.Effect<void>
+}

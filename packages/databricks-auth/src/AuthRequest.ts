@@ -1,0 +1,122 @@
+/**
+ * One request for an identity, with every setting resolved: the task's, else the environment's, else the default.
+ */
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Predicate from "effect/Predicate"
+import { AuthError, InstanceMissing, NamespaceInvalid, TaskOverrideRefused } from "./AuthError.ts"
+import type { ConnectorSettings, NamespaceIdentity } from "./ConnectorSettings.ts"
+import { AuthType } from "./Identity.ts"
+import { isNamespace, isObjectName } from "./internal/kubernetesNames.ts"
+import { invalid, nonBlank, oneOf } from "./internal/settings.ts"
+import { admit, type WorkspaceHost } from "./WorkspaceHost.ts"
+
+/**
+ * What a caller knows of a task: where it runs, and the settings it carries (`custom` of a Flyte task template).
+ */
+export interface TaskContext {
+  readonly namespace?: string
+  readonly project?: string
+  readonly domain?: string
+  readonly org?: string
+  readonly custom?: unknown
+}
+
+/**
+ * What selection works on.
+ */
+export interface AuthRequest {
+  readonly instance: WorkspaceHost
+  /** The namespace whose Secrets and ServiceAccounts count; none where the request has none. */
+  readonly namespace: Option.Option<string>
+  /** The auth type that is set, and by whom; none: auto-detect. */
+  readonly authType: Option.Option<{ readonly value: AuthType; readonly from: string }>
+  /** The client id that the task demands: no other principal will do. */
+  readonly clientId: Option.Option<string>
+  readonly tokenSecretName: string
+  readonly oauthSecretName: string
+  readonly namespaceIdentity: NamespaceIdentity
+}
+
+const authKeys = [
+  "databricksAuthType",
+  "databricksClientId",
+  "databricksTokenSecret",
+  "databricksOauthSecret",
+  "databricksOidcTokenFile",
+  "databricksOidcAudience"
+] as const
+
+/**
+ * Resolves a task's settings against the operator's. The instance passes the allow-list here, before any credential is
+ * looked at.
+ */
+export const make = Effect.fnUntraced(function* (
+  settings: ConnectorSettings["Service"],
+  context: TaskContext
+): Effect.fn.Return<AuthRequest, AuthError> {
+  const task = taskSettings(context.custom)
+  if (!settings.allowTaskAuthOverride) yield* refuseOverrides(task)
+
+  const instance = Option.orElse(yield* task("databricksInstance"), () => settings.instance)
+  if (Option.isNone(instance)) return yield* new AuthError({ reason: new InstanceMissing() })
+
+  const authType = yield* task("databricksAuthType")
+  return {
+    instance: yield* admit(instance.value, settings.allowedInstances),
+    namespace: yield* identityNamespace(settings.namespaceTemplate, context),
+    authType: Option.isSome(authType)
+      ? Option.some({
+          value: yield* oneOf("databricksAuthType of the task", AuthType.literals)(authType.value),
+          from: "databricksAuthType of the task"
+        })
+      : Option.map(settings.authType, (value) => ({ value, from: "FLYTE_DATABRICKS_AUTH_TYPE" })),
+    clientId: yield* task("databricksClientId"),
+    tokenSecretName: yield* secretName(task, "databricksTokenSecret", settings.tokenSecretName),
+    oauthSecretName: yield* secretName(task, "databricksOauthSecret", settings.oauthSecretName),
+    namespaceIdentity: settings.namespaceIdentity
+  }
+})
+
+type TaskSettings = (key: string) => Effect.Effect<Option.Option<string>, AuthError>
+
+const taskSettings =
+  (custom: unknown): TaskSettings =>
+  (key) => {
+    const value = Predicate.isObject(custom) && Object.hasOwn(custom, key) ? Reflect.get(custom, key) : undefined
+    if (value === undefined || value === null) return Effect.succeedNone
+    return Predicate.isString(value)
+      ? Effect.succeed(nonBlank(value))
+      : Effect.fail(invalid(`${key} of the task`, typeof value, "text"))
+  }
+
+const refuseOverrides = Effect.fnUntraced(function* (task: TaskSettings): Effect.fn.Return<void, AuthError> {
+  const given = yield* Effect.filter(authKeys, (key) => Effect.map(task(key), Option.isSome))
+  if (given.length > 0) yield* new AuthError({ reason: new TaskOverrideRefused({ keys: given }) })
+})
+
+const secretName = Effect.fnUntraced(function* (
+  task: TaskSettings,
+  key: string,
+  byDefault: string
+): Effect.fn.Return<string, AuthError> {
+  const name = Option.getOrElse(yield* task(key), () => byDefault)
+  return isObjectName(name) ? name : yield* invalid(`${key} of the task`, name, "the name of a Kubernetes Secret")
+})
+
+const identityNamespace = Effect.fnUntraced(function* (
+  template: string,
+  context: TaskContext
+): Effect.fn.Return<Option.Option<string>, AuthError> {
+  const parts: Record<string, string> = {
+    namespace: context.namespace?.trim() ?? "",
+    project: context.project?.trim() ?? "",
+    domain: context.domain?.trim() ?? "",
+    org: context.org?.trim() ?? ""
+  }
+  const namespace = template.replaceAll(/\{(\w+)\}/g, (_, name: string) => parts[name] ?? "").trim()
+  if (namespace === "") return Option.none()
+  return isNamespace(namespace)
+    ? Option.some(namespace)
+    : yield* new AuthError({ reason: new NamespaceInvalid({ namespace: namespace.slice(0, 100), template }) })
+})

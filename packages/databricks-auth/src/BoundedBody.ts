@@ -1,0 +1,35 @@
+/**
+ * Response bodies of servers we do not run, read up to a limit: a body without end must not fill the memory.
+ */
+import * as Data from "effect/Data"
+import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
+import type * as HttpClientError from "effect/http/HttpClientError"
+import type * as HttpClientResponse from "effect/http/HttpClientResponse"
+
+/**
+ * The body is larger than the limit.
+ */
+export class BodyTooLarge extends Data.TaggedError("BodyTooLarge")<{ readonly limit: number }> {
+  override get message() {
+    return `the body is larger than ${this.limit} bytes`
+  }
+}
+
+/**
+ * The body as text. Reading stops at the limit, and the connection with it.
+ */
+export const text = Effect.fnUntraced(function* (
+  response: HttpClientResponse.HttpClientResponse,
+  limit: number
+): Effect.fn.Return<string, BodyTooLarge | HttpClientError.HttpClientError> {
+  const decoder = new TextDecoder()
+  let body = ""
+  let size = 0
+  yield* Stream.runForEach(response.stream, (chunk) => {
+    size += chunk.byteLength
+    body += decoder.decode(chunk, { stream: true })
+    return size > limit ? Effect.fail(new BodyTooLarge({ limit })) : Effect.void
+  })
+  return body + decoder.decode()
+})

@@ -1,0 +1,168 @@
+/**
+ * The boundary. `resolve` decides who a task is; `getHeader` gives the header for exactly that identity. Whatever calls
+ * Databricks knows nothing else about authentication.
+ */
+import type * as Config from "effect/Config"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import type * as FileSystem from "effect/FileSystem"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import type * as Path from "effect/Path"
+import * as Redacted from "effect/Redacted"
+import type * as HttpClient from "effect/http/HttpClient"
+import * as Acquisition from "./Acquisition.ts"
+import type { AuthError, Finding } from "./AuthError.ts"
+import type { Token } from "./AuthMode.ts"
+import * as AuthRequest from "./AuthRequest.ts"
+import * as ConnectorSecrets from "./ConnectorSecrets.ts"
+import * as ConnectorSettings from "./ConnectorSettings.ts"
+import type { Identity } from "./Identity.ts"
+import type { Kubernetes } from "./Kubernetes.ts"
+import * as OAuthM2M from "./modes/OAuthM2M.ts"
+import * as Pat from "./modes/Pat.ts"
+import type { Recorded } from "./Recorded.ts"
+import * as Selection from "./Selection.ts"
+import * as ClientCredentialsSource from "./sources/ClientCredentialsSource.ts"
+import * as NamespaceSecrets from "./sources/NamespaceSecrets.ts"
+import * as PatSource from "./sources/PatSource.ts"
+import * as TokenCache from "./TokenCache.ts"
+import * as TokenEndpoint from "./TokenEndpoint.ts"
+import { admit } from "./WorkspaceHost.ts"
+
+/**
+ * Who a task is on Databricks, and how that was found out. Neither holds a secret.
+ */
+export interface Resolved {
+  readonly identity: Identity
+  /** The namespace that was looked into for it. */
+  readonly namespace: Option.Option<string>
+  readonly explanation: ReadonlyArray<Finding>
+}
+
+/**
+ * Decides who a task is, and gives the header for a pinned identity.
+ */
+export class DatabricksAuth extends Context.Service<
+  DatabricksAuth,
+  {
+    /** Who this task is. Called at submit, once per run. */
+    readonly resolve: (task: AuthRequest.TaskContext) => Effect.Effect<Resolved, AuthError>
+    /** The header for a pinned identity. The cache is looked into when this is called. */
+    readonly getHeader: (credential: TokenCache.Credential) => Effect.Effect<TokenCache.AuthHeader, AuthError>
+    /** Databricks refused this header: the next one is built anew from the same source, for the same identity. */
+    readonly invalidate: (
+      credential: TokenCache.Credential,
+      refused: TokenCache.AuthHeader
+    ) => Effect.Effect<void>
+    /**
+     * What job metadata is to keep of who a run is. Of tokens it is a PAT alone, because older connectors need it to
+     * poll, and only where the operator lets it be written.
+     */
+    readonly record: (resolved: Resolved) => Effect.Effect<Recorded, AuthError>
+    /** Who a run was submitted as. Nothing is resolved again: the identity is the one that was recorded, or an error. */
+    readonly recall: (recorded: Recorded) => Effect.Effect<TokenCache.Credential, AuthError>
+  }
+>()("@flyte-databricks/databricks-auth/DatabricksAuth") {}
+
+/**
+ * The boundary over any selection and acquisition.
+ */
+export const layerSelected: Layer.Layer<
+  DatabricksAuth,
+  never,
+  Selection.Selection | Acquisition.Acquisition | ConnectorSettings.ConnectorSettings
+> = Layer.effect(
+  DatabricksAuth,
+  Effect.gen(function* () {
+    const settings = yield* ConnectorSettings.ConnectorSettings
+    const selection = yield* Selection.Selection
+    const acquisition = yield* Acquisition.Acquisition
+
+    const patLifetime = Duration.fromInputUnsafe(yield* Pat.PatLifetime)
+
+    const acquire = ({ identity, storedToken }: TokenCache.Credential, refused: boolean): Effect.Effect<Token, AuthError> =>
+      storedToken === undefined || refused
+        ? acquisition.acquire(identity)
+        : Effect.succeed(Pat.tokenOf(storedToken, patLifetime))
+    const cache = yield* TokenCache.make(acquire)
+
+    return DatabricksAuth.of({
+      resolve: Effect.fn("DatabricksAuth.resolve")(function* (task) {
+        const request = yield* AuthRequest.make(settings, task)
+        const { identity, explanation, builtFrom } = yield* selection.select(request)
+        yield* cache.retire({ identity }, builtFrom)
+        return { identity, namespace: request.namespace, explanation }
+      }),
+      getHeader: cache.get,
+      invalidate: (credential, refused) =>
+        Effect.andThen(acquisition.forget(credential.identity), cache.invalidate(credential, refused)),
+      record: Effect.fnUntraced(function* ({ identity, namespace }) {
+        const recorded: Recorded = { ...acquisition.record(identity), namespace }
+        if (identity._tag !== "pat" || !settings.persistPat) return recorded
+        const { authorization } = yield* cache.get({ identity })
+        const token = Redacted.make(Redacted.value(authorization).slice("Bearer ".length), { label: "PAT" })
+        return { ...recorded, authToken: Option.some(token) }
+      }),
+      recall: Effect.fnUntraced(function* (recorded) {
+        const instance = yield* admit(recorded.instance, settings.allowedInstances)
+        const identity = yield* acquisition.recall(recorded, instance)
+        return identity._tag === "pat" && Option.isSome(recorded.authToken)
+          ? { identity, storedToken: recorded.authToken.value }
+          : { identity }
+      })
+    })
+  })
+).pipe(Layer.provide(TokenCache.layerEntries))
+
+/**
+ * PAT and nothing else: no other credential is among the requirements.
+ */
+export const layerPat: Layer.Layer<
+  DatabricksAuth,
+  never,
+  PatSource.PatSource | ConnectorSettings.ConnectorSettings
+> = layerSelected.pipe(Layer.provide([Selection.layerPat, Acquisition.layerPat]), Layer.provide(Pat.layer))
+
+/**
+ * OAuth M2M and nothing else: no other credential is among the requirements.
+ */
+export const layerOAuthM2M: Layer.Layer<
+  DatabricksAuth,
+  never,
+  | ClientCredentialsSource.ClientCredentialsSource
+  | TokenEndpoint.TokenEndpoint
+  | ConnectorSettings.ConnectorSettings
+> = layerSelected.pipe(
+  Layer.provide([Selection.layerOAuthM2M, Acquisition.layerOAuthM2M]),
+  Layer.provide(OAuthM2M.layer)
+)
+
+/**
+ * Every mode: the auth type that the task or the environment sets, else the strongest that is reachable.
+ */
+export const layer: Layer.Layer<
+  DatabricksAuth,
+  never,
+  | PatSource.PatSource
+  | ClientCredentialsSource.ClientCredentialsSource
+  | TokenEndpoint.TokenEndpoint
+  | ConnectorSettings.ConnectorSettings
+> = layerSelected.pipe(
+  Layer.provide([Selection.layer, Acquisition.layer]),
+  Layer.provide([Pat.layer, OAuthM2M.layer])
+)
+
+/**
+ * Every mode, as the environment configures it.
+ */
+export const layerConfig: Layer.Layer<
+  DatabricksAuth | ConnectorSettings.ConnectorSettings,
+  AuthError | Config.ConfigError,
+  Kubernetes | HttpClient.HttpClient | FileSystem.FileSystem | Path.Path
+> = layer.pipe(
+  Layer.provide([PatSource.layer, ClientCredentialsSource.layer, TokenEndpoint.layer]),
+  Layer.provide([NamespaceSecrets.layer, ConnectorSecrets.layer]),
+  Layer.provideMerge(ConnectorSettings.layerConfig)
+)

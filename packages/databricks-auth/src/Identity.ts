@@ -1,0 +1,114 @@
+/**
+ * Who a Flyte task is on Databricks: a mode, a principal where it is known, and where the credential came from. An
+ * identity holds no secret; it is what submit pins, what the job's metadata stores, and what a token is acquired for.
+ */
+import * as Schema from "effect/Schema"
+import { WorkspaceHost } from "./WorkspaceHost.ts"
+
+/**
+ * What an operator or a task may set; nothing set means auto-detect.
+ */
+export const AuthType = Schema.Literals(["pat", "oauth_m2m", "oidc_federation"])
+export type AuthType = typeof AuthType.Type
+
+/**
+ * The credential is a Secret of the workflow's namespace.
+ */
+export const NamespaceSecret = Schema.TaggedStruct("NamespaceSecret", {
+  namespace: Schema.String,
+  name: Schema.String
+})
+export type NamespaceSecret = typeof NamespaceSecret.Type
+
+/**
+ * The credential is configured once on the connector and shared by the namespaces that bring none.
+ */
+export const ConnectorLevel = Schema.TaggedStruct("ConnectorLevel", {})
+export type ConnectorLevel = typeof ConnectorLevel.Type
+
+/**
+ * Another connector submitted the run and did not record where its credential came from. It looked at the namespace
+ * Secret first and at the connector level second, and so do we.
+ */
+export const Unrecorded = Schema.TaggedStruct("Unrecorded", {
+  namespace: Schema.Option(Schema.String),
+  name: Schema.String
+})
+export type Unrecorded = typeof Unrecorded.Type
+
+export const Origin = Schema.Union([NamespaceSecret, ConnectorLevel, Unrecorded])
+export type Origin = typeof Origin.Type
+
+/**
+ * Names an origin the way errors, logs and tables show it.
+ */
+export const describeOrigin = (origin: Origin): string => {
+  switch (origin._tag) {
+    case "NamespaceSecret":
+      return `Secret ${origin.namespace}/${origin.name}`
+    case "ConnectorLevel":
+      return "connector"
+    case "Unrecorded":
+      return "not recorded at submit"
+  }
+}
+
+// The parts are a host, enum words, Kubernetes names and a client id: none holds a NUL.
+const cacheKey = (...parts: ReadonlyArray<string>): string => parts.join("\u0000")
+
+const originKey = (origin: Origin): string => {
+  switch (origin._tag) {
+    case "NamespaceSecret":
+      return cacheKey("namespace", origin.namespace, origin.name)
+    case "ConnectorLevel":
+      return "connector"
+    case "Unrecorded":
+      return cacheKey("unrecorded", origin.namespace._tag === "Some" ? `=${origin.namespace.value}` : "", origin.name)
+  }
+}
+
+/**
+ * A personal access token. Whose it is, Databricks alone knows.
+ */
+export class PatIdentity extends Schema.TaggedClass<PatIdentity>()("pat", {
+  instance: WorkspaceHost,
+  origin: Origin
+}) {
+  readonly authType = "pat"
+  #key: string | undefined
+  /** Equal for two identities exactly when they may share a token. */
+  get key(): string {
+    return (this.#key ??= cacheKey(this._tag, this.instance, originKey(this.origin)))
+  }
+  get principal(): string {
+    return "owner of the PAT"
+  }
+}
+
+/**
+ * A service principal that authenticates with client credentials. The client id is absent only where another
+ * connector submitted the run without recording it.
+ */
+export class OAuthM2MIdentity extends Schema.TaggedClass<OAuthM2MIdentity>()("oauth_m2m", {
+  instance: WorkspaceHost,
+  clientId: Schema.Option(Schema.String),
+  origin: Origin
+}) {
+  readonly authType = "oauth_m2m"
+  #key: string | undefined
+  /** Equal for two identities exactly when they may share a token. */
+  get key(): string {
+    return (this.#key ??= cacheKey(
+      this._tag,
+      this.instance,
+      this.clientId._tag === "Some" ? `=${this.clientId.value}` : "",
+      originKey(this.origin)
+    ))
+  }
+  get principal(): string {
+    return this.clientId._tag === "Some" ? this.clientId.value : "not recorded at submit"
+  }
+}
+
+export const Identity = Schema.Union([PatIdentity, OAuthM2MIdentity])
+export type Identity = typeof Identity.Type

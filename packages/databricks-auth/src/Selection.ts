@@ -1,0 +1,179 @@
+/**
+ * Who: the one rule by which a request gets its identity. The sources of the modes in question are looked at in order,
+ * and what each answers decides:
+ *
+ * | answer                        | explicit auth type | auto-detect                                      |
+ * | ----------------------------- | ------------------ | ------------------------------------------------ |
+ * | absent                        | next source        | next source                                      |
+ * | present and whole             | it is the identity | it is the identity                               |
+ * | present but broken            | error              | error                                            |
+ * | forbidden by Kubernetes       | error              | next source, with a warning once per namespace   |
+ * | unavailable                   | error, retryable   | error, retryable                                 |
+ *
+ * So a request never ends up with a weaker or a shared identity because a stronger one of its own could not be read.
+ */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as MutableHashSet from "effect/MutableHashSet"
+import * as Option from "effect/Option"
+import type * as Redacted from "effect/Redacted"
+import { AuthError, CredentialsMissing, type Finding, ModeUnavailable } from "./AuthError.ts"
+import type { CredentialSource } from "./AuthMode.ts"
+import type { AuthRequest } from "./AuthRequest.ts"
+import type { AuthType, Identity } from "./Identity.ts"
+import { OAuthM2M } from "./modes/OAuthM2M.ts"
+import { Pat } from "./modes/Pat.ts"
+
+/**
+ * Who a request is, and how that was found out.
+ */
+export interface Resolution {
+  readonly identity: Identity
+  readonly explanation: ReadonlyArray<Finding>
+  readonly builtFrom: Redacted.Redacted<string>
+}
+
+/**
+ * Decides who a request is. There is one layer for each explicit auth type, which cannot reach another mode's
+ * credentials because it does not require them; one that detects; and one that does as the request says.
+ */
+export class Selection extends Context.Service<
+  Selection,
+  {
+    readonly select: (request: AuthRequest) => Effect.Effect<Resolution, AuthError>
+  }
+>()("@flyte-databricks/databricks-auth/Selection") {}
+
+type Sources = ReadonlyArray<CredentialSource<Identity>>
+
+const walk = Effect.fnUntraced(function* (
+  request: AuthRequest,
+  sources: Sources,
+  wanted: Option.Option<AuthType>,
+  warn: (error: AuthError) => Effect.Effect<void>
+): Effect.fn.Return<Resolution, AuthError> {
+  const findings: Array<Finding> = []
+  for (const source of sources) {
+    const name = source.describe(request)
+    const namespace = Option.getOrElse(request.namespace, () => "")
+    const skip = whySkipped(source, request)
+    if (skip !== undefined) {
+      findings.push({ source: name, outcome: "skipped", detail: skip })
+      continue
+    }
+    const answer = yield* source.look(request, namespace).pipe(
+      Effect.catchReason("AuthError", "AccessForbidden", (_, error) =>
+        Option.isSome(wanted)
+          ? Effect.fail(error)
+          : Effect.as(warn(error), { _tag: "Forbidden" as const })
+      )
+    )
+    switch (answer._tag) {
+      case "Found":
+        return {
+          identity: answer.identity,
+          explanation: [...findings, { source: name, outcome: "used" }],
+          builtFrom: answer.builtFrom
+        }
+      case "Absent":
+        findings.push({ source: name, outcome: "absent", detail: answer.detail })
+        break
+      case "Forbidden":
+        findings.push({ source: name, outcome: "forbidden", detail: "the connector has no right to read it" })
+        break
+    }
+  }
+  return yield* new AuthError({
+    reason: new CredentialsMissing({
+      wanted: Option.match(wanted, {
+        onNone: () => "any auth type (auto-detect)",
+        onSome: (authType) => `auth type ${authType}`
+      }),
+      looked: findings,
+      remedy: `To mend it, ${sources
+        .filter((source) => whySkipped(source, request) === undefined)
+        .map((source) => source.remedy(request))
+        .join("; or ")}.`
+    })
+  })
+})
+
+const whySkipped = (source: CredentialSource<Identity>, request: AuthRequest): string | undefined => {
+  if (source.tenancy === "connector") {
+    return request.namespaceIdentity === "require"
+      ? "shared by namespaces, and FLYTE_DATABRICKS_NAMESPACE_IDENTITY is require"
+      : undefined
+  }
+  if (request.namespaceIdentity === "ignore") return "FLYTE_DATABRICKS_NAMESPACE_IDENTITY is ignore"
+  return Option.isNone(request.namespace) ? "the request has no namespace" : undefined
+}
+
+// More namespaces than this do not fit into a cluster; past it a warning may be repeated.
+const warningsRemembered = 10_000
+
+const makeWarnOnce = (): ((error: AuthError) => Effect.Effect<void>) => {
+  const seen = MutableHashSet.empty<string>()
+  return (error) =>
+    Effect.suspend(() => {
+      if (MutableHashSet.has(seen, error.message)) return Effect.void
+      if (MutableHashSet.size(seen) >= warningsRemembered) MutableHashSet.clear(seen)
+      MutableHashSet.add(seen, error.message)
+      return Effect.logWarning(error.message)
+    })
+}
+
+const makeExplicit = (authType: AuthType, sources: Sources): Selection["Service"] =>
+  Selection.of({
+    select: Effect.fnUntraced(function* (request) {
+      if (Option.isSome(request.authType) && request.authType.value.value !== authType) {
+        return yield* unserved(request.authType.value, [authType])
+      }
+      return yield* walk(request, sources, Option.some(authType), () => Effect.void)
+    })
+  })
+
+const makeAutoDetect = (sources: Sources): Selection["Service"] => {
+  const warn = makeWarnOnce()
+  return Selection.of({ select: (request) => walk(request, sources, Option.none(), warn) })
+}
+
+const unserved = (wanted: { readonly value: AuthType; readonly from: string }, served: ReadonlyArray<string>) =>
+  new AuthError({ reason: new ModeUnavailable({ wanted: wanted.value, from: wanted.from, served }) })
+
+/** PAT and nothing else. */
+export const layerPat: Layer.Layer<Selection, never, Pat> = Layer.effect(
+  Selection,
+  Effect.map(Pat, (mode) => makeExplicit("pat", mode.sources))
+)
+
+/** OAuth M2M and nothing else. */
+export const layerOAuthM2M: Layer.Layer<Selection, never, OAuthM2M> = Layer.effect(
+  Selection,
+  Effect.map(OAuthM2M, (mode) => makeExplicit("oauth_m2m", mode.sources))
+)
+
+/**
+ * What the request says: its auth type where one is set, else the strongest mode that is reachable.
+ */
+export const layer: Layer.Layer<Selection, never, Pat | OAuthM2M> = Layer.effect(
+  Selection,
+  Effect.gen(function* () {
+    const pat = yield* Pat
+    const oauthM2M = yield* OAuthM2M
+    const explicit: Partial<Record<AuthType, Selection["Service"]>> = {
+      pat: makeExplicit("pat", pat.sources),
+      oauth_m2m: makeExplicit("oauth_m2m", oauthM2M.sources)
+    }
+    const autoDetect = makeAutoDetect([...oauthM2M.sources, ...pat.sources])
+    return Selection.of({
+      select: Effect.fnUntraced(function* (request) {
+        if (Option.isNone(request.authType)) return yield* autoDetect.select(request)
+        const selection = explicit[request.authType.value.value]
+        return selection === undefined
+          ? yield* unserved(request.authType.value, Object.keys(explicit))
+          : yield* selection.select(request)
+      })
+    })
+  })
+)

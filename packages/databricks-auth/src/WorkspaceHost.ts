@@ -1,0 +1,150 @@
+/**
+ * The Databricks workspace a credential may be sent to. A workflow author chooses the instance, so this fence is
+ * passed before any credential is read: a host that is not on the allow-list never sees one.
+ */
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import { AuthError, InstanceRefused } from "./AuthError.ts"
+
+/**
+ * A workspace in canonical form: `host[:port]` for HTTPS, `http://host[:port]` for a loopback stand-in.
+ */
+export const WorkspaceHost = Schema.String.pipe(Schema.brand("@flyte-databricks/databricks-auth/WorkspaceHost"))
+export type WorkspaceHost = typeof WorkspaceHost.Type
+
+/**
+ * The domains under which Databricks runs workspaces, on all of its clouds.
+ */
+export const databricksDomains: ReadonlyArray<string> = [
+  "*.cloud.databricks.com",
+  "*.cloud.databricks.us",
+  "*.azuredatabricks.net",
+  "*.databricks.azure.us",
+  "*.databricks.azure.cn",
+  "*.gcp.databricks.com"
+]
+
+/**
+ * Where requests to this workspace go, without a trailing slash.
+ */
+export const baseUrl = (host: WorkspaceHost): string => (host.startsWith("http://") ? host : `https://${host}`)
+
+interface Parsed {
+  readonly scheme: "http" | "https"
+  readonly hostname: string
+  readonly port: string
+}
+
+const loopbackNames: ReadonlySet<string> = new Set(["localhost", "127.0.0.1", "[::1]"])
+
+const dnsName = /^(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$/
+
+// A last label of digits is what makes a browser or a resolver read a name as an IPv4 address (WHATWG URL §3.5).
+const isIpAddress = (hostname: string): boolean =>
+  hostname.startsWith("[") || /(^|\.)(\d+|0x[0-9a-f]*)$/.test(hostname)
+
+/**
+ * Reads `host`, `host:port` and either with a scheme. The answer is what is wrong, where something is.
+ */
+const parse = (input: string): Parsed | string => {
+  const matched = /^(?:([a-zA-Z][a-zA-Z0-9+.-]*):\/\/)?(.*)$/s.exec(input.trim())
+  const scheme = (matched?.[1] ?? "https").toLowerCase()
+  // Workspace URLs are pasted from a browser, where they end in a slash.
+  const authority = (matched?.[2] ?? "").replace(/\/$/, "")
+  if (scheme !== "https" && scheme !== "http") return `the scheme ${scheme}:// is not https://`
+  if (authority.includes("@")) return "it carries user information (an @)"
+  if (/[/\\]/.test(authority)) return "it has a path"
+  if (/[?#]/.test(authority)) return "it has a query or a fragment"
+  const parts = /^(\[[0-9a-fA-F:.]+\]|[^:[\]]+)(?::(\d{1,5}))?$/.exec(authority)
+  if (parts === null) return "it is not a host name"
+  const hostname = parts[1]!.toLowerCase()
+  const port = parts[2] === undefined ? "" : String(Number(parts[2]))
+  if (port !== "" && (Number(port) === 0 || Number(port) > 65535)) return `the port ${port} does not exist`
+  if (!isIpAddress(hostname) && !dnsName.test(hostname)) return "it is not a host name"
+  if (scheme === "http" && !loopbackNames.has(hostname)) {
+    return "http:// is for loopback hosts alone; a workspace is reached over https://"
+  }
+  return { scheme, hostname, port: port === (scheme === "https" ? "443" : "80") ? "" : port }
+}
+
+const canonical = (parsed: Parsed): WorkspaceHost =>
+  WorkspaceHost.make(
+    `${parsed.scheme === "http" ? "http://" : ""}${parsed.hostname}${parsed.port === "" ? "" : `:${parsed.port}`}`
+  )
+
+/**
+ * Hosts that credentials may be sent to: exact instances, and `*.` wildcards for the names below a domain.
+ */
+export interface AllowList {
+  readonly patterns: ReadonlyArray<string>
+  readonly allows: (host: WorkspaceHost) => boolean
+}
+
+/**
+ * Reads the operator's patterns; each is an instance or `*.` and a domain.
+ */
+export const allowList = Effect.fnUntraced(function* (
+  patterns: ReadonlyArray<string>
+): Effect.fn.Return<AllowList, AuthError> {
+  const exact = new Set<string>()
+  const suffixes: Array<{ readonly domain: string; readonly port: string }> = []
+  for (const pattern of patterns) {
+    const wildcard = pattern.startsWith("*.")
+    const parsed = parse(wildcard ? pattern.slice(2) : pattern)
+    const problem =
+      typeof parsed === "string"
+        ? parsed
+        : wildcard && isIpAddress(parsed.hostname)
+          ? "a wildcard needs a domain, not an address"
+          : undefined
+    if (typeof parsed === "string" || problem !== undefined) {
+      return yield* refuse(pattern, `${problem ?? ""} (in FLYTE_DATABRICKS_ALLOWED_INSTANCES)`, [])
+    }
+    if (wildcard) suffixes.push({ domain: `.${parsed.hostname}`, port: parsed.port })
+    else exact.add(canonical(parsed))
+  }
+  const allows = (host: WorkspaceHost): boolean => {
+    if (exact.has(host)) return true
+    const parsed = parse(host)
+    if (typeof parsed === "string" || parsed.scheme === "http" || isIpAddress(parsed.hostname)) return false
+    return suffixes.some(({ domain, port }) => parsed.port === port && parsed.hostname.endsWith(domain))
+  }
+  return { patterns, allows }
+})
+
+/**
+ * The canonical form of an instance, whoever may use it; what is wrong with it, where it is not one.
+ */
+export const canonicalize = Effect.fnUntraced(function* (input: string): Effect.fn.Return<WorkspaceHost, AuthError> {
+  const parsed = parse(input)
+  return typeof parsed === "string" ? yield* refuse(input, parsed, []) : canonical(parsed)
+})
+
+/**
+ * The instance in canonical form, if credentials may be sent to it.
+ */
+export const admit = Effect.fnUntraced(function* (
+  input: string,
+  list: AllowList
+): Effect.fn.Return<WorkspaceHost, AuthError> {
+  const parsed = parse(input)
+  if (typeof parsed === "string") return yield* refuse(input, parsed, list.patterns)
+  const host = canonical(parsed)
+  if (list.allows(host)) return host
+  const why = isIpAddress(parsed.hostname)
+    ? "an IP address is allowed only where the operator lists it"
+    : "it is not on the allow-list"
+  return yield* refuse(input, why, list.patterns)
+})
+
+const refuse = (input: string, why: string, allowed: ReadonlyArray<string>): AuthError =>
+  new AuthError({ reason: new InstanceRefused({ instance: printable(input), why, allowed }) })
+
+// Somebody may have pasted a URL with a password in it: what stands before an @ or after the host is not repeated.
+const printable = (input: string): string =>
+  input
+    .trim()
+    .replace(/^([a-zA-Z][a-zA-Z0-9+.-]*:\/\/)?.*@/s, "$1…@")
+    .replace(/[?#].*$/s, "…")
+    .replace(/[^\x20-\x7e…]/g, "�")
+    .slice(0, 120)

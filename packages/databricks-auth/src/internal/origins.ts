@@ -1,0 +1,107 @@
+/**
+ * The two places that PATs and client credentials share: a Secret of the workflow's namespace, and the connector.
+ */
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import { AuthError, CredentialsMissing } from "../AuthError.ts"
+import type { Absent, CredentialSource, Found } from "../AuthMode.ts"
+import type { AuthRequest } from "../AuthRequest.ts"
+import { ConnectorLevel, describeOrigin, type Identity, NamespaceSecret, type Origin } from "../Identity.ts"
+import type { Recorded } from "../Recorded.ts"
+import { describeSecret } from "../sources/NamespaceSecrets.ts"
+
+const namespaceOf = (request: AuthRequest): string => Option.getOrElse(request.namespace, () => "(none)")
+
+type Built<I> = Omit<Found<I>, "_tag">
+
+/**
+ * A Secret of the workflow's namespace as a source.
+ */
+export const namespaceSecret = <I extends Identity, Credential>(options: {
+  readonly name: (request: AuthRequest) => string
+  readonly keys: ReadonlyArray<string>
+  readonly absence: string
+  readonly read: (namespace: string, name: string) => Effect.Effect<Option.Option<Credential>, AuthError>
+  readonly found: (request: AuthRequest, origin: Origin, credential: Credential) => Effect.Effect<Built<I>, AuthError>
+}): CredentialSource<I> => ({
+  tenancy: "namespace",
+  describe: (request) => describeSecret(namespaceOf(request), options.name(request)),
+  remedy: (request) =>
+    `kubectl create secret generic ${options.name(request)} --namespace ${namespaceOf(request)} ` +
+    options.keys.map((key) => `--from-literal=${key}=…`).join(" "),
+  look: Effect.fnUntraced(function* (request, namespace): Effect.fn.Return<Absent | Found<I>, AuthError> {
+    const name = options.name(request)
+    const credential = yield* options.read(namespace, name)
+    if (Option.isNone(credential)) return { _tag: "Absent", detail: options.absence }
+    const origin = NamespaceSecret.make({ namespace, name })
+    return { _tag: "Found", ...(yield* options.found(request, origin, credential.value)) }
+  })
+})
+
+/**
+ * What is configured on the connector as a source.
+ */
+export const connectorLevel = <I extends Identity, Credential>(options: {
+  readonly name: string
+  readonly read: (request: AuthRequest) => Effect.Effect<Option.Option<Credential>, AuthError>
+  readonly found: (request: AuthRequest, origin: Origin, credential: Credential) => Effect.Effect<Built<I>, AuthError>
+}): CredentialSource<I> => ({
+  tenancy: "connector",
+  describe: () => `${options.name} of the connector`,
+  remedy: () => `set ${options.name} on the connector`,
+  look: Effect.fnUntraced(function* (request): Effect.fn.Return<Absent | Found<I>, AuthError> {
+    const credential = yield* options.read(request)
+    if (Option.isNone(credential)) return { _tag: "Absent", detail: "not set" }
+    return { _tag: "Found", ...(yield* options.found(request, ConnectorLevel.make({}), credential.value)) }
+  })
+})
+
+/**
+ * Does something with the namespace Secret that an origin names, where it names one.
+ */
+export const ofNamespace = <A, E>(
+  origin: Origin,
+  use: (namespace: string, name: string) => Effect.Effect<Option.Option<A>, E>
+): Effect.Effect<Option.Option<A>, E> => {
+  switch (origin._tag) {
+    case "NamespaceSecret":
+      return use(origin.namespace, origin.name)
+    case "Unrecorded":
+      return Option.isSome(origin.namespace) ? use(origin.namespace.value, origin.name) : Effect.succeedNone
+    case "ConnectorLevel":
+      return Effect.succeedNone
+  }
+}
+
+/**
+ * The error of a pinned identity whose credential is no longer where it was.
+ */
+export const missingNow = (what: string, origin: Origin, connectorSource: string): AuthError => {
+  const source = sourceOf(origin, connectorSource)
+  return new AuthError({
+    reason: new CredentialsMissing({
+      wanted: `${what} from ${describeOrigin(origin)}`,
+      looked: [{ source, outcome: "absent" }],
+      remedy: "The identity is pinned to this source: put the credential back."
+    })
+  })
+}
+
+/**
+ * The source that an origin names, as errors do.
+ */
+export const sourceOf = (origin: Origin, connectorSource: string): string =>
+  origin._tag === "NamespaceSecret" ? describeSecret(origin.namespace, origin.name) : `${connectorSource} of the connector`
+
+/**
+ * An origin in job metadata, beside the namespace: the Secret's name for one of a namespace, no name for the connector's.
+ */
+export const recordOrigin = (origin: Origin): Partial<Recorded> => {
+  switch (origin._tag) {
+    case "NamespaceSecret":
+    case "Unrecorded":
+      return { oauthSecretName: Option.some(origin.name) }
+    case "ConnectorLevel":
+      return {}
+  }
+}

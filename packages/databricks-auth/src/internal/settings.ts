@@ -1,0 +1,62 @@
+/**
+ * Reading a setting: blank counts as unset, values are trimmed.
+ */
+import * as Config from "effect/Config"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import { AuthError, SettingInvalid } from "../AuthError.ts"
+
+/**
+ * The trimmed value; none where it is blank.
+ */
+export const nonBlank = (value: string): Option.Option<string> => {
+  const trimmed = value.trim()
+  return trimmed === "" ? Option.none() : Option.some(trimmed)
+}
+
+/**
+ * A variable of the environment that may be unset.
+ */
+export const variable = (name: string): Config.Config<Option.Option<string>> =>
+  Config.option(Config.String(name)).pipe(Config.map(Option.flatMap(nonBlank)))
+
+/**
+ * The error of a setting that holds something else than it should.
+ */
+export const invalid = (setting: string, value: string, expected: string): AuthError =>
+  new AuthError({ reason: new SettingInvalid({ setting, value: shown(value), expected }) })
+
+/**
+ * One of the given words.
+ */
+export const oneOf = <const Words extends ReadonlyArray<string>>(setting: string, words: Words) =>
+  Effect.fnUntraced(function* (value: string): Effect.fn.Return<Words[number], AuthError> {
+    const found = words.find((word) => word === value)
+    return found ?? (yield* invalid(setting, value, listWords(words)))
+  })
+
+/**
+ * A switch, in the words that Kubernetes manifests and shells use for it.
+ */
+export const flag = Effect.fnUntraced(function* (setting: string, value: string): Effect.fn.Return<boolean, AuthError> {
+  switch (value.toLowerCase()) {
+    case "true":
+    case "1":
+    case "yes":
+    case "on":
+      return true
+    case "false":
+    case "0":
+    case "no":
+    case "off":
+      return false
+    default:
+      return yield* invalid(setting, value, "true or false")
+  }
+})
+
+const listWords = (words: ReadonlyArray<string>): string => `${words.slice(0, -1).join(", ")} or ${words.at(-1)}`
+
+// A secret in the wrong variable is a common slip; what looks like one is not repeated.
+const shown = (value: string): string =>
+  /^(dapi|dose|eyJ)/.test(value) ? "(looks like a secret, not shown)" : value.slice(0, 100)

@@ -1,0 +1,111 @@
+/**
+ * OAuth machine-to-machine: a service principal's client credentials (RFC 6749 §4.4), from a Secret of the workflow's
+ * namespace, else the connector's.
+ */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Equal from "effect/Equal"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import { AuthError, IdentityChanged } from "../AuthError.ts"
+import type { AuthMode } from "../AuthMode.ts"
+import type { AuthRequest } from "../AuthRequest.ts"
+import { ConnectorLevel, NamespaceSecret, OAuthM2MIdentity, type Origin, Unrecorded } from "../Identity.ts"
+import { connectorLevel, missingNow, namespaceSecret, ofNamespace, recordOrigin, sourceOf } from "../internal/origins.ts"
+import type { Recorded } from "../Recorded.ts"
+import { type ClientCredentials, ClientCredentialsSource } from "../sources/ClientCredentialsSource.ts"
+import { TokenEndpoint } from "../TokenEndpoint.ts"
+import type { WorkspaceHost } from "../WorkspaceHost.ts"
+
+/**
+ * Mode OAuth M2M.
+ */
+export class OAuthM2M extends Context.Service<OAuthM2M, AuthMode<OAuthM2MIdentity>>()(
+  "@flyte-databricks/databricks-auth/modes/OAuthM2M"
+) {}
+
+const source = "FLYTE_DATABRICKS_CLIENT_ID and FLYTE_DATABRICKS_CLIENT_SECRET"
+
+export const layer: Layer.Layer<OAuthM2M, never, ClientCredentialsSource | TokenEndpoint> = Layer.effect(
+  OAuthM2M,
+  Effect.gen(function* () {
+    const credentials = yield* ClientCredentialsSource
+    const tokenEndpoint = yield* TokenEndpoint
+
+    const read = Effect.fnUntraced(function* (origin: Origin) {
+      switch (origin._tag) {
+        case "NamespaceSecret":
+          return yield* credentials.namespaceSecret(origin.namespace, origin.name)
+        case "ConnectorLevel":
+          return yield* credentials.connector(Option.none())
+        case "Unrecorded": {
+          const own = yield* ofNamespace(origin, credentials.namespaceSecret)
+          return Option.isSome(own) ? own : yield* credentials.connector(Option.none())
+        }
+      }
+    })
+
+    // Flyte's connector records its own client id also where a namespace's Secret overrode it. So that id says nothing
+    // about who the run is, unless this connector wrote it, which for its own pair names no Secret.
+    const recall = Effect.fnUntraced(function* (recorded: Recorded, instance: WorkspaceHost) {
+      const { clientId, namespace, oauthSecretName: name } = recorded
+      if (Option.isNone(name)) return new OAuthM2MIdentity({ instance, clientId, origin: ConnectorLevel.make({}) })
+      const isOwn = Option.isSome(clientId) && Equal.equals(clientId, yield* credentials.connectorClientId)
+      if (Option.isSome(namespace) && !isOwn) {
+        const origin = NamespaceSecret.make({ namespace: namespace.value, name: name.value })
+        return new OAuthM2MIdentity({ instance, clientId, origin })
+      }
+      const origin = Unrecorded.make({ namespace, name: name.value })
+      return new OAuthM2MIdentity({ instance, clientId: Option.isSome(namespace) ? Option.none() : clientId, origin })
+    })
+
+    return OAuthM2M.of({
+      authType: "oauth_m2m",
+      record: ({ clientId, origin }) => ({ clientId, ...recordOrigin(origin) }),
+      recall,
+      sources: [
+        namespaceSecret({
+          name: (request) => request.oauthSecretName,
+          keys: ["client_id", "client_secret"],
+          absence: credentials.absence,
+          read: credentials.namespaceSecret,
+          found
+        }),
+        connectorLevel({ name: source, read: (request) => credentials.connector(request.clientId), found })
+      ],
+      acquire: Effect.fnUntraced(function* (identity) {
+        const pair = yield* read(identity.origin)
+        if (Option.isNone(pair)) return yield* missingNow("client credentials", identity.origin, source)
+        yield* demand(identity.clientId, pair.value, identity.origin)
+        return yield* tokenEndpoint.clientCredentials({
+          instance: identity.instance,
+          source: sourceOf(identity.origin, source),
+          ...pair.value
+        })
+      }),
+      forget: ({ origin }) =>
+        Effect.asVoid(ofNamespace(origin, (namespace, name) => Effect.asSome(credentials.forget(namespace, name))))
+    })
+  })
+)
+
+const found = Effect.fnUntraced(function* (request: AuthRequest, origin: Origin, pair: ClientCredentials) {
+  yield* demand(request.clientId, pair, origin)
+  return {
+    identity: new OAuthM2MIdentity({ instance: request.instance, clientId: Option.some(pair.clientId), origin }),
+    builtFrom: pair.clientSecret
+  }
+})
+
+// A task that names a client id, and a run that was submitted as one, get that principal or an error.
+const demand = Effect.fnUntraced(function* (
+  clientId: Option.Option<string>,
+  pair: ClientCredentials,
+  origin: Origin
+): Effect.fn.Return<void, AuthError> {
+  if (Option.isSome(clientId) && clientId.value !== pair.clientId) {
+    yield* new AuthError({
+      reason: new IdentityChanged({ source: sourceOf(origin, source), expected: clientId.value, found: pair.clientId })
+    })
+  }
+})

@@ -1,0 +1,103 @@
+/**
+ * Personal access tokens: a Secret of the workflow's namespace, else the connector's.
+ */
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import type * as Redacted from "effect/Redacted"
+import type { AuthMode, Token } from "../AuthMode.ts"
+import { ConnectorSettings } from "../ConnectorSettings.ts"
+import { ConnectorLevel, NamespaceSecret, type Origin, PatIdentity, Unrecorded } from "../Identity.ts"
+import { connectorLevel, missingNow, namespaceSecret, ofNamespace, recordOrigin } from "../internal/origins.ts"
+import type { Recorded } from "../Recorded.ts"
+import { PatSource } from "../sources/PatSource.ts"
+
+/**
+ * Mode PAT.
+ */
+export class Pat extends Context.Service<Pat, AuthMode<PatIdentity>>()(
+  "@flyte-databricks/databricks-auth/modes/Pat"
+) {}
+
+/**
+ * How long a PAT that was read from its source is used before it is read again: a PAT says nothing about when it
+ * expires, and a rotated one is to be picked up without a restart.
+ */
+export const PatLifetime = Context.Reference<Duration.Input>("@flyte-databricks/databricks-auth/modes/PatLifetime", {
+  defaultValue: () => "5 minutes"
+})
+
+const source = "FLYTE_DATABRICKS_ACCESS_TOKEN"
+
+export const layer: Layer.Layer<Pat, never, PatSource | ConnectorSettings> = Layer.effect(
+  Pat,
+  Effect.gen(function* () {
+    const pats = yield* PatSource
+    const settings = yield* ConnectorSettings
+    const lifetime = Duration.fromInputUnsafe(yield* PatLifetime)
+
+    const read = Effect.fnUntraced(function* (origin: Origin) {
+      switch (origin._tag) {
+        case "NamespaceSecret":
+          return yield* pats.namespaceSecret(origin.namespace, origin.name)
+        case "ConnectorLevel":
+          return yield* pats.connector
+        case "Unrecorded": {
+          const own = yield* ofNamespace(origin, pats.namespaceSecret)
+          return Option.isSome(own) ? own : yield* pats.connector
+        }
+      }
+    })
+
+    // Flyte's connector records the name of the OAuth Secret with every PAT, where it means nothing; this one uses the
+    // field for the PAT's own Secret, and leaves it out for the connector's PAT. The stored token tells them apart.
+    const originOf = (recorded: Recorded): Origin => {
+      const { namespace, oauthSecretName, tokenSecretName } = recorded
+      const own = Option.isSome(recorded.authType) && Option.isNone(tokenSecretName)
+      if (own && Option.isNone(oauthSecretName)) return ConnectorLevel.make({})
+      const isOAuth = Option.contains(settings.oauthSecretName)(oauthSecretName) || Option.contains("databricks-oauth")(oauthSecretName)
+      if (own && Option.isSome(oauthSecretName) && Option.isSome(namespace) && !(isOAuth && Option.isSome(recorded.authToken))) {
+        return NamespaceSecret.make({ namespace: namespace.value, name: oauthSecretName.value })
+      }
+      return Unrecorded.make({ namespace, name: Option.getOrElse(tokenSecretName, () => settings.tokenSecretName) })
+    }
+
+    return Pat.of({
+      authType: "pat",
+      record: ({ origin }) => recordOrigin(origin),
+      recall: (recorded, instance) => Effect.succeed(new PatIdentity({ instance, origin: originOf(recorded) })),
+      sources: [
+        namespaceSecret({
+          name: (request) => request.tokenSecretName,
+          keys: ["token"],
+          absence: pats.absence,
+          read: pats.namespaceSecret,
+          found: (request, origin, token) =>
+            Effect.succeed({ identity: new PatIdentity({ instance: request.instance, origin }), builtFrom: token })
+        }),
+        connectorLevel({
+          name: source,
+          read: () => pats.connector,
+          found: (request, origin, token) =>
+            Effect.succeed({ identity: new PatIdentity({ instance: request.instance, origin }), builtFrom: token })
+        })
+      ],
+      acquire: Effect.fnUntraced(function* (identity) {
+        const token = yield* read(identity.origin)
+        return Option.isSome(token) ? tokenOf(token.value, lifetime) : yield* missingNow("PAT", identity.origin, source)
+      }),
+      forget: ({ origin }) => Effect.asVoid(ofNamespace(origin, (namespace, name) => Effect.asSome(pats.forget(namespace, name))))
+    })
+  })
+)
+
+/**
+ * A PAT as a token: used until it is due to be read again.
+ */
+export const tokenOf = (value: Redacted.Redacted<string>, lifetime: Duration.Duration): Token => ({
+  value,
+  lifetime,
+  builtFrom: value
+})

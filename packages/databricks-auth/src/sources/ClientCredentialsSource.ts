@@ -1,0 +1,133 @@
+/**
+ * Where client credentials come from, and nothing else. A pair is taken whole from one source: a client id of one is
+ * never joined with a secret of another.
+ */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
+import { AuthError, CredentialsBroken } from "../AuthError.ts"
+import { ConnectorSecrets } from "../ConnectorSecrets.ts"
+import { present } from "../internal/secretData.ts"
+import { describeSecret, NamespaceSecrets } from "./NamespaceSecrets.ts"
+
+/**
+ * A service principal's client id and secret.
+ */
+export interface ClientCredentials {
+  readonly clientId: string
+  readonly clientSecret: Redacted.Redacted<string>
+}
+
+/**
+ * The narrow source of mode OAuth M2M.
+ */
+export class ClientCredentialsSource extends Context.Service<
+  ClientCredentialsSource,
+  {
+    readonly namespaceSecret: (
+      namespace: string,
+      name: string
+    ) => Effect.Effect<Option.Option<ClientCredentials>, AuthError>
+    /** The connector's pair. A client id that the task names without a pair to go with it is half of one. */
+    readonly connector: (taskClientId: Option.Option<string>) => Effect.Effect<Option.Option<ClientCredentials>, AuthError>
+    /** The connector's client id, whether or not there is a secret to go with it. */
+    readonly connectorClientId: Effect.Effect<Option.Option<string>, AuthError>
+    readonly absence: string
+    readonly forget: (namespace: string, name: string) => Effect.Effect<void>
+  }
+>()("@flyte-databricks/databricks-auth/sources/ClientCredentialsSource") {}
+
+// The families are one source with two spellings. First hit wins for each half, as for every setting.
+const families = ["FLYTE_DATABRICKS", "DATABRICKS"] as const
+
+export const layer: Layer.Layer<ClientCredentialsSource, never, NamespaceSecrets | ConnectorSecrets> = Layer.effect(
+  ClientCredentialsSource,
+  Effect.gen(function* () {
+    const namespaceSecrets = yield* NamespaceSecrets
+    const connectorSecrets = yield* ConnectorSecrets
+
+    const namespaceSecret = Effect.fnUntraced(function* (namespace: string, name: string) {
+      const data = yield* namespaceSecrets.read(namespace, name)
+      if (Option.isNone(data)) return Option.none()
+      const pair = yield* present(describeSecret(namespace, name), data.value, ["client_id", "client_secret"])
+      return Option.some({ clientId: Redacted.value(pair.client_id), clientSecret: pair.client_secret })
+    })
+
+    const half = (suffix: "CLIENT_ID" | "CLIENT_SECRET") =>
+      Effect.forEach(families, (family) =>
+        Effect.map(connectorSecrets.find(`${family}_${suffix}`), Option.map((found) => ({ ...found, family })))
+      )
+
+    const connector = Effect.fnUntraced(function* (taskClientId: Option.Option<string>) {
+      const ids = yield* half("CLIENT_ID")
+      const secrets = yield* half("CLIENT_SECRET")
+      const id = Option.firstSomeOf(ids)
+      const secret = Option.firstSomeOf(secrets)
+      if (Option.isNone(id) && Option.isNone(secret)) {
+        return Option.isNone(taskClientId)
+          ? Option.none()
+          : yield* halfPair(`The client id ${taskClientId.value} of the task`, "has neither a client secret nor a JWT file to go with it")
+      }
+      if (Option.isNone(secret)) {
+        const place = Option.match(id, { onNone: () => "", onSome: ({ place }) => ` (from ${place})` })
+        return yield* halfPair(
+          `The connector's client id${place}`,
+          "has neither a client secret nor a JWT file to go with it"
+        )
+      }
+      if (Option.isNone(id)) {
+        return yield* halfPair(`The connector's client secret (from ${secret.value.place})`, "has no client id to go with it")
+      }
+      const clientId = Redacted.value(id.value.value)
+      const sibling = ids.find((other) => Option.isSome(other) && other.value.family === secret.value.family)
+      if (sibling !== undefined && Option.isSome(sibling) && Redacted.value(sibling.value.value) !== clientId) {
+        return yield* halfPair(
+          `The connector's client id (from ${id.value.place})`,
+          `has no secret of its own: the one from ${secret.value.place} belongs to the client id from ${sibling.value.place}`
+        )
+      }
+      return Option.some({ clientId, clientSecret: secret.value.value })
+    })
+
+    return ClientCredentialsSource.of({
+      namespaceSecret,
+      connector,
+      connectorClientId: Effect.map(half("CLIENT_ID"), (ids) =>
+        Option.map(Option.firstSomeOf(ids), ({ value }) => Redacted.value(value))
+      ),
+      absence: namespaceSecrets.absence,
+      forget: namespaceSecrets.forget
+    })
+  })
+)
+
+const halfPair = (source: string, problem: string): AuthError =>
+  new AuthError({
+    reason: new CredentialsBroken({
+      source,
+      problem,
+      remedy:
+        "Set both FLYTE_DATABRICKS_CLIENT_ID and FLYTE_DATABRICKS_CLIENT_SECRET on the connector, or neither."
+    })
+  })
+
+/**
+ * Pairs in memory: those of namespaces by `namespace/name`, and the connector's.
+ */
+export const layerMemory = (pairs: {
+  readonly namespaces?: Readonly<Record<string, ClientCredentials>>
+  readonly connector?: ClientCredentials
+}): Layer.Layer<ClientCredentialsSource> =>
+  Layer.succeed(
+    ClientCredentialsSource,
+    ClientCredentialsSource.of({
+      namespaceSecret: (namespace, name) =>
+        Effect.succeed(Option.fromNullishOr(pairs.namespaces?.[`${namespace}/${name}`])),
+      connector: () => Effect.succeed(Option.fromNullishOr(pairs.connector)),
+      connectorClientId: Effect.succeed(Option.fromNullishOr(pairs.connector?.clientId)),
+      absence: "not found",
+      forget: () => Effect.void
+    })
+  )

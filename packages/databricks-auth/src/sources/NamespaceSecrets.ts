@@ -1,0 +1,80 @@
+/**
+ * Secrets of workflow namespaces, kept for a short time: a submit looks at a Secret twice (who, then how), and many
+ * submits of one namespace come together.
+ */
+import * as Cache from "effect/Cache"
+import * as Context from "effect/Context"
+import * as Data from "effect/Data"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import { AccessForbidden, AuthError, KubernetesUnavailable } from "../AuthError.ts"
+import { Kubernetes, type KubernetesError, type SecretData } from "../Kubernetes.ts"
+
+/**
+ * How long a Secret that was read counts as current. One that is missing is looked for again sooner, since somebody
+ * may be creating it right now; a failure is never kept.
+ */
+export const SecretTimeToLive = Context.Reference<{ readonly present: Duration.Input; readonly absent: Duration.Input }>(
+  "@flyte-databricks/databricks-auth/SecretTimeToLive",
+  { defaultValue: () => ({ present: "30 seconds", absent: "5 seconds" }) }
+)
+
+/**
+ * Reads a namespace's Secret, telling absent from forbidden from unavailable.
+ */
+export class NamespaceSecrets extends Context.Service<
+  NamespaceSecrets,
+  {
+    readonly read: (namespace: string, name: string) => Effect.Effect<Option.Option<SecretData>, AuthError>
+    /** Why a Secret that is not there is not there. */
+    readonly absence: string
+    /** Forgets what was read, so that the next read asks Kubernetes. */
+    readonly forget: (namespace: string, name: string) => Effect.Effect<void>
+  }
+>()("@flyte-databricks/databricks-auth/sources/NamespaceSecrets") {}
+
+class SecretPath extends Data.Class<{ readonly namespace: string; readonly name: string }> {}
+
+/**
+ * Names a Secret the way errors and explanations do.
+ */
+export const describeSecret = (namespace: string, name: string): string => `Secret ${name} in namespace ${namespace}`
+
+export const layer: Layer.Layer<NamespaceSecrets, never, Kubernetes> = Layer.effect(
+  NamespaceSecrets,
+  Effect.gen(function* () {
+    const kubernetes = yield* Kubernetes
+    const timeToLive = yield* SecretTimeToLive
+    const cache = yield* Cache.makeWith(
+      ({ namespace, name }: SecretPath) =>
+        kubernetes
+          .readSecret(namespace, name)
+          .pipe(Effect.mapError((error) => classify(error, namespace, name))),
+      {
+        capacity: 10_000,
+        timeToLive: (exit) =>
+          Exit.isFailure(exit) ? 0 : Option.isSome(exit.value) ? timeToLive.present : timeToLive.absent
+      }
+    )
+    return NamespaceSecrets.of({
+      read: (namespace, name) => Cache.get(cache, new SecretPath({ namespace, name })),
+      absence: Option.isSome(kubernetes.cluster) ? "not found" : "no Kubernetes is configured",
+      forget: (namespace, name) => Cache.invalidate(cache, new SecretPath({ namespace, name }))
+    })
+  })
+)
+
+const classify = (error: KubernetesError, namespace: string, name: string): AuthError => {
+  const source = describeSecret(namespace, name)
+  switch (error.reason._tag) {
+    case "Forbidden":
+      return new AuthError({
+        reason: new AccessForbidden({ source, namespace, resource: "secrets", resourceName: name, verb: "get" })
+      })
+    case "Unavailable":
+      return new AuthError({ reason: new KubernetesUnavailable({ source, detail: error.reason.detail }) })
+  }
+}

@@ -1,0 +1,68 @@
+/**
+ * Where personal access tokens come from, and nothing else: what builds on this source can reach no other credential.
+ */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import type * as Redacted from "effect/Redacted"
+import type { AuthError } from "../AuthError.ts"
+import { ConnectorSecrets } from "../ConnectorSecrets.ts"
+import { present } from "../internal/secretData.ts"
+import { describeSecret, NamespaceSecrets } from "./NamespaceSecrets.ts"
+
+/**
+ * The narrow source of mode PAT.
+ */
+export class PatSource extends Context.Service<
+  PatSource,
+  {
+    readonly namespaceSecret: (
+      namespace: string,
+      name: string
+    ) => Effect.Effect<Option.Option<Redacted.Redacted<string>>, AuthError>
+    readonly connector: Effect.Effect<Option.Option<Redacted.Redacted<string>>, AuthError>
+    readonly absence: string
+    readonly forget: (namespace: string, name: string) => Effect.Effect<void>
+  }
+>()("@flyte-databricks/databricks-auth/sources/PatSource") {}
+
+export const layer: Layer.Layer<PatSource, never, NamespaceSecrets | ConnectorSecrets> = Layer.effect(
+  PatSource,
+  Effect.gen(function* () {
+    const namespaceSecrets = yield* NamespaceSecrets
+    const connectorSecrets = yield* ConnectorSecrets
+    return PatSource.of({
+      namespaceSecret: Effect.fnUntraced(function* (namespace, name) {
+        const data = yield* namespaceSecrets.read(namespace, name)
+        if (Option.isNone(data)) return Option.none()
+        const { token } = yield* present(describeSecret(namespace, name), data.value, ["token"])
+        return Option.some(token)
+      }),
+      connector: Effect.map(
+        connectorSecrets.find("FLYTE_DATABRICKS_ACCESS_TOKEN"),
+        Option.map(({ value }) => value)
+      ),
+      absence: namespaceSecrets.absence,
+      forget: namespaceSecrets.forget
+    })
+  })
+)
+
+/**
+ * PATs in memory: those of namespaces by `namespace/name`, and the connector's.
+ */
+export const layerMemory = (tokens: {
+  readonly namespaces?: Readonly<Record<string, Redacted.Redacted<string>>>
+  readonly connector?: Redacted.Redacted<string>
+}): Layer.Layer<PatSource> =>
+  Layer.succeed(
+    PatSource,
+    PatSource.of({
+      namespaceSecret: (namespace, name) =>
+        Effect.succeed(Option.fromNullishOr(tokens.namespaces?.[`${namespace}/${name}`])),
+      connector: Effect.succeed(Option.fromNullishOr(tokens.connector)),
+      absence: "not found",
+      forget: () => Effect.void
+    })
+  )
