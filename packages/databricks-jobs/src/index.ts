@@ -1,1 +1,6 @@
-export {}
+export * as JobMetadata from "./JobMetadata.ts"
+export * as JobsClient from "./JobsClient.ts"
+export * as JobsError from "./JobsError.ts"
+export * as JobSpec from "./JobSpec.ts"
+export * as RunId from "./RunId.ts"
+export * as RunState from "./RunState.ts"

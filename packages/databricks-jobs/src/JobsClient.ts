@@ -1,0 +1,207 @@
+/**
+ * The Databricks Jobs API 2.1, as far as one run needs it: submit, get, cancel. Each call is made as an identity that
+ * was decided before; who that is and where its token comes from, `DatabricksAuth` knows alone.
+ */
+import type { AuthError } from "@flyte-databricks/databricks-auth/AuthError"
+import { DatabricksAuth } from "@flyte-databricks/databricks-auth/DatabricksAuth"
+import type { Credential } from "@flyte-databricks/databricks-auth/TokenCache"
+import { baseUrl } from "@flyte-databricks/databricks-auth/WorkspaceHost"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as HttpClient from "effect/http/HttpClient"
+import * as HttpClientRequest from "effect/http/HttpClientRequest"
+import * as Layer from "effect/Layer"
+import * as Ref from "effect/Ref"
+import * as Schema from "effect/Schema"
+import { type Asked, read, refusesToken } from "./internal/apiAnswer.ts"
+import * as apiRequest from "./internal/apiRequest.ts"
+import { integer } from "./internal/losslessJson.ts"
+import type { Identity } from "@flyte-databricks/databricks-auth/Identity"
+import { JobsError, RunNotFound } from "./JobsError.ts"
+import { RunId, RunIdFromJson } from "./RunId.ts"
+import { RunState } from "./RunState.ts"
+
+/** A run as `runs/get` tells of it. */
+export const Run = Schema.Struct({
+  ...RunState.fields,
+  job_id: Schema.optionalKey(RunIdFromJson),
+  run_page_url: Schema.optionalKey(Schema.NullOr(Schema.String))
+})
+export type Run = typeof Run.Type
+
+/** Submits, follows and cancels runs. */
+export class JobsClient extends Context.Service<
+  JobsClient,
+  {
+    /**
+     * Starts a run. The same idempotency token, of at most 64 characters, gives the run that it started the first time;
+     * one that the body carries already gives way to it.
+     */
+    readonly submit: (
+      credential: Credential,
+      body: Schema.JsonObject,
+      idempotencyToken: string
+    ) => Effect.Effect<RunId, JobsError | AuthError>
+    /** How a run is doing. */
+    readonly get: (credential: Credential, runId: RunId) => Effect.Effect<Run, JobsError | AuthError>
+    /** Asks Databricks to stop a run, which takes its time. */
+    readonly cancel: (credential: Credential, runId: RunId) => Effect.Effect<void, JobsError | AuthError>
+  }
+>()("@flyte-databricks/databricks-jobs/JobsClient") {}
+
+/** How long one request may take, its answer's last byte included. */
+export const RequestTimeout = Context.Reference<Duration.Input>("@flyte-databricks/databricks-jobs/RequestTimeout", {
+  defaultValue: () => "5 seconds"
+})
+
+/** How much of an answer is read. A run with a hundred tasks has some 300 KB. */
+export const BodyLimit = Context.Reference<number>("@flyte-databricks/databricks-jobs/BodyLimit", {
+  defaultValue: () => 4 * 1024 * 1024
+})
+
+const Submitted = Schema.Struct({ run_id: RunIdFromJson })
+
+/** The Jobs API over HTTP. */
+export const layer: Layer.Layer<JobsClient, never, HttpClient.HttpClient | DatabricksAuth> = Layer.effect(
+  JobsClient,
+  Effect.gen(function* () {
+    const auth = yield* DatabricksAuth
+    const client = yield* HttpClient.HttpClient
+    const timeout = Duration.fromInputUnsafe(yield* RequestTimeout)
+    const bodyLimit = yield* BodyLimit
+
+    const send = apiRequest.make(client, timeout, bodyLimit)
+
+    const call = Effect.fnUntraced(function* <A>(
+      credential: Credential,
+      request: HttpClientRequest.HttpClientRequest,
+      schema: Schema.Codec<A, unknown>,
+      operation: string,
+      runId?: RunId
+    ): Effect.fn.Return<A, JobsError | AuthError> {
+      const { instance, principal } = credential.identity
+      const asked: Asked = { operation, instance, principal, ...(runId === undefined ? {} : { runId }) }
+      const header = yield* auth.getHeader(credential)
+      const answer = yield* send(request, asked, header)
+      if (!refusesToken(answer)) return yield* Effect.fromResult(read(answer, schema))
+      // Revoked or rotated since it was cached: once more, with a new one for the same identity.
+      yield* auth.invalidate(credential, header)
+      const again = yield* send(request, asked, yield* auth.getHeader(credential))
+      return yield* Effect.fromResult(read(again, schema))
+    })
+
+    const url = ({ identity }: Credential, path: string) => `${baseUrl(identity.instance)}/api/2.1/jobs/${path}`
+
+    return JobsClient.of({
+      submit: Effect.fn("JobsClient.submit")(function* (credential, body, idempotencyToken) {
+        const request = post(url(credential, "runs/submit"), { ...body, idempotency_token: idempotencyToken })
+        return (yield* call(credential, request, Submitted, "submit a run")).run_id
+      }),
+      get: Effect.fn("JobsClient.get")(function* (credential, runId) {
+        const request = HttpClientRequest.get(url(credential, "runs/get"), { urlParams: { run_id: runId } }).pipe(
+          HttpClientRequest.acceptJson
+        )
+        return yield* call(credential, request, Run, `get run ${runId}`, runId)
+      }),
+      cancel: Effect.fn("JobsClient.cancel")(function* (credential, runId) {
+        const request = post(url(credential, "runs/cancel"), { run_id: integer(runId) })
+        yield* call(credential, request, Schema.Json, `cancel run ${runId}`, runId)
+      })
+    })
+  })
+)
+
+const post = (url: string, body: object): HttpClientRequest.HttpClientRequest =>
+  HttpClientRequest.post(url).pipe(
+    HttpClientRequest.acceptJson,
+    HttpClientRequest.bodyText(JSON.stringify(body), "application/json")
+  )
+
+/** A run in memory. */
+export interface MemoryRun {
+  readonly runId: RunId
+  readonly identity: Identity
+  readonly body: Schema.JsonObject
+  readonly idempotencyToken: string
+  readonly state: RunState
+  readonly cancelled: boolean
+}
+
+/** The other side of `layerMemory`: what was submitted, and what becomes of it. */
+export class JobsClientMemory extends Context.Service<
+  JobsClientMemory,
+  {
+    readonly runs: Effect.Effect<ReadonlyArray<MemoryRun>>
+    readonly setState: (runId: RunId, state: RunState) => Effect.Effect<void>
+    /** The next call, whichever it is, fails; several wait their turn. */
+    readonly failNext: (error: JobsError | AuthError) => Effect.Effect<void>
+  }
+>()("@flyte-databricks/databricks-jobs/JobsClientMemory") {}
+
+/**
+ * Jobs in memory, one set for each workspace: runs are pending until somebody sets their state, and a cancelled one is
+ * cancelled at once. Run ids start past 2^53, where a number would lose them.
+ */
+export const layerMemory: Layer.Layer<JobsClient | JobsClientMemory> = Layer.effectContext(
+  Effect.gen(function* () {
+    const runs = yield* Ref.make<ReadonlyArray<MemoryRun>>([])
+    const failures = yield* Ref.make<ReadonlyArray<JobsError | AuthError>>([])
+
+    const failure = Effect.flatMap(
+      Ref.modify(failures, ([first, ...rest]) => [first, rest]),
+      (error) => (error === undefined ? Effect.void : Effect.fail(error))
+    )
+    const update = (runId: RunId, change: Partial<MemoryRun>) =>
+      Ref.update(runs, (all) => all.map((run) => (run.runId === runId ? { ...run, ...change } : run)))
+    const find = Effect.fnUntraced(function* ({ identity }: Credential, runId: RunId, operation: string) {
+      const found = (yield* Ref.get(runs)).find(
+        (run) => run.runId === runId && run.identity.instance === identity.instance
+      )
+      if (found !== undefined) return found
+      return yield* new JobsError({
+        reason: new RunNotFound({
+          operation,
+          instance: identity.instance,
+          status: 400,
+          errorCode: "INVALID_PARAMETER_VALUE",
+          detail: `Run ${runId} does not exist.`,
+          runId
+        })
+      })
+    })
+
+    const client = JobsClient.of({
+      submit: Effect.fnUntraced(function* ({ identity }, body, idempotencyToken) {
+        yield* failure
+        return yield* Ref.modify(runs, (all) => {
+          const same = all.find(
+            (run) => run.idempotencyToken === idempotencyToken && run.identity.instance === identity.instance
+          )
+          if (same !== undefined) return [same.runId, all]
+          const runId = RunId.make(String(2n ** 53n + 2n * BigInt(all.length) + 1n))
+          const state = { state: { life_cycle_state: "PENDING" } }
+          return [runId, [...all, { runId, identity, body, idempotencyToken, state, cancelled: false }]]
+        })
+      }),
+      get: Effect.fnUntraced(function* (credential, runId) {
+        yield* failure
+        const { state } = yield* find(credential, runId, `get run ${runId}`)
+        return { ...state, job_id: runId }
+      }),
+      cancel: Effect.fnUntraced(function* (credential, runId) {
+        yield* failure
+        yield* find(credential, runId, `cancel run ${runId}`)
+        const state = { state: { life_cycle_state: "TERMINATED", result_state: "CANCELED" } }
+        yield* update(runId, { cancelled: true, state })
+      })
+    })
+    return Context.make(JobsClient, client).pipe(
+      Context.add(JobsClientMemory, {
+        runs: Ref.get(runs),
+        setState: (runId, state) => update(runId, { state }),
+        failNext: (error) => Ref.update(failures, (all) => [...all, error])
+      })
+    )
+  })
+)

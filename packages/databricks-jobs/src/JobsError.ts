@@ -1,0 +1,166 @@
+/**
+ * Everything that can go wrong between a Flyte task and its run on Databricks, as one error with a tagged reason.
+ * Fields hold names, kinds, ids and what Databricks said, cut short; never what was sent. `retryable` says whether the
+ * same call may succeed later with nothing changed. That no header could be had is the core's `AuthError`.
+ */
+import * as Schema from "effect/Schema"
+import { RunId } from "./RunId.ts"
+
+/** The task cannot be made into a job. */
+export class JobSpecInvalid extends Schema.TaggedError<JobSpecInvalid>()("JobSpecInvalid", {
+  at: Schema.String,
+  problem: Schema.String,
+  remedy: Schema.String
+}) {
+  readonly retryable = false
+  override get message() {
+    return `The task cannot run on Databricks: ${this.at} ${this.problem}. ${this.remedy}`
+  }
+}
+
+/** What Flyte kept for a run is not job metadata. */
+export class JobMetadataInvalid extends Schema.TaggedError<JobMetadataInvalid>()("JobMetadataInvalid", {
+  problem: Schema.String
+}) {
+  readonly retryable = false
+  override get message() {
+    return (
+      `The job metadata of this task is unusable: ${this.problem}. ` +
+      "It is written when the task is created; check that the same kind of connector created it, and run the task again."
+    )
+  }
+}
+
+// What every answer of the Jobs API has in common: what was asked, of whom, and the id that Databricks support asks for.
+const answer = {
+  operation: Schema.String,
+  instance: Schema.String,
+  status: Schema.Int,
+  errorCode: Schema.optionalKey(Schema.String),
+  detail: Schema.String,
+  requestId: Schema.optionalKey(Schema.String)
+}
+
+interface Answer {
+  readonly operation: string
+  readonly instance: string
+  readonly status: number
+  readonly errorCode?: string
+  readonly detail: string
+  readonly requestId?: string
+}
+
+const said = ({ status, errorCode, detail, requestId }: Answer): string =>
+  [
+    String(status),
+    ...(errorCode === undefined ? [] : [` ${errorCode}`]),
+    ...(detail === "" ? [] : [`: ${detail}`]),
+    ...(requestId === undefined ? [] : [` (request id ${requestId})`])
+  ].join("")
+
+/** The workspace knows no such run. */
+export class RunNotFound extends Schema.TaggedError<RunNotFound>()("RunNotFound", { ...answer, runId: RunId }) {
+  readonly retryable = false
+  override get message() {
+    return (
+      `${this.instance} knows no run ${this.runId}: ${said(this)}. ` +
+      "Databricks forgets runs after 60 days, and a run is visible only in the workspace it was submitted to."
+    )
+  }
+}
+
+/** The identity is known and may not do this. */
+export class PermissionDenied extends Schema.TaggedError<PermissionDenied>()("PermissionDenied", {
+  ...answer,
+  principal: Schema.String
+}) {
+  readonly retryable = false
+  override get message() {
+    return (
+      `${this.instance} does not let ${this.principal} ${this.operation}: ${said(this)}. ` +
+      "Give it the permission in the workspace (on the cluster, the policy, the notebook or the run)."
+    )
+  }
+}
+
+/** The workspace refuses the token, also a fresh one of the same identity where there is such a thing. */
+export class TokenRefused extends Schema.TaggedError<TokenRefused>()("TokenRefused", {
+  ...answer,
+  principal: Schema.String
+}) {
+  readonly retryable = false
+  override get message() {
+    return (
+      `${this.instance} refused the token of ${this.principal} when asked to ${this.operation}: ${said(this)}. ` +
+      "Check that it is not revoked and that it belongs to this workspace."
+    )
+  }
+}
+
+/** The workspace understood and says no. */
+export class RequestRejected extends Schema.TaggedError<RequestRejected>()("RequestRejected", answer) {
+  readonly retryable = false
+  override get message() {
+    return `${this.instance} rejected the request to ${this.operation}: ${said(this)}.`
+  }
+}
+
+/** The workspace could not be reached, or failed in a way that may pass. */
+export class JobsUnavailable extends Schema.TaggedError<JobsUnavailable>()("JobsUnavailable", {
+  operation: Schema.String,
+  instance: Schema.String,
+  status: Schema.optionalKey(Schema.Int),
+  detail: Schema.String,
+  requestId: Schema.optionalKey(Schema.String),
+  retryAfterMillis: Schema.optionalKey(Schema.Finite)
+}) {
+  readonly retryable = true
+  override get message() {
+    const status = this.status === undefined ? "" : `${this.status}, `
+    const requestId = this.requestId === undefined ? "" : ` (request id ${this.requestId})`
+    return `${this.instance} could not be asked to ${this.operation}: ${status}${this.detail}${requestId}. Try again.`
+  }
+}
+
+/**
+ * Something answered that does not speak the Jobs API. It says nothing about the run, and a proxy's maintenance page
+ * goes away by itself: hence retryable.
+ */
+export class ResponseInvalid extends Schema.TaggedError<ResponseInvalid>()("ResponseInvalid", {
+  operation: Schema.String,
+  instance: Schema.String,
+  status: Schema.Int,
+  problem: Schema.String
+}) {
+  readonly retryable = true
+  override get message() {
+    return (
+      `${this.instance} answered ${this.status} when asked to ${this.operation}, but ${this.problem}. ` +
+      "Check that the instance is a Databricks workspace and that no proxy or login page answers in its place."
+    )
+  }
+}
+
+export const Reason = Schema.Union([
+  JobSpecInvalid,
+  JobMetadataInvalid,
+  RunNotFound,
+  PermissionDenied,
+  TokenRefused,
+  RequestRejected,
+  JobsUnavailable,
+  ResponseInvalid
+])
+export type Reason = typeof Reason.Type
+
+/**
+ * The package's one public error.
+ */
+export class JobsError extends Schema.TaggedError<JobsError>()("JobsError", { reason: Reason }) {
+  override get message() {
+    return this.reason.message
+  }
+  get retryable(): boolean {
+    return this.reason.retryable
+  }
+}

@@ -1,0 +1,149 @@
+/**
+ * What Databricks says about a run, and the Flyte phase it amounts to. Databricks says it twice: in `state`, deprecated
+ * but always there, and in `status`, which knows why a run waits or ended. A word that is not known yet is never taken
+ * for an end: the phase stays RUNNING and the message has the word.
+ */
+import * as Schema from "effect/Schema"
+import { printable } from "./internal/printable.ts"
+
+/** The phases that Flyte is told. UNDEFINED is not among them: Flyte 2 fails the task for good when it sees it. */
+export const Phase = Schema.Literals([
+  "QUEUED",
+  "WAITING_FOR_RESOURCES",
+  "INITIALIZING",
+  "RUNNING",
+  "SUCCEEDED",
+  "ABORTED",
+  "FAILED",
+  "RETRYABLE_FAILED"
+])
+export type Phase = typeof Phase.Type
+
+const text = Schema.optionalKey(Schema.NullOr(Schema.String))
+const details = { code: text, message: text }
+const nullable = <S extends Schema.Constraint>(schema: S) => Schema.optionalKey(Schema.NullOr(schema))
+
+/** The part of a `runs/get` answer that tells how a run is doing. */
+export const RunState = Schema.Struct({
+  state: nullable(
+    Schema.Struct({ life_cycle_state: text, result_state: text, state_message: text, queue_reason: text })
+  ),
+  status: nullable(
+    Schema.Struct({
+      state: text,
+      termination_details: nullable(Schema.Struct({ ...details, type: text })),
+      queue_details: nullable(Schema.Struct(details))
+    })
+  )
+})
+export type RunState = typeof RunState.Type
+
+/** A phase, and what to tell the task's author about it. */
+export interface PhaseReport {
+  readonly phase: Phase
+  readonly message: string
+}
+
+const lifeCycles: ReadonlyMap<string, Phase | "ENDED"> = new Map([
+  ["QUEUED", "QUEUED"],
+  ["BLOCKED", "QUEUED"],
+  ["WAITING_FOR_RETRY", "QUEUED"],
+  // `status` alone: a cost-optimised run that Databricks holds back until compute is cheap.
+  ["WAITING", "QUEUED"],
+  ["PENDING", "INITIALIZING"],
+  ["RUNNING", "RUNNING"],
+  ["TERMINATING", "RUNNING"],
+  ["TERMINATED", "ENDED"],
+  ["SKIPPED", "FAILED"],
+  ["INTERNAL_ERROR", "RETRYABLE_FAILED"]
+])
+
+const results: ReadonlyMap<string, Phase> = new Map([
+  ["SUCCESS", "SUCCEEDED"],
+  ["SUCCESS_WITH_FAILURES", "SUCCEEDED"],
+  ["FAILED", "FAILED"],
+  ["TIMEDOUT", "FAILED"],
+  ["UPSTREAM_FAILED", "FAILED"],
+  ["UPSTREAM_CANCELED", "FAILED"],
+  ["EXCLUDED", "FAILED"],
+  ["DISABLED", "FAILED"],
+  ["CANCELED", "ABORTED"],
+  ["MAXIMUM_CONCURRENT_RUNS_REACHED", "RETRYABLE_FAILED"]
+])
+
+// Termination codes are many; these are the ones that say more than their type does.
+const terminationCodes: ReadonlyMap<string, Phase> = new Map([
+  ["USER_CANCELED", "ABORTED"],
+  ["CANCELED", "ABORTED"],
+  ["MAX_CONCURRENT_RUNS_EXCEEDED", "RETRYABLE_FAILED"]
+])
+
+const terminationTypes: ReadonlyMap<string, Phase> = new Map([
+  ["SUCCESS", "SUCCEEDED"],
+  ["CLIENT_ERROR", "FAILED"],
+  ["CLOUD_FAILURE", "RETRYABLE_FAILED"],
+  ["INTERNAL_ERROR", "RETRYABLE_FAILED"]
+])
+
+/** Reports a run to Flyte. */
+export const toPhaseReport = (run: RunState): PhaseReport => {
+  const lifeCycle = phaseOfLifeCycle(run)
+  const phase = lifeCycle === "ENDED" ? phaseOfEnd(run) : isOver(lifeCycle) ? (outage(run) ?? lifeCycle) : lifeCycle
+  return phase === undefined
+    ? { phase: "RUNNING", message: printable([unknownWords(run), ...explanations(run)].join("; "), maxMessage) }
+    : { phase, message: printable(explanations(run).join("; "), maxMessage) }
+}
+
+const maxMessage = 4096
+
+const lookUp = <A>(table: ReadonlyMap<string, A>, word: string | null | undefined): A | undefined =>
+  typeof word === "string" ? table.get(word) : undefined
+
+const phaseOfLifeCycle = ({ state, status }: RunState): Phase | "ENDED" | undefined =>
+  lookUp(lifeCycles, state?.life_cycle_state) ?? lookUp(lifeCycles, status?.state)
+
+const isOver = (phase: Phase | undefined): boolean => phase === "FAILED" || phase === "RETRYABLE_FAILED"
+
+/** Databricks or its cloud failed, whatever became of the run: worth another attempt. */
+const outage = ({ status }: RunState): Phase | undefined => {
+  const byType = lookUp(terminationTypes, status?.termination_details?.type)
+  return byType === "RETRYABLE_FAILED" ? byType : undefined
+}
+
+const phaseOfEnd = (run: RunState): Phase | undefined =>
+  outage(run) ??
+  lookUp(results, run.state?.result_state) ??
+  lookUp(terminationCodes, run.status?.termination_details?.code) ??
+  lookUp(terminationTypes, run.status?.termination_details?.type)
+
+const unknownWords = ({ state, status }: RunState): string => {
+  const words = [
+    ["life_cycle_state", state?.life_cycle_state],
+    ["result_state", state?.result_state],
+    ["status.state", status?.state],
+    ["termination type", status?.termination_details?.type]
+  ].flatMap(([name, word]) => (typeof word === "string" ? [`${name} ${printable(word, 100)}`] : []))
+  return words.length === 0
+    ? "Databricks reports no state for this run"
+    : `Databricks reports a state that this connector does not know (${words.join(", ")})`
+}
+
+/** What Databricks says in its own words, each thing once. */
+const explanations = ({ state, status }: RunState): ReadonlyArray<string> => {
+  const termination = status?.termination_details
+  const queue = status?.queue_details
+  const codes = [termination?.code, termination?.type].filter(isGiven).filter((code) => code !== "SUCCESS")
+  return [
+    ...new Set(
+      [
+        state?.state_message,
+        termination?.message,
+        codes.length === 0 ? undefined : `terminated with ${[...new Set(codes)].join(", ")}`,
+        queue?.message ?? state?.queue_reason,
+        isGiven(queue?.code) ? `queued because of ${queue.code}` : undefined
+      ].filter(isGiven)
+    )
+  ]
+}
+
+const isGiven = (value: string | null | undefined): value is string => typeof value === "string" && value.trim() !== ""

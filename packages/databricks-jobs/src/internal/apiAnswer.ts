@@ -1,0 +1,154 @@
+/**
+ * What an answer of the Jobs API means: the value asked for, or why there is none.
+ */
+import * as Option from "effect/Option"
+import * as Predicate from "effect/Predicate"
+import * as Redacted from "effect/Redacted"
+import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
+import type { BodyTooLarge } from "@flyte-databricks/databricks-auth/BoundedBody"
+import {
+  JobsError,
+  JobsUnavailable,
+  PermissionDenied,
+  type Reason,
+  RequestRejected,
+  ResponseInvalid,
+  RunNotFound,
+  TokenRefused
+} from "../JobsError.ts"
+import type { RunId } from "../RunId.ts"
+import { parse } from "./losslessJson.ts"
+import { printable } from "./printable.ts"
+
+/** What was asked, as far as reading the answer needs it. */
+export interface Asked {
+  /** As in "could not be asked to …". */
+  readonly operation: string
+  readonly instance: string
+  readonly principal: string
+  readonly runId?: RunId
+}
+
+/** An answer whose body was read, as far as the limit goes. */
+export interface Answer {
+  readonly asked: Asked
+  readonly status: number
+  readonly body: string | BodyTooLarge
+  readonly requestId: string | undefined
+  readonly location: string | undefined
+  readonly retryAfterMillis: number | undefined
+  /** The header that was sent: a server may repeat it. */
+  readonly authorization: Redacted.Redacted<string>
+}
+
+const word = Schema.optional(Schema.NullOr(Schema.Union([Schema.String, Schema.Finite])))
+
+const ApiError = Schema.Struct({ error_code: word, message: word })
+
+interface Refusal {
+  readonly code: string | undefined
+  readonly detail: string
+}
+
+/** Reads a final answer into a value. */
+export const read = <A>(answer: Answer, schema: Schema.Codec<A, unknown>): Result.Result<A, JobsError> => {
+  const { status, body } = answer
+  if (status !== 200) return Result.fail(new JobsError({ reason: refusal(answer) }))
+  if (typeof body !== "string") return invalid(answer, body.message)
+  return parse(body).pipe(
+    Result.mapError(() => describeBody(body)),
+    Result.flatMap((json) =>
+      Result.mapError(
+        Schema.decodeUnknownResult(schema)(json),
+        (error) => `the body is not what the Jobs API answers: ${printable(error.message, 200)}`
+      )
+    ),
+    Result.orElse((problem) => invalid(answer, problem))
+  )
+}
+
+/** Whether the token was refused: by 401, or by the 403 that says so. Another 403 is about permissions. */
+export const refusesToken = ({ status, body }: Answer): boolean =>
+  status === 401 ||
+  (status === 403 &&
+    typeof body === "string" &&
+    /invalid access token|token is expiring within 30 seconds/i.test(body.slice(0, 10_000)))
+
+const refusal = (answer: Answer): Reason => {
+  const { asked, status, body, requestId } = answer
+  const { operation, instance, principal, runId } = asked
+  const { code, detail } = readRefusal(answer)
+  if (status === 408 || status === 429 || status >= 500) {
+    return new JobsUnavailable({
+      operation,
+      instance,
+      status,
+      detail: [code, detail].filter((part) => part !== undefined && part !== "").join(": ") || "no reason given",
+      ...(requestId === undefined ? {} : { requestId }),
+      ...(answer.retryAfterMillis === undefined ? {} : { retryAfterMillis: answer.retryAfterMillis })
+    })
+  }
+  if (status < 400) {
+    const redirect = status >= 300 ? redirectTo(answer) : "that is no answer of the Jobs API"
+    return new ResponseInvalid({ operation, instance, status, problem: redirect })
+  }
+  const said = {
+    operation,
+    instance,
+    status,
+    detail,
+    ...(code === undefined ? {} : { errorCode: code }),
+    ...(requestId === undefined ? {} : { requestId })
+  }
+  if (refusesToken(answer)) return new TokenRefused({ ...said, principal })
+  if (status === 403) return new PermissionDenied({ ...said, principal })
+  if (runId !== undefined && saysNoSuchRun(status, code, detail)) return new RunNotFound({ ...said, runId })
+  if (typeof body === "string" && isHtml(body)) {
+    return new ResponseInvalid({ operation, instance, status, problem: describeBody(body) })
+  }
+  return new RequestRejected(said)
+}
+
+// A missing run is a 400 to this API; the code and the 404 that other Databricks APIs answer with mean the same.
+const saysNoSuchRun = (status: number, code: string | undefined, detail: string): boolean =>
+  (status === 400 && code === "INVALID_PARAMETER_VALUE" && /does not exist/i.test(detail)) ||
+  ((status === 400 || status === 404) && code === "RESOURCE_DOES_NOT_EXIST")
+
+const readRefusal = ({ body, authorization }: Answer): Refusal => {
+  if (typeof body !== "string") return { code: undefined, detail: body.message }
+  const json = Option.flatMap(Result.getSuccess(parse(body)), Schema.decodeUnknownOption(ApiError))
+  const clean = (text: string | number) => printable(withoutToken(String(text), authorization), 500)
+  if (Option.isSome(json) && Predicate.isNotNullish(json.value.error_code ?? json.value.message)) {
+    const { error_code, message } = json.value
+    return { code: error_code == null ? undefined : clean(error_code), detail: clean(message ?? "") }
+  }
+  return { code: undefined, detail: isHtml(body) ? "an HTML page" : clean(body) }
+}
+
+/** Takes the token out of a text, wherever it came from. */
+export const withoutToken = (text: string, authorization: Redacted.Redacted<string>): string => {
+  const token = Redacted.value(authorization).replace(/^Bearer /, "")
+  return token === "" ? text : text.replaceAll(token, "<redacted>")
+}
+
+const isHtml = (body: string): boolean => /^\s*<(!doctype|html|head|body)/i.test(body.slice(0, 1000))
+
+const describeBody = (body: string): string => {
+  if (body.trim() === "") return "the body is empty"
+  return isHtml(body) ? "the body is an HTML page, not JSON" : "the body is not JSON, or only the beginning of it"
+}
+
+// The query of a login page's address may hold what the request was about.
+const redirectTo = ({ location, authorization }: Answer): string =>
+  location === undefined
+    ? "it is a redirect, which is not followed with credentials"
+    : `it redirects to ${printable(withoutToken(location.replace(/[?#].*$/s, ""), authorization), 200)}, ` +
+      "which is not followed with credentials"
+
+const invalid = ({ asked, status }: Answer, problem: string): Result.Result<never, JobsError> =>
+  Result.fail(
+    new JobsError({
+      reason: new ResponseInvalid({ operation: asked.operation, instance: asked.instance, status, problem })
+    })
+  )

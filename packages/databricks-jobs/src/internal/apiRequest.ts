@@ -1,0 +1,77 @@
+/**
+ * One request to the Jobs API: sent once, its answer read up to a limit, within a time.
+ */
+import * as BoundedBody from "@flyte-databricks/databricks-auth/BoundedBody"
+import type { AuthHeader } from "@flyte-databricks/databricks-auth/TokenCache"
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as FetchHttpClient from "effect/http/FetchHttpClient"
+import * as Headers from "effect/http/Headers"
+import type * as HttpClient from "effect/http/HttpClient"
+import type * as HttpClientError from "effect/http/HttpClientError"
+import * as HttpClientRequest from "effect/http/HttpClientRequest"
+import type * as HttpClientResponse from "effect/http/HttpClientResponse"
+import * as Predicate from "effect/Predicate"
+import * as Redacted from "effect/Redacted"
+import * as Result from "effect/Result"
+import { JobsError, JobsUnavailable } from "../JobsError.ts"
+import { type Answer, type Asked, withoutToken } from "./apiAnswer.ts"
+import { printable } from "./printable.ts"
+
+/** Sends a request with a header; that there is an answer does not mean that it is a good one. */
+export const make =
+  (client: HttpClient.HttpClient, timeout: Duration.Duration, bodyLimit: number) =>
+  (
+    request: HttpClientRequest.HttpClientRequest,
+    asked: Asked,
+    { authorization }: AuthHeader
+  ): Effect.Effect<Answer, JobsError> =>
+    HttpClientRequest.setHeader(request, "authorization", Redacted.value(authorization)).pipe(
+      client.execute,
+      Effect.flatMap((response) => readAnswer(response, bodyLimit, asked, authorization)),
+      // undici follows no redirect by itself; fetch would.
+      Effect.provideService(FetchHttpClient.RequestInit, { redirect: "manual" }),
+      Effect.catchTag("HttpClientError", (error) =>
+        Effect.fail(unavailable(asked, withoutToken(describeTransport(error), authorization)))
+      ),
+      Effect.timeoutOrElse({
+        duration: timeout,
+        orElse: () => Effect.fail(unavailable(asked, `nothing within ${Duration.format(timeout)}`))
+      })
+    )
+
+const readAnswer = Effect.fnUntraced(function* (
+  response: HttpClientResponse.HttpClientResponse,
+  bodyLimit: number,
+  asked: Asked,
+  authorization: Redacted.Redacted<string>
+): Effect.fn.Return<Answer, HttpClientError.HttpClientError> {
+  const { status, headers } = response
+  const body = yield* BoundedBody.text(response, bodyLimit).pipe(Effect.catchTag("BodyTooLarge", Effect.succeed))
+  const requestId = headers["x-request-id"] ?? headers["x-databricks-request-id"]
+  const retryAfter = Headers.parseRetryAfter(headers["retry-after"] ?? "")
+  const now = yield* Clock.currentTimeMillis
+  return {
+    asked,
+    status,
+    body,
+    authorization,
+    requestId: requestId === undefined ? undefined : printable(withoutToken(requestId, authorization), 100),
+    location: headers["location"],
+    retryAfterMillis: Result.isFailure(retryAfter)
+      ? undefined
+      : Duration.toMillis(Headers.retryAfterDelay(retryAfter.success, now))
+  }
+})
+
+// The cause has the system's words (ECONNREFUSED, ENOTFOUND, a certificate's fault); the error's own, method and URL.
+const describeTransport = ({ reason }: HttpClientError.HttpClientError): string => {
+  const cause = "cause" in reason ? reason.cause : undefined
+  // fetch wraps it once more, under "fetch failed".
+  const inner = Predicate.isError(cause) && Predicate.isError(cause.cause) ? cause.cause : cause
+  return Predicate.isError(inner) && inner.message !== "" ? inner.message : reason._tag
+}
+
+const unavailable = ({ operation, instance }: Asked, detail: string): JobsError =>
+  new JobsError({ reason: new JobsUnavailable({ operation, instance, detail: printable(detail, 200) }) })

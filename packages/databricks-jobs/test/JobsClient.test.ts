@@ -1,0 +1,428 @@
+/** The client on answers that are made up here: every way in which Databricks, or what stands before it, may answer. */
+import { assert, describe, it } from "@effect/vitest"
+import { assertEquals } from "@effect/vitest/utils"
+import type { AuthError } from "@flyte-databricks/databricks-auth/AuthError"
+import type { JobsClient } from "@flyte-databricks/databricks-jobs/JobsClient"
+import { BodyLimit, Run } from "@flyte-databricks/databricks-jobs/JobsClient"
+import {
+  type JobsError,
+  JobsUnavailable,
+  PermissionDenied,
+  RequestRejected,
+  ResponseInvalid,
+  RunNotFound,
+  TokenRefused
+} from "@flyte-databricks/databricks-jobs/JobsError"
+import { RunId } from "@flyte-databricks/databricks-jobs/RunId"
+import { Effect, Fiber, Redacted, Schema } from "effect"
+import { TestClock } from "effect/testing"
+import { inspect } from "node:util"
+import { answer, type Answering, brokenOff, clientAnswered, endless, nextSecret, secret } from "./support/answers.ts"
+import { credentialAt } from "./support/headers.ts"
+
+const instance = "dbc-a1b2.cloud.databricks.com"
+const as = credentialAt(instance)
+const principal = as.identity.principal
+const runId = RunId.make("9007199254740993")
+const html = "<!DOCTYPE html><html><body>Sign in to Databricks</body></html>"
+
+type Call = (jobs: JobsClient["Service"]) => Effect.Effect<unknown, JobsError | AuthError>
+const submit: Call = (jobs) => jobs.submit(as, {}, "token")
+const get: Call = (jobs) => jobs.get(as, runId)
+const cancel: Call = (jobs) => jobs.cancel(as, runId)
+
+/** Why a call fails. Wherever the error may be shown, no token is in it. */
+const reasonOf = Effect.fnUntraced(function* (answering: Answering, call: Call = get) {
+  const { jobs } = yield* clientAnswered(answering)
+  const error = yield* Effect.flip(call(jobs))
+  assert(error._tag === "JobsError")
+  for (const shown of [error.message, String(error), JSON.stringify(error), inspect(error, { depth: 9 })]) {
+    for (const token of [secret, nextSecret]) assert.notInclude(shown, token)
+  }
+  return error.reason
+})
+
+describe("what is sent", () => {
+  it.effect("a submit is the body with the idempotency token, which wins over the task's own", () =>
+    Effect.gen(function* () {
+      const { jobs, sent } = yield* clientAnswered(() => answer(200, { run_id: 1 }))
+      yield* jobs.submit(as, { run_name: "ü", idempotency_token: "of the task" }, "token")
+      const [request, ...others] = yield* sent
+      assert.strictEqual(others.length, 0)
+      assert.deepStrictEqual(request, {
+        method: "POST",
+        url: `https://${instance}/api/2.1/jobs/runs/submit`,
+        authorization: `Bearer ${secret}`,
+        contentType: "application/json",
+        body: '{"run_name":"ü","idempotency_token":"token"}'
+      })
+    })
+  )
+
+  it.effect("a get has the run id in its query, digit by digit", () =>
+    Effect.gen(function* () {
+      const { jobs, sent } = yield* clientAnswered(() => answer(200, {}))
+      yield* jobs.get(as, runId)
+      const [request] = yield* sent
+      assert.strictEqual(request?.method, "GET")
+      assert.strictEqual(request?.url, `https://${instance}/api/2.1/jobs/runs/get?run_id=9007199254740993`)
+    })
+  )
+
+  it.effect("a cancel has the run id as the number it is", () =>
+    Effect.gen(function* () {
+      const { jobs, sent } = yield* clientAnswered(() => answer(200, {}))
+      yield* jobs.cancel(as, runId)
+      const [request] = yield* sent
+      assert.strictEqual(request?.url, `https://${instance}/api/2.1/jobs/runs/cancel`)
+      assert.strictEqual(request?.body, '{"run_id":9007199254740993}')
+    })
+  )
+
+  it.effect("goes to a loopback stand-in over http", () =>
+    Effect.gen(function* () {
+      const { jobs, sent } = yield* clientAnswered(() => answer(200, {}))
+      yield* jobs.cancel(credentialAt("http://127.0.0.1:8080"), runId)
+      assert.strictEqual((yield* sent)[0]?.url, "http://127.0.0.1:8080/api/2.1/jobs/runs/cancel")
+    })
+  )
+})
+
+describe("what is read", () => {
+  it.effect.each(["1", "9007199254740993", "9223372036854775807", '"123"'])(
+    "the run id %s of a submit, every digit",
+    (id) =>
+      Effect.gen(function* () {
+        const { jobs } = yield* clientAnswered(() => answer(200, `{"run_id":${id}}`))
+        assert.strictEqual(yield* jobs.submit(as, {}, "token"), id.replaceAll('"', ""))
+      })
+  )
+
+  it.effect("a run, with what this client has no use for left out", () =>
+    Effect.gen(function* () {
+      const { jobs } = yield* clientAnswered(() =>
+        answer(
+          200,
+          `{"job_id": 9007199254740995, "run_id": 9007199254740993, "run_page_url": "https://x/#job/1/run/2", "tasks": [{}],
+            "state": {"life_cycle_state": "RUNNING", "state_message": "In run", "user_cancelled_or_timedout": false},
+            "status": {"state": "RUNNING"}}`
+        )
+      )
+      const run = yield* jobs.get(as, runId)
+      assert.deepStrictEqual(run, {
+        job_id: RunId.make("9007199254740995"),
+        run_page_url: "https://x/#job/1/run/2",
+        state: { life_cycle_state: "RUNNING", state_message: "In run" },
+        status: { state: "RUNNING" }
+      })
+      assert.isTrue(Schema.is(Run)(run))
+    })
+  )
+})
+
+describe("a refused token", () => {
+  const refusals: ReadonlyArray<[what: string, status: number, body: unknown]> = [
+    ["401", 401, { error_code: 401, message: "Credential was not sent." }],
+    ["401 without a body", 401, ""],
+    ["403 that says the token is invalid", 403, { error_code: "403", message: "Invalid access token." }],
+    ["403 that says the token ends", 403, { error_code: "403", message: "Token is expiring within 30 seconds." }],
+    ["403 that says so in plain text", 403, "Invalid access token."]
+  ]
+
+  it.effect.each(refusals)("by %s is invalidated, and a new one for the same identity tried once", ([, status, body]) =>
+    Effect.gen(function* () {
+      for (const call of [submit, get, cancel]) {
+        const { jobs, sent, invalidations } = yield* clientAnswered((count) =>
+          count === 1 ? answer(status, body) : answer(200, { run_id: 1 })
+        )
+        yield* call(jobs)
+        const [first, second, ...others] = yield* sent
+        assert.strictEqual(others.length, 0)
+        assert.strictEqual(first?.authorization, `Bearer ${secret}`)
+        assert.deepStrictEqual(second, { ...first!, authorization: `Bearer ${nextSecret}` })
+        const [invalidated, ...more] = yield* invalidations
+        assert.strictEqual(more.length, 0)
+        assertEquals(invalidated?.credential, as)
+        assert.strictEqual(Redacted.value(invalidated!.refused.authorization), `Bearer ${secret}`)
+      }
+    })
+  )
+
+  it.effect.each(refusals)("by %s twice is an error; there is no third try", ([, status, body]) =>
+    Effect.gen(function* () {
+      const { jobs, sent, invalidations } = yield* clientAnswered(() => answer(status, body))
+      const error = yield* Effect.flip(get(jobs))
+      assert.strictEqual(error.reason._tag, "TokenRefused")
+      assert.isFalse(error.retryable)
+      assert.strictEqual((yield* sent).length, 2)
+      assert.strictEqual((yield* invalidations).length, 1)
+    })
+  )
+
+  it.effect("is told with what Databricks said, and whose it was", () =>
+    Effect.gen(function* () {
+      const reason = yield* reasonOf(() =>
+        answer(403, { error_code: "403", message: `Invalid access token ${nextSecret}.` }, { "x-request-id": "q" })
+      )
+      assertEquals(
+        reason,
+        new TokenRefused({
+          operation: `get run ${runId}`,
+          instance,
+          status: 403,
+          errorCode: "403",
+          detail: "Invalid access token <redacted>.",
+          requestId: "q",
+          principal
+        })
+      )
+    })
+  )
+
+  it.effect("is not what another 403 is about", () =>
+    Effect.gen(function* () {
+      const { jobs, sent, invalidations } = yield* clientAnswered(() =>
+        answer(403, { error_code: "PERMISSION_DENIED", message: "No permission on cluster c" })
+      )
+      assertEquals(
+        (yield* Effect.flip(submit(jobs))).reason,
+        new PermissionDenied({
+          operation: "submit a run",
+          instance,
+          status: 403,
+          errorCode: "PERMISSION_DENIED",
+          detail: "No permission on cluster c",
+          principal
+        })
+      )
+      assert.strictEqual((yield* sent).length, 1)
+      assert.strictEqual((yield* invalidations).length, 0)
+    })
+  )
+})
+
+describe("a refused request", () => {
+  const missing = { error_code: "INVALID_PARAMETER_VALUE", message: `Run ${runId} does not exist.` }
+
+  it.effect.each<[name: string, call: Call]>([
+    ["get", get],
+    ["cancel", cancel]
+  ])("for a run that does not exist is that, to %s", ([name, call]) =>
+    Effect.gen(function* () {
+      assertEquals(
+        yield* reasonOf(() => answer(400, missing), call),
+        new RunNotFound({
+          operation: `${name} run ${runId}`,
+          instance,
+          status: 400,
+          errorCode: "INVALID_PARAMETER_VALUE",
+          detail: missing.message,
+          runId
+        })
+      )
+      const newer = { error_code: "RESOURCE_DOES_NOT_EXIST", message: "No run" }
+      assert.strictEqual((yield* reasonOf(() => answer(404, newer), call))._tag, "RunNotFound")
+    })
+  )
+
+  it.effect("for something else that does not exist is not about a run", () =>
+    Effect.gen(function* () {
+      const cluster = { error_code: "INVALID_PARAMETER_VALUE", message: "Cluster c does not exist" }
+      assert.strictEqual((yield* reasonOf(() => answer(400, cluster), submit))._tag, "RequestRejected")
+      const notFound = { error_code: "ENDPOINT_NOT_FOUND", message: "No API found" }
+      assert.strictEqual((yield* reasonOf(() => answer(404, notFound)))._tag, "RequestRejected")
+    })
+  )
+
+  it.effect("is told in Databricks' words, on one line, cut, without the token, with the request's id", () =>
+    Effect.gen(function* () {
+      const message = `Bearer ${secret}\n is\u0000 wrong ${"x".repeat(2000)}`
+      const headers = { "x-databricks-request-id": "req-1" }
+      const reason = yield* reasonOf(() => answer(400, { error_code: "MALFORMED_REQUEST", message }, headers), submit)
+      assertEquals(
+        reason,
+        new RequestRejected({
+          operation: "submit a run",
+          instance,
+          status: 400,
+          errorCode: "MALFORMED_REQUEST",
+          detail: `Bearer <redacted> is wrong ${"x".repeat(472)}…`,
+          requestId: "req-1"
+        })
+      )
+      assert.isFalse(reason.retryable)
+      assert.include(
+        reason.message,
+        "rejected the request to submit a run: 400 MALFORMED_REQUEST: Bearer <redacted> is"
+      )
+    })
+  )
+
+  it.effect.each<[status: number, body: string, detail: string]>([
+    [400, "Malformed", "Malformed"],
+    [413, "", ""],
+    [400, '{"error":"other"}', '{"error":"other"}'],
+    [400, '{"error_code":null,"message":"m"}', "m"]
+  ])("by %d with the body %s is told as far as it goes", ([status, body, detail]) =>
+    Effect.gen(function* () {
+      const reason = yield* reasonOf(() => answer(status, body))
+      assertEquals(reason, new RequestRejected({ operation: `get run ${runId}`, instance, status, detail }))
+    })
+  )
+})
+
+describe("a workspace that is not available", () => {
+  it.effect.each([408, 429, 500, 502, 503, 504])("says %d, which may pass", (status) =>
+    Effect.gen(function* () {
+      const body = { error_code: "TEMPORARILY_UNAVAILABLE", message: "Soon" }
+      const reason = yield* reasonOf(() => answer(status, body, { "retry-after": "7", "x-request-id": "q" }))
+      const detail = "TEMPORARILY_UNAVAILABLE: Soon"
+      const operation = `get run ${runId}`
+      assertEquals(
+        reason,
+        new JobsUnavailable({ operation, instance, status, detail, requestId: "q", retryAfterMillis: 7000 })
+      )
+      assert.isTrue(reason.retryable)
+    })
+  )
+
+  it.effect("may say when to come back as a date", () =>
+    Effect.gen(function* () {
+      yield* TestClock.setTime(Date.parse("2026-08-01T10:00:00Z"))
+      const headers = { "retry-after": "Sat, 01 Aug 2026 10:00:20 GMT" }
+      const reason = yield* reasonOf(() => answer(503, "", headers))
+      assert(reason._tag === "JobsUnavailable")
+      assert.strictEqual(reason.retryAfterMillis, 20_000)
+      assert.strictEqual(reason.detail, "no reason given")
+    })
+  )
+
+  it.effect.each(["soon", "-5"])("may say nonsense for it: %s", (value) =>
+    Effect.gen(function* () {
+      const reason = yield* reasonOf(() => answer(503, html, { "retry-after": value }))
+      assert(reason._tag === "JobsUnavailable")
+      assert.isUndefined(reason.retryAfterMillis)
+      assert.strictEqual(reason.detail, "an HTML page")
+    })
+  )
+
+  it.effect("may not be reached at all, and the error has the system's words", () =>
+    Effect.gen(function* () {
+      const refused = new Error("connect ECONNREFUSED 127.0.0.1:443")
+      for (const broken of [refused, new TypeError("fetch failed", { cause: refused })]) {
+        const reason = yield* reasonOf(() => ({ broken }))
+        assert(reason._tag === "JobsUnavailable")
+        assert.strictEqual(reason.detail, "connect ECONNREFUSED 127.0.0.1:443")
+        assert.isUndefined(reason.status)
+      }
+    })
+  )
+
+  it.effect("may be reached with a header that is none, which the error does not repeat", () =>
+    Effect.gen(function* () {
+      const reason = yield* reasonOf(() => ({
+        broken: new TypeError(`"Bearer ${secret}" is an invalid header value.`)
+      }))
+      assert.include(reason.message, '"Bearer <redacted>" is an invalid header value.')
+    })
+  )
+
+  it.effect("may break off in the middle of an answer", () =>
+    Effect.gen(function* () {
+      const reason = yield* reasonOf(() => brokenOff('{"state":'))
+      assert.strictEqual(reason._tag, "JobsUnavailable")
+    })
+  )
+
+  it.effect("may never answer: five seconds, then an error", () =>
+    Effect.gen(function* () {
+      const waiting = yield* Effect.forkChild(reasonOf(() => "never"))
+      yield* TestClock.adjust("4999 millis")
+      assert.isUndefined(waiting.pollUnsafe())
+      yield* TestClock.adjust("1 millis")
+      const reason = yield* Fiber.join(waiting)
+      assertEquals(
+        reason,
+        new JobsUnavailable({ operation: `get run ${runId}`, instance, detail: "nothing within 5s" })
+      )
+    })
+  )
+})
+
+describe("an answer that is none of the Jobs API", () => {
+  const invalid = (status: number, problem: string, operation = `get run ${runId}`) =>
+    new ResponseInvalid({ operation, instance, status, problem })
+
+  it.effect.each<[what: string, response: () => Response, expected: ResponseInvalid]>([
+    ["a login page", () => answer(200, html), invalid(200, "the body is an HTML page, not JSON")],
+    ["a page for 404", () => answer(404, html), invalid(404, "the body is an HTML page, not JSON")],
+    ["nothing", () => answer(200, " "), invalid(200, "the body is empty")],
+    ["text", () => answer(200, "ok"), invalid(200, "the body is not JSON, or only the beginning of it")],
+    ["a beginning", () => answer(200, '{"state":{'), invalid(200, "the body is not JSON, or only the beginning of it")],
+    ["a list", () => answer(200, []), invalid(200, "the body is not what the Jobs API answers: Expected object")],
+    [
+      "a state that is text",
+      () => answer(200, { state: secret }),
+      invalid(200, 'the body is not what the Jobs API answers: Expected object | null at ["state"]')
+    ],
+    ["another success", () => answer(202, {}), invalid(202, "that is no answer of the Jobs API")],
+    [
+      "a redirect",
+      () => answer(302, "", { location: `https://login.example/${secret}?next=${secret}` }),
+      invalid(302, "it redirects to https://login.example/<redacted>, which is not followed with credentials")
+    ],
+    [
+      "a redirect to nowhere",
+      () => answer(307, ""),
+      invalid(307, "it is a redirect, which is not followed with credentials")
+    ]
+  ])("is %s", ([, response, expected]) =>
+    Effect.gen(function* () {
+      assertEquals(yield* reasonOf(response), expected)
+    })
+  )
+
+  it.effect.each([
+    {},
+    { run_id: null },
+    { run_id: 0 },
+    { run_id: -1 },
+    { run_id: 1.5 },
+    { run_id: "x" },
+    { run_id: 1e30 }
+  ])("is a submit without a run id: %j", (body) =>
+    Effect.gen(function* () {
+      const reason = yield* reasonOf(() => answer(200, body), submit)
+      assert(reason._tag === "ResponseInvalid")
+      assert.include(reason.problem, '["run_id"]')
+      assert.isTrue(reason.retryable)
+    })
+  )
+
+  it.effect("is one without an end, of which no more than the limit is read", () =>
+    Effect.gen(function* () {
+      let left = false
+      const reason = yield* reasonOf(() => endless(() => (left = true)))
+      assertEquals(reason, invalid(200, "the body is larger than 4194304 bytes"))
+      assert.isTrue(left)
+    })
+  )
+
+  it.effect("is one that passes the limit that is set", () =>
+    Effect.gen(function* () {
+      const large = { state: { state_message: "x".repeat(200) } }
+      const reason = yield* reasonOf(() => answer(200, large)).pipe(Effect.provideService(BodyLimit, 100))
+      assertEquals(reason, invalid(200, "the body is larger than 100 bytes"))
+    })
+  )
+
+  it.effect("may be a refusal too large to read, whose status still says what it is", () =>
+    Effect.gen(function* () {
+      const limited = Effect.provideService(BodyLimit, 10)
+      const rejected = yield* limited(reasonOf(() => answer(400, "x".repeat(50))))
+      assert.strictEqual(rejected._tag, "RequestRejected")
+      assert.strictEqual((yield* limited(reasonOf(() => answer(503, "x".repeat(50)))))._tag, "JobsUnavailable")
+      assert.strictEqual((yield* limited(reasonOf(() => answer(401, "x".repeat(50)))))._tag, "TokenRefused")
+    })
+  )
+})

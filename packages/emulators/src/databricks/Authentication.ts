@@ -1,0 +1,40 @@
+/**
+ * Who makes an API call: the bearer token of the request, as a PAT or as an OAuth access token.
+ */
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as HttpServerRequest from "effect/http/HttpServerRequest"
+import type { AccessTokens } from "./AccessTokens.ts"
+import { credentialMissing, invalidAccessToken, tokenAboutToExpire } from "./ApiError.ts"
+import type { Principals } from "./Principals.ts"
+
+/** How the workspace refuses tokens. */
+export interface AuthenticationOptions {
+  /** The status for an unknown, revoked or expired token: the service answers 401 or 403, by default 401 here. */
+  readonly invalidTokenStatus?: 401 | 403 | undefined
+  /** OAuth tokens with this little time left are refused with 403, as Azure does at 30 seconds; by default zero. */
+  readonly refuseTokensExpiringWithin?: Duration.Input | undefined
+}
+
+/** Makes the check: it gives the principal of the current request, or fails as the service does. */
+export const make = (principals: Principals, tokens: AccessTokens, options: AuthenticationOptions) => {
+  const margin = Duration.toMillis(options.refuseTokensExpiringWithin ?? Duration.zero)
+  const refusal = invalidAccessToken(options.invalidTokenStatus ?? 401)
+
+  return Effect.gen(function* () {
+    const request = yield* HttpServerRequest.HttpServerRequest
+    const token = /^Bearer +(\S+)$/i.exec(request.headers["authorization"] ?? "")?.[1]
+    if (token === undefined) return yield* credentialMissing
+
+    const pat = yield* principals.byPat(token)
+    if (pat !== undefined) return pat.principal
+
+    const issued = yield* tokens.find(token)
+    if (issued === undefined) return yield* refusal
+    if (issued.expiresAt - (yield* Clock.currentTimeMillis) <= margin) return yield* tokenAboutToExpire
+    return yield* Effect.mapError(principals.find(issued.principal), () => refusal)
+  })
+}
+
+export type Authentication = ReturnType<typeof make>

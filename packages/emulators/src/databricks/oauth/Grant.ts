@@ -1,0 +1,29 @@
+/**
+ * One way to get a token: a grant type and what it takes. Each grant is a module of its own, listed where the token
+ * endpoint is put together.
+ */
+import type * as Duration from "effect/Duration"
+import type * as Effect from "effect/Effect"
+import type { OAuthError } from "./OAuthError.ts"
+
+/** A token request, parsed. */
+export interface TokenRequest {
+  /** The form's parameters; none of them repeated. */
+  readonly parameters: ReadonlyMap<string, string>
+  /** The client's own credentials, by HTTP Basic or in the form, if it sent any. */
+  readonly client: { readonly id: string; readonly secret: string } | undefined
+}
+
+/** What the token endpoint gives out a token for. */
+interface Granted {
+  /** The principal the token speaks for. */
+  readonly principal: string
+  /** How long it is good; by default as the workspace has it. */
+  readonly lifetime?: Duration.Duration
+}
+
+/** A grant type of the token endpoint. */
+export interface Grant {
+  readonly grantType: string
+  readonly grant: (request: TokenRequest) => Effect.Effect<Granted, OAuthError>
+}

@@ -1,0 +1,42 @@
+/**
+ * Errors of the token endpoint (RFC 6749 §5.2), in the service's shape.
+ */
+import * as Data from "effect/Data"
+import * as Effect from "effect/Effect"
+import * as HttpServerResponse from "effect/http/HttpServerResponse"
+import { uuid } from "../../internal/randomText.ts"
+
+/** A token request that was refused. */
+export class OAuthError extends Data.TaggedError("OAuthError")<{
+  readonly status: number
+  readonly error: string
+  readonly description: string
+}> {}
+
+export const invalidClient = new OAuthError({
+  status: 401,
+  error: "invalid_client",
+  description: "Client authentication failed"
+})
+
+export const invalidRequest = (description: string) =>
+  new OAuthError({ status: 400, error: "invalid_request", description })
+
+export const invalidScope = (description: string) =>
+  new OAuthError({ status: 400, error: "invalid_scope", description })
+
+export const unsupportedGrantType = (grantType: string) =>
+  new OAuthError({
+    status: 400,
+    error: "unsupported_grant_type",
+    description: `Grant type '${grantType.slice(0, 100)}' is not supported`
+  })
+
+/** The answer, with an `error_id` that support would ask for. */
+export const toResponse = (error: OAuthError) =>
+  Effect.map(uuid, (errorId) =>
+    HttpServerResponse.jsonUnsafe(
+      { error: error.error, error_description: error.description, error_id: errorId },
+      { status: error.status, headers: { "cache-control": "no-store", "x-request-id": errorId } }
+    )
+  )
