@@ -7,8 +7,17 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import { AuthError, ModeUnavailable } from "./AuthError.ts"
 import type { AuthMode, Token } from "./AuthMode.ts"
-import type { AuthType, Identity, OAuthM2MIdentity, PatIdentity } from "./Identity.ts"
+import type {
+  AuthType,
+  Identity,
+  OAuthM2MIdentity,
+  OidcConnectorIdentity,
+  OidcNamespaceIdentity,
+  PatIdentity
+} from "./Identity.ts"
 import { OAuthM2M } from "./modes/OAuthM2M.ts"
+import { OidcConnector } from "./modes/OidcConnector.ts"
+import { OidcNamespace } from "./modes/OidcNamespace.ts"
 import { Pat } from "./modes/Pat.ts"
 import * as Recorded from "./Recorded.ts"
 import type { WorkspaceHost } from "./WorkspaceHost.ts"
@@ -32,6 +41,8 @@ export class Acquisition extends Context.Service<
 interface Modes {
   readonly pat?: AuthMode<PatIdentity>
   readonly oauth_m2m?: AuthMode<OAuthM2MIdentity>
+  readonly oidc_connector?: AuthMode<OidcConnectorIdentity>
+  readonly oidc_namespace?: AuthMode<OidcNamespaceIdentity>
 }
 
 const make = (modes: Modes): Acquisition["Service"] => {
@@ -46,6 +57,10 @@ const make = (modes: Modes): Acquisition["Service"] => {
         return modes.pat === undefined ? otherwise() : use(modes.pat, identity)
       case "oauth_m2m":
         return modes.oauth_m2m === undefined ? otherwise() : use(modes.oauth_m2m, identity)
+      case "oidc_connector":
+        return modes.oidc_connector === undefined ? otherwise() : use(modes.oidc_connector, identity)
+      case "oidc_namespace":
+        return modes.oidc_namespace === undefined ? otherwise() : use(modes.oidc_namespace, identity)
     }
   }
   const unserved = (wanted: AuthType) =>
@@ -70,8 +85,7 @@ const make = (modes: Modes): Acquisition["Service"] => {
     }),
     recall: (recorded, instance) => {
       const authType = Option.getOrElse(recorded.authType, () => "pat" as const)
-      const mode: AuthMode<PatIdentity> | AuthMode<OAuthM2MIdentity> | undefined =
-        authType === "pat" ? modes.pat : authType === "oauth_m2m" ? modes.oauth_m2m : undefined
+      const mode = modes[tagOf(authType, recorded)]
       return mode === undefined
         ? Effect.fail(unserved(authType))
         : Effect.andThen(Recorded.checkNames(recorded), (): Effect.Effect<Identity, AuthError> => mode.recall(recorded, instance))
@@ -85,6 +99,14 @@ const make = (modes: Modes): Acquisition["Service"] => {
   })
 }
 
+// A run of OIDC federation that names a ServiceAccount is that of a namespace.
+const tagOf = (authType: AuthType, recorded: Recorded.Recorded): keyof Modes =>
+  authType === "oidc_federation"
+    ? Option.isSome(recorded.oidcServiceAccount)
+      ? "oidc_namespace"
+      : "oidc_connector"
+    : authType
+
 /** Tokens of mode PAT alone. */
 export const layerPat: Layer.Layer<Acquisition, never, Pat> = Layer.effect(
   Acquisition,
@@ -97,12 +119,25 @@ export const layerOAuthM2M: Layer.Layer<Acquisition, never, OAuthM2M> = Layer.ef
   Effect.map(OAuthM2M, (oauth_m2m) => make({ oauth_m2m }))
 )
 
+/** Tokens of OIDC federation alone. */
+export const layerOidcFederation: Layer.Layer<Acquisition, never, OidcConnector | OidcNamespace> = Layer.effect(
+  Acquisition,
+  Effect.gen(function* () {
+    return make({ oidc_connector: yield* OidcConnector, oidc_namespace: yield* OidcNamespace })
+  })
+)
+
 /**
  * Tokens of every mode: runs go on under the identity they began with, whatever auth type is set today.
  */
-export const layer: Layer.Layer<Acquisition, never, Pat | OAuthM2M> = Layer.effect(
+export const layer: Layer.Layer<Acquisition, never, Pat | OAuthM2M | OidcConnector | OidcNamespace> = Layer.effect(
   Acquisition,
   Effect.gen(function* () {
-    return make({ pat: yield* Pat, oauth_m2m: yield* OAuthM2M })
+    return make({
+      pat: yield* Pat,
+      oauth_m2m: yield* OAuthM2M,
+      oidc_connector: yield* OidcConnector,
+      oidc_namespace: yield* OidcNamespace
+    })
   })
 )

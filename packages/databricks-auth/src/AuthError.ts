@@ -65,10 +65,18 @@ export class InstanceRefused extends Schema.TaggedError<InstanceRefused>()("Inst
 /** The request's namespace, or what the template makes of it, cannot be a namespace. */
 export class NamespaceInvalid extends Schema.TaggedError<NamespaceInvalid>()("NamespaceInvalid", {
   namespace: Schema.String,
-  template: Schema.String
+  template: Schema.String,
+  /** The parts that the template asks for and the request does not have. */
+  missing: Schema.Array(Schema.String)
 }) {
   readonly retryable = false
   override get message() {
+    if (this.missing.length > 0) {
+      return (
+        `FLYTE_DATABRICKS_NAMESPACE_TEMPLATE "${this.template}" asks for ${this.missing.join(" and ")}, ` +
+        "which the request does not have: it is not known whose credentials it may use."
+      )
+    }
     return (
       `"${this.namespace}", made by FLYTE_DATABRICKS_NAMESPACE_TEMPLATE "${this.template}", is not a Kubernetes namespace: ` +
       "expected 1 to 63 lower-case letters, digits and hyphens."
@@ -191,6 +199,45 @@ export class TokenRefused extends Schema.TaggedError<TokenRefused>()("TokenRefus
   }
 }
 
+/** The token endpoint refused a JWT: no federation policy lets it in. */
+export class ExchangeRefused extends Schema.TaggedError<ExchangeRefused>()("ExchangeRefused", {
+  endpoint: Schema.String,
+  clientId: Schema.String,
+  source: Schema.String,
+  status: Schema.Int,
+  error: Schema.String,
+  description: Schema.optionalKey(Schema.String),
+  errorId: Schema.optionalKey(Schema.String),
+  issuer: Schema.optionalKey(Schema.String),
+  audiences: Schema.Array(Schema.String),
+  subject: Schema.optionalKey(Schema.String),
+  expires: Schema.optionalKey(Schema.String)
+}) {
+  readonly retryable = false
+  override get message() {
+    const description = this.description === undefined ? "" : `: ${this.description}`
+    const errorId = this.errorId === undefined ? "" : ` (error id ${this.errorId})`
+    return (
+      `${this.endpoint} refused client ${this.clientId} with ${this.status} ${this.error}${description}${errorId}.\n` +
+      `The JWT, of ${this.source}, says\n` +
+      `  iss: ${this.issuer ?? "(nothing)"}\n  aud: ${this.audiences.join(", ") || "(nothing)"}\n` +
+      `  sub: ${this.subject ?? "(nothing)"}\n  exp: ${this.expires ?? "(nothing)"}\n` +
+      this.#remedy()
+    )
+  }
+  #remedy(): string {
+    const { issuer, audiences, subject } = this
+    if (!issuer?.startsWith("https://") || audiences.length === 0 || subject === undefined) {
+      return "which no federation policy can let in: it takes an iss that is an https URL, an aud and a sub."
+    }
+    return (
+      `and service principal ${this.clientId} lets it in with a federation policy that says the same:\n` +
+      `  ${JSON.stringify({ oidc_policy: { issuer, audiences, subject } })}\n` +
+      "Check also that Databricks can reach the issuer's keys and that the service principal belongs to this workspace."
+    )
+  }
+}
+
 /** The token endpoint could not be reached, or failed in a way that may pass. */
 export class TokenEndpointUnavailable extends Schema.TaggedError<TokenEndpointUnavailable>()(
   "TokenEndpointUnavailable",
@@ -236,6 +283,7 @@ export const Reason = Schema.Union([
   IdentityChanged,
   ModeUnavailable,
   TokenRefused,
+  ExchangeRefused,
   TokenEndpointUnavailable,
   TokenResponseInvalid
 ])

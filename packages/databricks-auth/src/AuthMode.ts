@@ -5,6 +5,7 @@
  */
 import type * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
+import type * as Option from "effect/Option"
 import type * as Redacted from "effect/Redacted"
 import type { AuthError } from "./AuthError.ts"
 import type { AuthRequest } from "./AuthRequest.ts"
@@ -22,13 +23,13 @@ export interface Absent {
 }
 
 /**
- * A source holds a whole credential. `builtFrom` is the secret that it will be built from, to tell a rotated one from
- * the one before.
+ * A source holds a whole credential. `builtFrom` is the secret that a token will be built from, to tell a rotated one
+ * from the one before; none where it is made anew for each token.
  */
 export interface Found<out I> {
   readonly _tag: "Found"
   readonly identity: I
-  readonly builtFrom: Redacted.Redacted<string>
+  readonly builtFrom: Option.Option<Redacted.Redacted<string>>
 }
 
 /**

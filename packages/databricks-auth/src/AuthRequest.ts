@@ -7,8 +7,8 @@ import * as Predicate from "effect/Predicate"
 import { AuthError, InstanceMissing, NamespaceInvalid, TaskOverrideRefused } from "./AuthError.ts"
 import type { ConnectorSettings, NamespaceIdentity } from "./ConnectorSettings.ts"
 import { AuthType } from "./Identity.ts"
-import { isNamespace, isObjectName } from "./internal/kubernetesNames.ts"
-import { invalid, nonBlank, oneOf } from "./internal/settings.ts"
+import { isNamespace, isSecretName } from "./internal/kubernetesNames.ts"
+import { invalid, looksLikeSecret, nonBlank, oneOf, shown } from "./internal/settings.ts"
 import { admit, type WorkspaceHost } from "./WorkspaceHost.ts"
 
 /**
@@ -31,10 +31,13 @@ export interface AuthRequest {
   readonly namespace: Option.Option<string>
   /** The auth type that is set, and by whom; none: auto-detect. */
   readonly authType: Option.Option<{ readonly value: AuthType; readonly from: string }>
-  /** The client id that the task demands: no other principal will do. */
+  /** The task's client id, in place of the connector's. A namespace's own identity is not asked for it. */
   readonly clientId: Option.Option<string>
   readonly tokenSecretName: string
   readonly oauthSecretName: string
+  /** The JWT file that the task names. */
+  readonly tokenFile: Option.Option<string>
+  readonly audience: string
   readonly namespaceIdentity: NamespaceIdentity
 }
 
@@ -74,6 +77,8 @@ export const make = Effect.fnUntraced(function* (
     clientId: yield* task("databricksClientId"),
     tokenSecretName: yield* secretName(task, "databricksTokenSecret", settings.tokenSecretName),
     oauthSecretName: yield* secretName(task, "databricksOauthSecret", settings.oauthSecretName),
+    tokenFile: yield* task("databricksOidcTokenFile"),
+    audience: Option.getOrElse(yield* task("databricksOidcAudience"), () => settings.oidcAudience),
     namespaceIdentity: settings.namespaceIdentity
   }
 })
@@ -85,9 +90,11 @@ const taskSettings =
   (key) => {
     const value = Predicate.isObject(custom) && Object.hasOwn(custom, key) ? Reflect.get(custom, key) : undefined
     if (value === undefined || value === null) return Effect.succeedNone
-    return Predicate.isString(value)
-      ? Effect.succeed(nonBlank(value))
-      : Effect.fail(invalid(`${key} of the task`, typeof value, "text"))
+    if (!Predicate.isString(value)) return Effect.fail(invalid(`${key} of the task`, typeof value, "text"))
+    // No setting of a task is a secret, and all of them are shown: in errors, explanations and metadata.
+    return looksLikeSecret(value)
+      ? Effect.fail(invalid(`${key} of the task`, value, "a setting: secrets are for Kubernetes Secrets"))
+      : Effect.succeed(nonBlank(value))
   }
 
 const refuseOverrides = Effect.fnUntraced(function* (task: TaskSettings): Effect.fn.Return<void, AuthError> {
@@ -101,7 +108,7 @@ const secretName = Effect.fnUntraced(function* (
   byDefault: string
 ): Effect.fn.Return<string, AuthError> {
   const name = Option.getOrElse(yield* task(key), () => byDefault)
-  return isObjectName(name) ? name : yield* invalid(`${key} of the task`, name, "the name of a Kubernetes Secret")
+  return isSecretName(name) ? name : yield* invalid(`${key} of the task`, name, "the name of a Kubernetes Secret")
 })
 
 const identityNamespace = Effect.fnUntraced(function* (
@@ -114,9 +121,15 @@ const identityNamespace = Effect.fnUntraced(function* (
     domain: context.domain?.trim() ?? "",
     org: context.org?.trim() ?? ""
   }
-  const namespace = template.replaceAll(/\{(\w+)\}/g, (_, name: string) => parts[name] ?? "").trim()
+  const missing = new Set<string>()
+  const namespace = template.replaceAll(/\{(\w+)\}/g, (_, name: string) => {
+    const part = parts[name] ?? ""
+    if (part === "") missing.add(name)
+    return part
+  })
   if (namespace === "") return Option.none()
-  return isNamespace(namespace)
+  // What is left when a part is missing may be a namespace, and somebody else's.
+  return isNamespace(namespace) && missing.size === 0
     ? Option.some(namespace)
-    : yield* new AuthError({ reason: new NamespaceInvalid({ namespace: namespace.slice(0, 100), template }) })
+    : yield* new AuthError({ reason: new NamespaceInvalid({ namespace: shown(namespace), template, missing: [...missing] }) })
 })

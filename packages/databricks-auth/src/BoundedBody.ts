@@ -30,6 +30,9 @@ export const text = Effect.fnUntraced(function* (
     size += chunk.byteLength
     body += decoder.decode(chunk, { stream: true })
     return size > limit ? Effect.fail(new BodyTooLarge({ limit })) : Effect.void
-  })
+  }).pipe(
+    // Fetch has no stream where there is no body, which is as good an empty text as any.
+    Effect.catchReason("HttpClientError", "EmptyBodyError", () => Effect.void)
+  )
   return body + decoder.decode()
 })

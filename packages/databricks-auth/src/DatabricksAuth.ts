@@ -16,17 +16,24 @@ import * as Acquisition from "./Acquisition.ts"
 import type { AuthError, Finding } from "./AuthError.ts"
 import type { Token } from "./AuthMode.ts"
 import * as AuthRequest from "./AuthRequest.ts"
+import * as AuthSummary from "./AuthSummary.ts"
 import * as ConnectorSecrets from "./ConnectorSecrets.ts"
 import * as ConnectorSettings from "./ConnectorSettings.ts"
 import type { Identity } from "./Identity.ts"
+import { fitsHeader } from "./internal/bearer.ts"
+import { invalid } from "./internal/settings.ts"
 import type { Kubernetes } from "./Kubernetes.ts"
 import * as OAuthM2M from "./modes/OAuthM2M.ts"
+import * as OidcConnector from "./modes/OidcConnector.ts"
+import * as OidcNamespace from "./modes/OidcNamespace.ts"
 import * as Pat from "./modes/Pat.ts"
 import type { Recorded } from "./Recorded.ts"
 import * as Selection from "./Selection.ts"
 import * as ClientCredentialsSource from "./sources/ClientCredentialsSource.ts"
 import * as NamespaceSecrets from "./sources/NamespaceSecrets.ts"
 import * as PatSource from "./sources/PatSource.ts"
+import * as ProjectedToken from "./sources/ProjectedToken.ts"
+import * as ServiceAccountTokens from "./sources/ServiceAccountTokens.ts"
 import * as TokenCache from "./TokenCache.ts"
 import * as TokenEndpoint from "./TokenEndpoint.ts"
 import { admit } from "./WorkspaceHost.ts"
@@ -92,7 +99,7 @@ export const layerSelected: Layer.Layer<
       resolve: Effect.fn("DatabricksAuth.resolve")(function* (task) {
         const request = yield* AuthRequest.make(settings, task)
         const { identity, explanation, builtFrom } = yield* selection.select(request)
-        yield* cache.retire({ identity }, builtFrom)
+        if (Option.isSome(builtFrom)) yield* cache.retire({ identity }, builtFrom.value)
         return { identity, namespace: request.namespace, explanation }
       }),
       getHeader: cache.get,
@@ -108,9 +115,11 @@ export const layerSelected: Layer.Layer<
       recall: Effect.fnUntraced(function* (recorded) {
         const instance = yield* admit(recorded.instance, settings.allowedInstances)
         const identity = yield* acquisition.recall(recorded, instance)
-        return identity._tag === "pat" && Option.isSome(recorded.authToken)
-          ? { identity, storedToken: recorded.authToken.value }
-          : { identity }
+        if (identity._tag !== "pat" || Option.isNone(recorded.authToken)) return { identity }
+        const storedToken = recorded.authToken.value
+        return fitsHeader(Redacted.value(storedToken))
+          ? { identity, storedToken }
+          : yield* invalid("auth_token of the job metadata", "(not shown)", "a token that a header can carry")
       })
     })
   })
@@ -140,6 +149,21 @@ export const layerOAuthM2M: Layer.Layer<
 )
 
 /**
+ * OIDC federation and nothing else: no other credential is among the requirements.
+ */
+export const layerOidcFederation: Layer.Layer<
+  DatabricksAuth,
+  never,
+  | ProjectedToken.ProjectedToken
+  | ServiceAccountTokens.ServiceAccountTokens
+  | TokenEndpoint.TokenEndpoint
+  | ConnectorSettings.ConnectorSettings
+> = layerSelected.pipe(
+  Layer.provide([Selection.layerOidcFederation, Acquisition.layerOidcFederation]),
+  Layer.provide([OidcConnector.layer, OidcNamespace.layer])
+)
+
+/**
  * Every mode: the auth type that the task or the environment sets, else the strongest that is reachable.
  */
 export const layer: Layer.Layer<
@@ -147,22 +171,30 @@ export const layer: Layer.Layer<
   never,
   | PatSource.PatSource
   | ClientCredentialsSource.ClientCredentialsSource
+  | ProjectedToken.ProjectedToken
+  | ServiceAccountTokens.ServiceAccountTokens
   | TokenEndpoint.TokenEndpoint
   | ConnectorSettings.ConnectorSettings
 > = layerSelected.pipe(
   Layer.provide([Selection.layer, Acquisition.layer]),
-  Layer.provide([Pat.layer, OAuthM2M.layer])
+  Layer.provide([Pat.layer, OAuthM2M.layer, OidcConnector.layer, OidcNamespace.layer])
 )
 
 /**
  * Every mode, as the environment configures it.
  */
 export const layerConfig: Layer.Layer<
-  DatabricksAuth | ConnectorSettings.ConnectorSettings,
+  DatabricksAuth | AuthSummary.AuthSummary,
   AuthError | Config.ConfigError,
   Kubernetes | HttpClient.HttpClient | FileSystem.FileSystem | Path.Path
-> = layer.pipe(
-  Layer.provide([PatSource.layer, ClientCredentialsSource.layer, TokenEndpoint.layer]),
+> = Layer.merge(layer, AuthSummary.layer).pipe(
+  Layer.provide([
+    PatSource.layer,
+    ClientCredentialsSource.layer,
+    ProjectedToken.layer,
+    ServiceAccountTokens.layer,
+    TokenEndpoint.layer
+  ]),
   Layer.provide([NamespaceSecrets.layer, ConnectorSecrets.layer]),
-  Layer.provideMerge(ConnectorSettings.layerConfig)
+  Layer.provide(ConnectorSettings.layerConfig)
 )

@@ -83,6 +83,9 @@ export class PatIdentity extends Schema.TaggedClass<PatIdentity>()("pat", {
   get principal(): string {
     return "owner of the PAT"
   }
+  get source(): string {
+    return describeOrigin(this.origin)
+  }
 }
 
 /**
@@ -108,7 +111,64 @@ export class OAuthM2MIdentity extends Schema.TaggedClass<OAuthM2MIdentity>()("oa
   get principal(): string {
     return this.clientId._tag === "Some" ? this.clientId.value : "not recorded at submit"
   }
+  get source(): string {
+    return describeOrigin(this.origin)
+  }
 }
 
-export const Identity = Schema.Union([PatIdentity, OAuthM2MIdentity])
+/**
+ * OIDC federation as the connector's pod (Model 1).
+ */
+export class OidcConnectorIdentity extends Schema.TaggedClass<OidcConnectorIdentity>()("oidc_connector", {
+  instance: WorkspaceHost,
+  clientId: Schema.String,
+  tokenFile: Schema.String,
+  audience: Schema.String
+}) {
+  readonly authType = "oidc_federation"
+  #key: string | undefined
+  /** Equal for two identities exactly when they may share a token. */
+  get key(): string {
+    return (this.#key ??= cacheKey(this._tag, this.instance, this.clientId, this.tokenFile, this.audience))
+  }
+  get principal(): string {
+    return this.clientId
+  }
+  get source(): string {
+    return `JWT file ${this.tokenFile}`
+  }
+}
+
+/**
+ * OIDC federation as a ServiceAccount of the workflow's namespace (Model 2).
+ */
+export class OidcNamespaceIdentity extends Schema.TaggedClass<OidcNamespaceIdentity>()("oidc_namespace", {
+  instance: WorkspaceHost,
+  clientId: Schema.String,
+  namespace: Schema.String,
+  serviceAccount: Schema.String,
+  audience: Schema.String
+}) {
+  readonly authType = "oidc_federation"
+  #key: string | undefined
+  /** Equal for two identities exactly when they may share a token. */
+  get key(): string {
+    return (this.#key ??= cacheKey(
+      this._tag,
+      this.instance,
+      this.clientId,
+      this.namespace,
+      this.serviceAccount,
+      this.audience
+    ))
+  }
+  get principal(): string {
+    return this.clientId
+  }
+  get source(): string {
+    return `ServiceAccount ${this.namespace}/${this.serviceAccount}`
+  }
+}
+
+export const Identity = Schema.Union([PatIdentity, OAuthM2MIdentity, OidcConnectorIdentity, OidcNamespaceIdentity])
 export type Identity = typeof Identity.Type

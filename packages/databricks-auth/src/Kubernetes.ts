@@ -2,13 +2,16 @@
  * What the core asks of Kubernetes. An adapter implements it; `layerNone` stands for a connector that runs outside of
  * a cluster, `layerMemory` for a cluster in tests.
  */
+import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Ref from "effect/Ref"
 import * as Schema from "effect/Schema"
+import * as Base64Url from "effect/encoding/Base64Url"
 
 /** The API server knows the caller and says no (403). */
 export class Forbidden extends Schema.TaggedError<Forbidden>()("Forbidden", { detail: Schema.String }) {
@@ -41,6 +44,22 @@ export class KubernetesError extends Schema.TaggedError<KubernetesError>()("Kube
 export type SecretData = Readonly<Record<string, Redacted.Redacted<string>>>
 
 /**
+ * A ServiceAccount, as far as the core needs it.
+ */
+export interface ServiceAccount {
+  readonly name: string
+  readonly annotations: Readonly<Record<string, string>>
+}
+
+/**
+ * For whom a token is to be made, and for how long.
+ */
+export interface TokenRequest {
+  readonly audience: string
+  readonly lifetime: Duration.Duration
+}
+
+/**
  * The Kubernetes API, as far as the core needs it.
  */
 export class Kubernetes extends Context.Service<
@@ -52,6 +71,17 @@ export class Kubernetes extends Context.Service<
       namespace: string,
       name: string
     ) => Effect.Effect<Option.Option<SecretData>, KubernetesError>
+    /** All ServiceAccounts of a namespace that a label selector matches; none where there is no such namespace. */
+    readonly listServiceAccounts: (
+      namespace: string,
+      labelSelector: string
+    ) => Effect.Effect<ReadonlyArray<ServiceAccount>, KubernetesError>
+    /** A token of a ServiceAccount (TokenRequest); `None` where there is no such ServiceAccount. */
+    readonly createServiceAccountToken: (
+      namespace: string,
+      name: string,
+      request: TokenRequest
+    ) => Effect.Effect<Option.Option<Redacted.Redacted<string>>, KubernetesError>
   }
 >()("@flyte-databricks/databricks-auth/Kubernetes") {}
 
@@ -60,8 +90,21 @@ export class Kubernetes extends Context.Service<
  */
 export const layerNone: Layer.Layer<Kubernetes> = Layer.succeed(
   Kubernetes,
-  Kubernetes.of({ cluster: Option.none(), readSecret: () => Effect.succeedNone })
+  Kubernetes.of({
+    cluster: Option.none(),
+    readSecret: () => Effect.succeedNone,
+    listServiceAccounts: () => Effect.succeed([]),
+    createServiceAccountToken: () => Effect.succeedNone
+  })
 )
+
+/**
+ * What can be in the cluster that `layerMemory` provides.
+ */
+export interface MemoryServiceAccount {
+  readonly labels?: Readonly<Record<string, string>>
+  readonly annotations?: Readonly<Record<string, string>>
+}
 
 /**
  * Steers the cluster that `layerMemory` provides, and counts what was asked of it.
@@ -79,47 +122,114 @@ export class KubernetesMemory extends Context.Service<
     ) => Effect.Effect<void>
     /** The Secrets read so far, as `namespace/name`, in order. */
     readonly reads: Effect.Effect<ReadonlyArray<string>>
+    readonly setServiceAccount: (
+      namespace: string,
+      name: string,
+      serviceAccount: MemoryServiceAccount
+    ) => Effect.Effect<void>
+    readonly deleteServiceAccount: (namespace: string, name: string) => Effect.Effect<void>
+    /** Makes every listing of this namespace's ServiceAccounts fail, or none. */
+    readonly failServiceAccounts: (
+      namespace: string,
+      reason: Option.Option<KubernetesError["reason"]>
+    ) => Effect.Effect<void>
+    /** Decides what a TokenRequest gets; by default a JWT with the claims that Kubernetes gives, unsigned. */
+    readonly onTokenRequest: (
+      respond: (
+        namespace: string,
+        name: string,
+        request: TokenRequest
+      ) => Effect.Effect<Option.Option<Redacted.Redacted<string>>, KubernetesError>
+    ) => Effect.Effect<void>
   }
 >()("@flyte-databricks/databricks-auth/KubernetesMemory") {}
 
 /**
- * A cluster in memory that starts with the given Secrets, by `namespace/name`.
+ * A cluster in memory that starts with the given Secrets and ServiceAccounts, by `namespace/name`.
  */
 export const layerMemory = (
-  secrets: Record<string, Record<string, string>> = {}
+  secrets: Readonly<Record<string, Readonly<Record<string, string>>>> = {},
+  serviceAccounts: Readonly<Record<string, MemoryServiceAccount>> = {}
 ): Layer.Layer<Kubernetes | KubernetesMemory> =>
   Layer.effectContext(
     Effect.gen(function* () {
-      const objects = yield* Ref.make<ReadonlyMap<string, SecretData | KubernetesError>>(
-        new Map(Object.entries(secrets).map(([path, data]) => [path, redact(data)]))
+      const objects = yield* makeTable<SecretData | KubernetesError>(
+        Object.entries(secrets).map(([path, data]) => [path, redact(data)])
       )
+      const accounts = yield* makeTable<MemoryServiceAccount>(Object.entries(serviceAccounts))
+      const listFailures = yield* makeTable<KubernetesError>([])
       const reads = yield* Ref.make<ReadonlyArray<string>>([])
-      const put = (path: string, value: SecretData | KubernetesError) =>
-        Ref.update(objects, (all) => new Map(all).set(path, value))
+      const responder = yield* Ref.make<Parameters<KubernetesMemory["Service"]["onTokenRequest"]>[0]>(unsignedJwt)
 
       const readSecret = Effect.fnUntraced(function* (namespace: string, name: string) {
-        const path = `${namespace}/${name}`
-        yield* Ref.update(reads, (all) => [...all, path])
-        const found = (yield* Ref.get(objects)).get(path)
-        if (found === undefined) return Option.none<SecretData>()
-        return Schema.is(KubernetesError)(found) ? yield* found : Option.some(found)
+        yield* Ref.update(reads, (all) => [...all, `${namespace}/${name}`])
+        const found = yield* objects.get(`${namespace}/${name}`)
+        if (Option.isNone(found)) return Option.none<SecretData>()
+        return Schema.is(KubernetesError)(found.value) ? yield* found.value : Option.some(found.value)
       })
 
-      return Context.make(Kubernetes, { cluster: Option.some("in memory"), readSecret }).pipe(
+      const listServiceAccounts = Effect.fnUntraced(function* (namespace: string, labelSelector: string) {
+        const failure = yield* listFailures.get(namespace)
+        if (Option.isSome(failure)) return yield* failure.value
+        const [label = "", value] = labelSelector.split("=")
+        return (yield* accounts.entries)
+          .filter(([path, { labels }]) => path.startsWith(`${namespace}/`) && labels?.[label] === value)
+          .map(([path, { annotations }]) => ({ name: path.slice(namespace.length + 1), annotations: annotations ?? {} }))
+      })
+
+      const createServiceAccountToken = Effect.fnUntraced(function* (
+        namespace: string,
+        name: string,
+        request: TokenRequest
+      ) {
+        if (Option.isNone(yield* accounts.get(`${namespace}/${name}`))) return Option.none()
+        return yield* (yield* Ref.get(responder))(namespace, name, request)
+      })
+
+      return Context.make(Kubernetes, {
+        cluster: Option.some("in memory"),
+        readSecret,
+        listServiceAccounts,
+        createServiceAccountToken
+      }).pipe(
         Context.add(KubernetesMemory, {
-          setSecret: (namespace, name, data) => put(`${namespace}/${name}`, redact(data)),
-          deleteSecret: (namespace, name) =>
-            Ref.update(objects, (all) => {
-              const rest = new Map(all)
-              rest.delete(`${namespace}/${name}`)
-              return rest
-            }),
-          failSecret: (namespace, name, reason) => put(`${namespace}/${name}`, new KubernetesError({ reason })),
-          reads: Ref.get(reads)
+          setSecret: (namespace, name, data) => objects.set(`${namespace}/${name}`, redact(data)),
+          deleteSecret: (namespace, name) => objects.remove(`${namespace}/${name}`),
+          failSecret: (namespace, name, reason) => objects.set(`${namespace}/${name}`, new KubernetesError({ reason })),
+          reads: Ref.get(reads),
+          setServiceAccount: (namespace, name, serviceAccount) => accounts.set(`${namespace}/${name}`, serviceAccount),
+          deleteServiceAccount: (namespace, name) => accounts.remove(`${namespace}/${name}`),
+          failServiceAccounts: (namespace, reason) =>
+            Option.isSome(reason)
+              ? listFailures.set(namespace, new KubernetesError({ reason: reason.value }))
+              : listFailures.remove(namespace),
+          onTokenRequest: (respond) => Ref.set(responder, respond)
         })
       )
     })
   )
 
-const redact = (data: Record<string, string>): SecretData =>
+const makeTable = Effect.fnUntraced(function* <A>(initial: ReadonlyArray<readonly [string, A]>) {
+  const rows = yield* Ref.make<ReadonlyMap<string, A>>(new Map(initial))
+  return {
+    get: (path: string) => Effect.map(Ref.get(rows), (all) => Option.fromNullishOr(all.get(path))),
+    entries: Effect.map(Ref.get(rows), (all) => [...all]),
+    set: (path: string, value: A) => Ref.update(rows, (all) => new Map(all).set(path, value)),
+    remove: (path: string) => Ref.update(rows, (all) => new Map([...all].filter(([other]) => other !== path)))
+  }
+})
+
+const redact = (data: Readonly<Record<string, string>>): SecretData =>
   Object.fromEntries(Object.entries(data).map(([key, value]) => [key, Redacted.make(value, { label: key })]))
+
+const unsignedJwt = Effect.fnUntraced(function* (namespace: string, name: string, { audience, lifetime }: TokenRequest) {
+  const now = yield* Clock.currentTimeMillis
+  const claims = {
+    iss: "https://kubernetes.memory",
+    sub: `system:serviceaccount:${namespace}:${name}`,
+    aud: [audience],
+    exp: Math.floor(now / 1000 + Duration.toSeconds(lifetime))
+  }
+  const part = (value: unknown) => Base64Url.encode(JSON.stringify(value))
+  return Option.some(Redacted.make(`${part({ alg: "RS256" })}.${part(claims)}.unsigned`, { label: "JWT" }))
+})

@@ -7,7 +7,7 @@ import * as Option from "effect/Option"
 import type * as Redacted from "effect/Redacted"
 import type { AuthError } from "./AuthError.ts"
 import type { AuthType } from "./Identity.ts"
-import { isNamespace, isObjectName } from "./internal/kubernetesNames.ts"
+import { isNamespace, isObjectName, isSecretName } from "./internal/kubernetesNames.ts"
 import { invalid } from "./internal/settings.ts"
 
 /**
@@ -51,8 +51,9 @@ export const empty = (instance: string): Recorded => ({
 export const checkNames = Effect.fnUntraced(function* (recorded: Recorded): Effect.fn.Return<void, AuthError> {
   const names = [
     ["namespace", recorded.namespace, isNamespace, "a Kubernetes namespace"],
-    ["oauth_secret_name", recorded.oauthSecretName, isObjectName, "the name of a Kubernetes Secret"],
-    ["token_secret_name", recorded.tokenSecretName, isObjectName, "the name of a Kubernetes Secret"]
+    ["oauth_secret_name", recorded.oauthSecretName, isSecretName, "the name of a Kubernetes Secret"],
+    ["token_secret_name", recorded.tokenSecretName, isSecretName, "the name of a Kubernetes Secret"],
+    ["oidc_service_account", recorded.oidcServiceAccount, isObjectName, "the name of a Kubernetes ServiceAccount"]
   ] as const
   for (const [key, value, isValid, expected] of names) {
     if (Option.isSome(value) && !isValid(value.value)) {

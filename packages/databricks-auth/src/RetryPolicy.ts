@@ -17,16 +17,15 @@ export const RetryPolicy = Context.Reference<Schedule.Schedule<unknown, AuthErro
 )
 
 /**
- * Up to five tries within about eight seconds: Flyte waits ten for an answer by default, and it is to hear why there
- * is none. Jitter keeps many namespaces from coming back at once.
+ * Up to five tries. Jitter keeps many namespaces from coming back at once. Flyte waits ten seconds for an answer by
+ * default: what asks to be left alone for more than five is a failure now rather than a success too late.
  */
 export const defaultRetryPolicy: Schedule.Schedule<unknown, AuthError> = Schedule.exponential("200 millis").pipe(
   Schedule.jittered,
   Schedule.setInputType<AuthError>(),
-  Schedule.upTo({ times: 4, duration: "8 seconds" }),
-  Schedule.modifyDelay(({ input, duration }) =>
-    Effect.succeed(Duration.max(duration, retryAfter(input)))
-  )
+  Schedule.upTo({ times: 4 }),
+  Schedule.modifyDelay(({ input, duration }) => Effect.succeed(Duration.max(duration, retryAfter(input)))),
+  Schedule.while(({ duration }) => Duration.isLessThanOrEqualTo(duration, Duration.seconds(5)))
 )
 
 const retryAfter = ({ reason }: AuthError): Duration.Duration =>

@@ -23,6 +23,8 @@ import type { CredentialSource } from "./AuthMode.ts"
 import type { AuthRequest } from "./AuthRequest.ts"
 import type { AuthType, Identity } from "./Identity.ts"
 import { OAuthM2M } from "./modes/OAuthM2M.ts"
+import { OidcConnector } from "./modes/OidcConnector.ts"
+import { OidcNamespace } from "./modes/OidcNamespace.ts"
 import { Pat } from "./modes/Pat.ts"
 
 /**
@@ -31,7 +33,7 @@ import { Pat } from "./modes/Pat.ts"
 export interface Resolution {
   readonly identity: Identity
   readonly explanation: ReadonlyArray<Finding>
-  readonly builtFrom: Redacted.Redacted<string>
+  readonly builtFrom: Option.Option<Redacted.Redacted<string>>
 }
 
 /**
@@ -153,27 +155,35 @@ export const layerOAuthM2M: Layer.Layer<Selection, never, OAuthM2M> = Layer.effe
   Effect.map(OAuthM2M, (mode) => makeExplicit("oauth_m2m", mode.sources))
 )
 
+/** OIDC federation and nothing else: the namespace's ServiceAccount, and where there is none, the connector's pod. */
+export const layerOidcFederation: Layer.Layer<Selection, never, OidcConnector | OidcNamespace> = Layer.effect(
+  Selection,
+  Effect.gen(function* () {
+    return makeExplicit("oidc_federation", [...(yield* OidcNamespace).sources, ...(yield* OidcConnector).sources])
+  })
+)
+
 /**
  * What the request says: its auth type where one is set, else the strongest mode that is reachable.
  */
-export const layer: Layer.Layer<Selection, never, Pat | OAuthM2M> = Layer.effect(
+export const layer: Layer.Layer<Selection, never, Pat | OAuthM2M | OidcConnector | OidcNamespace> = Layer.effect(
   Selection,
   Effect.gen(function* () {
-    const pat = yield* Pat
-    const oauthM2M = yield* OAuthM2M
-    const explicit: Partial<Record<AuthType, Selection["Service"]>> = {
-      pat: makeExplicit("pat", pat.sources),
-      oauth_m2m: makeExplicit("oauth_m2m", oauthM2M.sources)
+    const pat = (yield* Pat).sources
+    const oauthM2M = (yield* OAuthM2M).sources
+    const oidcFederation = [...(yield* OidcNamespace).sources, ...(yield* OidcConnector).sources]
+    const explicit: Record<AuthType, Selection["Service"]> = {
+      pat: makeExplicit("pat", pat),
+      oauth_m2m: makeExplicit("oauth_m2m", oauthM2M),
+      oidc_federation: makeExplicit("oidc_federation", oidcFederation)
     }
-    const autoDetect = makeAutoDetect([...oauthM2M.sources, ...pat.sources])
+    const autoDetect = makeAutoDetect([...oidcFederation, ...oauthM2M, ...pat])
     return Selection.of({
-      select: Effect.fnUntraced(function* (request) {
-        if (Option.isNone(request.authType)) return yield* autoDetect.select(request)
-        const selection = explicit[request.authType.value.value]
-        return selection === undefined
-          ? yield* unserved(request.authType.value, Object.keys(explicit))
-          : yield* selection.select(request)
-      })
+      select: (request) =>
+        Option.match(request.authType, {
+          onNone: () => autoDetect.select(request),
+          onSome: ({ value }) => explicit[value].select(request)
+        })
     })
   })
 )

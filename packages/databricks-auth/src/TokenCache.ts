@@ -57,6 +57,8 @@ interface Fresh {
   readonly header: Exit.Success<AuthHeader, AuthError>
   readonly usableUntil: number
   readonly builtFrom: Redacted.Redacted<string>
+  /** The token before it was refused, and with it what it was built from. */
+  readonly afterRefusal: boolean
 }
 
 /** The token was refused or its credential replaced; the next one is built from what is there now. */
@@ -125,7 +127,10 @@ export const make = Effect.fnUntraced(function* (
   const fetch = Effect.fnUntraced(function* (credential: Credential, key: Key, result: Fetching["result"], refused: boolean) {
     // The lifetime counts from before the request: the time that the answer took is not ours to use.
     const asked = clock.currentTimeMillisUnsafe()
-    const exit = yield* Effect.exit(Effect.map(acquire(credential, refused), (token) => freshOf(token, asked, buffer)))
+    const exit = yield* Effect.suspend(() => acquire(credential, refused)).pipe(
+      Effect.map((token) => freshOf(token, asked, buffer, refused)),
+      Effect.exit
+    )
     const onFailure = refused ? Option.some<Entry>({ _tag: "Refused" }) : Option.none()
     yield* settle(key, result, Exit.isSuccess(exit) ? Option.some(exit.value) : onFailure)
     yield* Deferred.done(
@@ -133,6 +138,13 @@ export const make = Effect.fnUntraced(function* (
       Exit.map(exit, ({ header }) => header.value)
     )
   })
+
+  // However the fetch ended, also before it began: nobody waits for an answer that does not come.
+  const abandon = (key: Key, result: Fetching["result"]) => () => {
+    if (Deferred.isDoneUnsafe(result)) return
+    Effect.runSync(settle(key, result, Option.none()))
+    Deferred.doneUnsafe(result, Exit.interrupt())
+  }
 
   const join = (credential: Credential, key: Key) =>
     Effect.uninterruptibleMask((restore) =>
@@ -142,20 +154,11 @@ export const make = Effect.fnUntraced(function* (
         const header = fresh(before)
         if (header !== undefined) return header
         if (Option.isSome(before) && before.value._tag === "Fetching") return restore(Deferred.await(before.value.result))
-        const refused = Option.isSome(before) && before.value._tag === "Refused"
         return Ref.update(entries, (all) =>
-          HashMap.set(makeRoom(all, capacity), key, { _tag: "Fetching", result })
+          HashMap.set(HashMap.has(all, key) ? all : makeRoom(all, capacity), key, { _tag: "Fetching", result })
         ).pipe(
-          Effect.andThen(
-            Effect.forkIn(
-              Effect.interruptible(fetch(credential, key, result, refused)).pipe(
-                Effect.onInterrupt(() =>
-                  Effect.andThen(settle(key, result, Option.none()), Deferred.interrupt(result))
-                )
-              ),
-              scope
-            )
-          ),
+          Effect.andThen(Effect.forkIn(fetch(credential, key, result, wasRefused(before)), scope)),
+          Effect.andThen((fiber) => Effect.sync(() => fiber.addObserver(abandon(key, result)))),
           Effect.andThen(restore(Deferred.await(result)))
         )
       })
@@ -182,24 +185,30 @@ export const make = Effect.fnUntraced(function* (
   }
 })
 
-const freshOf = (token: Token, asked: number, buffer: number): Fresh => ({
+const wasRefused = (entry: Option.Option<Entry>): boolean =>
+  Option.isSome(entry) &&
+  (entry.value._tag === "Refused" || (entry.value._tag === "Fresh" && entry.value.afterRefusal))
+
+const freshOf = (token: Token, asked: number, buffer: number, afterRefusal: boolean): Fresh => ({
   _tag: "Fresh",
   header: Exit.succeed({
     authorization: Redacted.make(`Bearer ${Redacted.value(token.value)}`, { label: "authorization" })
   }) as Exit.Success<AuthHeader, AuthError>,
   usableUntil: asked + usableFor(Duration.toMillis(token.lifetime), buffer),
-  builtFrom: token.builtFrom
+  builtFrom: token.builtFrom,
+  afterRefusal
 })
 
 // A token that lives no longer than the buffer is used until it ends; otherwise each call would ask for a new one.
 const usableFor = (lifetime: number, buffer: number): number => (lifetime > buffer ? lifetime - buffer : lifetime)
 
+// A fetch on its way stays, or the next caller would begin another: as long as there are more of them than there is
+// room, there are more entries.
 const makeRoom = (all: HashMap.HashMap<Key, Entry>, capacity: number): HashMap.HashMap<Key, Entry> => {
   if (HashMap.size(all) < capacity) return all
-  let soonest: { readonly key: Key; readonly end: number } | undefined
-  for (const [key, entry] of HashMap.entries(all)) {
-    const end = entry._tag === "Fresh" ? entry.usableUntil : entry._tag === "Refused" ? 0 : Infinity
-    if (soonest === undefined || end < soonest.end) soonest = { key, end }
-  }
-  return soonest === undefined ? all : HashMap.remove(all, soonest.key)
+  const settled = [...HashMap.entries(all)].flatMap(([key, entry]) =>
+    entry._tag === "Fetching" ? [] : [{ key, end: entry._tag === "Fresh" ? entry.usableUntil : 0 }]
+  )
+  const leaving = settled.toSorted((one, other) => one.end - other.end).slice(0, HashMap.size(all) - capacity + 1)
+  return HashMap.removeMany(all, leaving.map(({ key }) => key))
 }

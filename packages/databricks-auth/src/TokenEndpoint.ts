@@ -11,7 +11,7 @@ import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
 import * as Ref from "effect/Ref"
 import * as Result from "effect/Result"
-import * as Base64 from "effect/encoding/Base64"
+import * as FetchHttpClient from "effect/http/FetchHttpClient"
 import * as Headers from "effect/http/Headers"
 import * as HttpClient from "effect/http/HttpClient"
 import type * as HttpClientError from "effect/http/HttpClientError"
@@ -20,7 +20,9 @@ import type * as HttpClientResponse from "effect/http/HttpClientResponse"
 import { AuthError, TokenEndpointUnavailable } from "./AuthError.ts"
 import type { Token } from "./AuthMode.ts"
 import * as BoundedBody from "./BoundedBody.ts"
-import { type Answer, readAnswer } from "./internal/tokenAnswer.ts"
+import { basicCredentials } from "./internal/basicCredentials.ts"
+import { type Answer, type Asked, clean, readAnswer } from "./internal/tokenAnswer.ts"
+import type { Jwt } from "./Jwt.ts"
 import { RetryPolicy } from "./RetryPolicy.ts"
 import { baseUrl, type WorkspaceHost } from "./WorkspaceHost.ts"
 
@@ -36,12 +38,24 @@ export interface ClientCredentialsRequest {
 }
 
 /**
+ * A request for a token in exchange for a JWT (RFC 8693).
+ */
+export interface TokenExchangeRequest {
+  readonly instance: WorkspaceHost
+  readonly clientId: string
+  readonly subject: Jwt
+  /** Where the JWT came from, for the error of a refusal. */
+  readonly source: string
+}
+
+/**
  * Gives tokens for credentials.
  */
 export class TokenEndpoint extends Context.Service<
   TokenEndpoint,
   {
     readonly clientCredentials: (request: ClientCredentialsRequest) => Effect.Effect<Token, AuthError>
+    readonly tokenExchange: (request: TokenExchangeRequest) => Effect.Effect<Token, AuthError>
   }
 >()("@flyte-databricks/databricks-auth/TokenEndpoint") {}
 
@@ -49,7 +63,15 @@ export class TokenEndpoint extends Context.Service<
  * How long one try may take. Databricks answers within a second; a try that hangs leaves time for another.
  */
 export const TryTimeout = Context.Reference<Duration.Input>("@flyte-databricks/databricks-auth/TryTimeout", {
-  defaultValue: () => "5 seconds"
+  defaultValue: () => "4 seconds"
+})
+
+/**
+ * How long all tries together may take. Flyte waits ten seconds for an answer by default, and is to hear why there is
+ * none.
+ */
+export const TotalTimeout = Context.Reference<Duration.Input>("@flyte-databricks/databricks-auth/TotalTimeout", {
+  defaultValue: () => "8500 millis"
 })
 
 // A token answer has some 2 KB; a login page in its place some 100 KB.
@@ -61,9 +83,10 @@ export const layer: Layer.Layer<TokenEndpoint, never, HttpClient.HttpClient> = L
     const client = yield* HttpClient.HttpClient
     const retryPolicy = yield* RetryPolicy
     const tryTimeout = yield* TryTimeout
+    const totalTimeout = yield* TotalTimeout
 
     const send = Effect.fnUntraced(
-      function* (request: HttpClientRequest.HttpClientRequest, endpoint: string, attempts: number) {
+      function* (request: HttpClientRequest.HttpClientRequest, { endpoint }: Asked, attempts: number) {
         const response = yield* client.execute(request)
         if (isTransient(response.status)) {
           return yield* unavailable(endpoint, `status ${response.status}`, attempts, yield* retryAfterMillis(response))
@@ -71,47 +94,70 @@ export const layer: Layer.Layer<TokenEndpoint, never, HttpClient.HttpClient> = L
         const body = yield* BoundedBody.text(response, bodyLimit).pipe(Effect.catchTag("BodyTooLarge", Effect.succeed))
         return { status: response.status, body, headers: response.headers } satisfies Answer
       },
-      (effect, _request, endpoint, attempts) =>
+      (effect, _request, asked, attempts) =>
         effect.pipe(
+          // A client that follows redirects by itself would take the credentials along.
+          Effect.provideService(FetchHttpClient.RequestInit, { redirect: "manual" }),
           Effect.timeoutOrElse({
             duration: tryTimeout,
-            orElse: () =>
-              Effect.fail(
-                unavailable(endpoint, `nothing within ${Duration.format(Duration.fromInputUnsafe(tryTimeout))}`, attempts)
-              )
+            orElse: () => Effect.fail(unavailable(asked.endpoint, nothingWithin(tryTimeout), attempts))
           }),
           Effect.catchTag("HttpClientError", (error) =>
-            Effect.fail(unavailable(endpoint, describeTransport(error), attempts))
+            Effect.fail(unavailable(asked.endpoint, clean(describeTransport(error), asked), attempts))
           )
         )
     )
 
-    const clientCredentials = Effect.fn("TokenEndpoint.clientCredentials")(function* (
-      request: ClientCredentialsRequest
+    const ask = Effect.fnUntraced(function* (
+      request: HttpClientRequest.HttpClientRequest,
+      asked: Asked
     ): Effect.fn.Return<Token, AuthError> {
-      const endpoint = `${baseUrl(request.instance)}/oidc/v1/token`
-      const httpRequest = HttpClientRequest.post(endpoint).pipe(
-        HttpClientRequest.acceptJson,
-        HttpClientRequest.setHeader("authorization", basic(request.clientId, request.clientSecret)),
-        HttpClientRequest.bodyUrlParams({ grant_type: "client_credentials", scope: "all-apis" })
-      )
       const attempts = yield* Ref.make(0)
+      const lastFailure = yield* Ref.make(Option.none<AuthError>())
       const answer = yield* Ref.updateAndGet(attempts, (n) => n + 1).pipe(
-        Effect.flatMap((attempt) => send(httpRequest, endpoint, attempt)),
-        Effect.retry({ schedule: retryPolicy, while: (error) => error.retryable })
+        Effect.flatMap((attempt) => send(HttpClientRequest.acceptJson(request), asked, attempt)),
+        Effect.tapError((error) => Ref.set(lastFailure, Option.some(error))),
+        Effect.retry({ schedule: retryPolicy, while: (error) => error.retryable }),
+        Effect.timeoutOrElse({
+          duration: totalTimeout,
+          orElse: () =>
+            Effect.flatMap(Ref.get(lastFailure), (last) =>
+              Effect.fail(Option.getOrElse(last, () => unavailable(asked.endpoint, nothingWithin(totalTimeout), 1)))
+            )
+        })
       )
-      return yield* readAnswer(answer, { ...request, endpoint })
+      return yield* readAnswer(answer, asked)
     })
 
-    return TokenEndpoint.of({ clientCredentials })
+    return TokenEndpoint.of({
+      clientCredentials: Effect.fn("TokenEndpoint.clientCredentials")(function* (request) {
+        const endpoint = endpointOf(request.instance)
+        const credentials = basicCredentials(request.clientId, request.clientSecret)
+        const httpRequest = HttpClientRequest.post(endpoint).pipe(
+          HttpClientRequest.setHeader("authorization", `Basic ${credentials}`),
+          HttpClientRequest.bodyUrlParams({ grant_type: "client_credentials", scope: "all-apis" })
+        )
+        return yield* ask(httpRequest, { ...request, endpoint, secret: request.clientSecret, claims: Option.none() })
+      }),
+      tokenExchange: Effect.fn("TokenEndpoint.tokenExchange")(function* (request) {
+        const endpoint = endpointOf(request.instance)
+        const { token, claims } = request.subject
+        const httpRequest = HttpClientRequest.post(endpoint).pipe(
+          HttpClientRequest.bodyUrlParams({
+            grant_type: "urn:ietf:params:oauth:grant-type:token-exchange",
+            scope: "all-apis",
+            client_id: request.clientId,
+            subject_token_type: "urn:ietf:params:oauth:token-type:jwt",
+            subject_token: Redacted.value(token)
+          })
+        )
+        return yield* ask(httpRequest, { ...request, endpoint, secret: token, claims: Option.some(claims) })
+      })
+    })
   })
 )
 
-// RFC 6749 §2.3.1: id and secret are form-encoded before they are joined.
-const basic = (clientId: string, clientSecret: Redacted.Redacted<string>): string =>
-  `Basic ${Base64.encode(`${formEncode(clientId)}:${formEncode(Redacted.value(clientSecret))}`)}`
-
-const formEncode = (value: string): string => new URLSearchParams({ v: value }).toString().slice(2)
+const endpointOf = (instance: WorkspaceHost): string => `${baseUrl(instance)}/oidc/v1/token`
 
 const isTransient = (status: number): boolean => status === 408 || status === 429 || status >= 500
 
@@ -122,10 +168,20 @@ const retryAfterMillis = Effect.fnUntraced(function* (response: HttpClientRespon
   return Option.getOrUndefined(Option.map(parsed, (value) => Duration.toMillis(Headers.retryAfterDelay(value, now))))
 })
 
-// The cause names the system's code (ECONNREFUSED, ENOTFOUND, a certificate's fault); the error's own text, the method and URL.
-const describeTransport = (error: HttpClientError.HttpClientError): string => {
-  const cause = error.reason._tag === "TransportError" ? error.reason.cause : undefined
-  return Predicate.isError(cause) && cause.message !== "" ? cause.message.slice(0, 200) : error.reason._tag
+const nothingWithin = (timeout: Duration.Input): string =>
+  `nothing within ${Duration.format(Duration.fromInputUnsafe(timeout))}`
+
+// The innermost cause says what it was (ECONNREFUSED, ENOTFOUND, a certificate's fault), in its code where it has no
+// text; what is around it, "fetch failed"; the error's own text, the method and URL.
+const describeTransport = ({ reason }: HttpClientError.HttpClientError): string => {
+  let detail: string = reason._tag
+  let cause = "cause" in reason ? reason.cause : undefined
+  for (let depth = 0; depth < 5 && Predicate.isError(cause); depth++) {
+    const code = Predicate.hasProperty(cause, "code") && Predicate.isString(cause.code) ? cause.code : ""
+    detail = cause.message || code || detail
+    cause = cause.cause
+  }
+  return detail
 }
 
 const unavailable = (endpoint: string, detail: string, attempts: number, retryAfterMillis?: number): AuthError =>
@@ -139,12 +195,17 @@ const unavailable = (endpoint: string, detail: string, attempts: number, retryAf
   })
 
 /**
+ * What a token endpoint in memory was asked for.
+ */
+export type TokenRequest = ClientCredentialsRequest | TokenExchangeRequest
+
+/**
  * Answers in place of the token endpoint, and counts what it was asked for.
  */
 export class TokenEndpointMemory extends Context.Service<
   TokenEndpointMemory,
   {
-    readonly requests: Effect.Effect<ReadonlyArray<ClientCredentialsRequest>>
+    readonly requests: Effect.Effect<ReadonlyArray<TokenRequest>>
   }
 >()("@flyte-databricks/databricks-auth/TokenEndpointMemory") {}
 
@@ -152,16 +213,24 @@ export class TokenEndpointMemory extends Context.Service<
  * A token endpoint in memory; the function decides what each request gets.
  */
 export const layerMemory = (
-  respond: (request: ClientCredentialsRequest, count: number) => Effect.Effect<Token, AuthError>
+  respond: (request: TokenRequest, count: number) => Effect.Effect<Token, AuthError>
 ): Layer.Layer<TokenEndpoint | TokenEndpointMemory> =>
   Layer.effectContext(
     Effect.gen(function* () {
-      const requests = yield* Ref.make<ReadonlyArray<ClientCredentialsRequest>>([])
-      return Context.make(TokenEndpoint, {
-        clientCredentials: (request) =>
-          Ref.updateAndGet(requests, (all) => [...all, request]).pipe(
-            Effect.flatMap((all) => respond(request, all.length))
-          )
-      }).pipe(Context.add(TokenEndpointMemory, { requests: Ref.get(requests) }))
+      const requests = yield* Ref.make<ReadonlyArray<TokenRequest>>([])
+      const answer = (request: TokenRequest) =>
+        Effect.flatMap(
+          Ref.updateAndGet(requests, (all) => [...all, request]),
+          (all) => respond(request, all.length)
+        )
+      return Context.make(TokenEndpoint, { clientCredentials: answer, tokenExchange: answer }).pipe(
+        Context.add(TokenEndpointMemory, { requests: Ref.get(requests) })
+      )
     })
   )
+
+/**
+ * The secret that a request is made with.
+ */
+export const secretOf = (request: TokenRequest): Redacted.Redacted<string> =>
+  "clientSecret" in request ? request.clientSecret : request.subject.token

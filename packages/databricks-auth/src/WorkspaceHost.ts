@@ -5,6 +5,7 @@
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { AuthError, InstanceRefused } from "./AuthError.ts"
+import { looksLikeSecret, shown } from "./internal/settings.ts"
 
 /**
  * A workspace in canonical form: `host[:port]` for HTTPS, `http://host[:port]` for a loopback stand-in.
@@ -37,7 +38,7 @@ interface Parsed {
 
 const loopbackNames: ReadonlySet<string> = new Set(["localhost", "127.0.0.1", "[::1]"])
 
-const dnsName = /^(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$/
+const dnsName = /^(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$/i
 
 // A last label of digits is what makes a browser or a resolver read a name as an IPv4 address (WHATWG URL §3.5).
 const isIpAddress = (hostname: string): boolean =>
@@ -47,6 +48,7 @@ const isIpAddress = (hostname: string): boolean =>
  * Reads `host`, `host:port` and either with a scheme. The answer is what is wrong, where something is.
  */
 const parse = (input: string): Parsed | string => {
+  if (looksLikeSecret(input)) return "it looks like a secret, not like a host name"
   const matched = /^(?:([a-zA-Z][a-zA-Z0-9+.-]*):\/\/)?(.*)$/s.exec(input.trim())
   const scheme = (matched?.[1] ?? "https").toLowerCase()
   // Workspace URLs are pasted from a browser, where they end in a slash.
@@ -58,13 +60,20 @@ const parse = (input: string): Parsed | string => {
   const parts = /^(\[[0-9a-fA-F:.]+\]|[^:[\]]+)(?::(\d{1,5}))?$/.exec(authority)
   if (parts === null) return "it is not a host name"
   const hostname = parts[1]!.toLowerCase()
-  const port = parts[2] === undefined ? "" : String(Number(parts[2]))
-  if (port !== "" && (Number(port) === 0 || Number(port) > 65535)) return `the port ${port} does not exist`
-  if (!isIpAddress(hostname) && !dnsName.test(hostname)) return "it is not a host name"
+  const given = parts[2] === undefined ? "" : String(Number(parts[2]))
+  if (given !== "" && (Number(given) === 0 || Number(given) > 65535)) return `the port ${given} does not exist`
+  // Before its case is changed: there are letters outside of ASCII whose lower case is inside.
+  if (!isIpAddress(hostname) && !dnsName.test(parts[1]!)) return "it is not a host name"
   if (scheme === "http" && !loopbackNames.has(hostname)) {
     return "http:// is for loopback hosts alone; a workspace is reached over https://"
   }
-  return { scheme, hostname, port: port === (scheme === "https" ? "443" : "80") ? "" : port }
+  const port = given === (scheme === "https" ? "443" : "80") ? "" : given
+  const origin = `${scheme}://${hostname}${port === "" ? "" : `:${port}`}`
+  // The URL parser has the last word on where a request goes. What it reads otherwise is not admitted as what it seems.
+  if (!URL.canParse(origin) || new URL(origin).origin !== origin) {
+    return isIpAddress(hostname) ? "it is an IP address in an unusual notation" : "it is not a host name"
+  }
+  return { scheme, hostname, port }
 }
 
 const canonical = (parsed: Parsed): WorkspaceHost =>
@@ -94,8 +103,8 @@ export const allowList = Effect.fnUntraced(function* (
     const problem =
       typeof parsed === "string"
         ? parsed
-        : wildcard && isIpAddress(parsed.hostname)
-          ? "a wildcard needs a domain, not an address"
+        : wildcard && (isIpAddress(parsed.hostname) || pattern.includes("://"))
+          ? "a wildcard needs a domain, not an address or a scheme"
           : undefined
     if (typeof parsed === "string" || problem !== undefined) {
       return yield* refuse(pattern, `${problem ?? ""} (in FLYTE_DATABRICKS_ALLOWED_INSTANCES)`, [])
@@ -142,9 +151,10 @@ const refuse = (input: string, why: string, allowed: ReadonlyArray<string>): Aut
 
 // Somebody may have pasted a URL with a password in it: what stands before an @ or after the host is not repeated.
 const printable = (input: string): string =>
-  input
-    .trim()
-    .replace(/^([a-zA-Z][a-zA-Z0-9+.-]*:\/\/)?.*@/s, "$1…@")
-    .replace(/[?#].*$/s, "…")
-    .replace(/[^\x20-\x7e…]/g, "�")
-    .slice(0, 120)
+  shown(
+    input
+      .trim()
+      .replace(/^([a-zA-Z][a-zA-Z0-9+.-]*:\/\/)?.*@/s, "$1…@")
+      .replace(/^([a-zA-Z][a-zA-Z0-9+.-]*:\/\/)?([^/\\?#]*)[/\\?#].*$/s, "$1$2…")
+      .replaceAll(/[^\x20-\x7e…]/g, "�")
+  )

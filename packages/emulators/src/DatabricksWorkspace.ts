@@ -1,6 +1,6 @@
 /**
- * A stand-in for a Databricks workspace: discovery, the OAuth token endpoint, personal access tokens and the part of
- * the Jobs API that a connector needs, over HTTP or HTTPS on loopback. All time is Effect's `Clock`.
+ * A stand-in for a Databricks workspace: discovery, the OAuth token endpoint with token federation, personal access
+ * tokens and the part of the Jobs API that a connector needs, over HTTP or HTTPS on loopback. All time is Effect's `Clock`.
  */
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
@@ -14,15 +14,25 @@ import { adminRoutes } from "./databricks/adminRoutes.ts"
 import { bodyForStatus, endpointNotFound } from "./databricks/ApiError.ts"
 import * as Authentication from "./databricks/Authentication.ts"
 import { discoveryRoutes } from "./databricks/discoveryRoutes.ts"
+import * as FederationPolicies from "./databricks/federation/FederationPolicies.ts"
+import * as IssuerKeys from "./databricks/federation/IssuerKeys.ts"
 import { jobsRoutes } from "./databricks/jobs/jobsRoutes.ts"
 import type { RunPlan } from "./databricks/jobs/RunPlan.ts"
 import * as Runs from "./databricks/jobs/Runs.ts"
 import * as ClientCredentials from "./databricks/oauth/ClientCredentials.ts"
+import * as Refusals from "./databricks/oauth/Refusals.ts"
 import * as TokenEndpoint from "./databricks/oauth/TokenEndpoint.ts"
+import * as TokenExchange from "./databricks/oauth/TokenExchange.ts"
 import * as Principals from "./databricks/Principals.ts"
 import { scimRoutes } from "./databricks/scimRoutes.ts"
 import type { EmulatorError } from "./EmulatorError.ts"
 import * as EmulatorServer from "./EmulatorServer.ts"
+
+/** What `addServicePrincipal` takes; what is left out is made up. */
+export interface ServicePrincipalOptions extends Principals.ServicePrincipalOptions {
+  /** Whose tokens it logs in with, beside or instead of a secret (`secrets: []`). */
+  readonly federationPolicies?: ReadonlyArray<FederationPolicies.FederationPolicyOptions> | undefined
+}
 
 /** What a workspace can be started with; everything can be left out. */
 export interface Options extends EmulatorServer.ServerOptions, Authentication.AuthenticationOptions, Runs.RunsOptions {
@@ -30,8 +40,12 @@ export interface Options extends EmulatorServer.ServerOptions, Authentication.Au
   readonly tokenLifetime?: Duration.Input | undefined
   readonly workspaceId?: string | undefined
   readonly accountId?: string | undefined
-  readonly servicePrincipals?: ReadonlyArray<Principals.ServicePrincipalOptions> | undefined
+  readonly servicePrincipals?: ReadonlyArray<ServicePrincipalOptions> | undefined
   readonly users?: ReadonlyArray<Principals.UserOptions> | undefined
+  /** Account-wide federation policies. */
+  readonly federationPolicies?: ReadonlyArray<FederationPolicies.FederationPolicyOptions> | undefined
+  /** PEMs of authorities to trust, beside the machine's own, where the keys of issuers are fetched. */
+  readonly trustedCas?: ReadonlyArray<string> | undefined
   /** Plans of runs by `run_name`. */
   readonly runPlans?: Readonly<Record<string, RunPlan>> | undefined
 }
@@ -62,7 +76,7 @@ export class DatabricksWorkspace extends Context.Service<
 
     readonly principals: Effect.Effect<ReadonlyArray<Principals.Principal>>
     readonly addServicePrincipal: (
-      options?: Principals.ServicePrincipalOptions
+      options?: ServicePrincipalOptions
     ) => Effect.Effect<Principals.AddedServicePrincipal, EmulatorError>
     readonly addUser: (options: Principals.UserOptions) => Effect.Effect<Principals.AddedUser, EmulatorError>
     /** Removes the principal and everything it logs in with; says whether it was there. */
@@ -86,6 +100,19 @@ export class DatabricksWorkspace extends Context.Service<
     ) => Effect.Effect<Redacted.Redacted, EmulatorError>
     readonly revokePat: (pat: Secret) => Effect.Effect<boolean>
 
+    readonly federationPolicies: Effect.Effect<ReadonlyArray<FederationPolicies.FederationPolicy>>
+    /** Puts a policy in force, of that service principal or else account-wide, and gives its id. */
+    readonly addFederationPolicy: (
+      policy: FederationPolicies.FederationPolicyOptions,
+      servicePrincipal?: string
+    ) => Effect.Effect<string, EmulatorError>
+    readonly removeFederationPolicy: (id: string) => Effect.Effect<boolean>
+    /** Trusts one more authority, by its PEM, where the keys of issuers are fetched. */
+    readonly trustCa: (pem: string) => Effect.Effect<void>
+
+    /** The token requests that were refused, oldest first, with the reasons that the answers do not give. */
+    readonly refusals: Effect.Effect<ReadonlyArray<Refusals.Refusal>>
+
     /** Revokes the OAuth access tokens given out so far, all or one principal's; says how many. */
     readonly revokeTokens: (principal?: string) => Effect.Effect<number>
 
@@ -108,10 +135,25 @@ export const make = Effect.fnUntraced(function* (
   const tokens = AccessTokens.make()
   const runs = Runs.make(principals, options)
   const authentication = Authentication.make(principals, tokens, options)
-  const grants = [ClientCredentials.make(principals)]
+  const policies = FederationPolicies.make(principals, accountId)
+  const keys = IssuerKeys.make(options.trustedCas ?? [])
+  const grants = [ClientCredentials.make(principals), TokenExchange.make({ policies, keys, principals })]
+  const refusals = Refusals.make()
 
-  yield* Effect.forEach(options.servicePrincipals ?? [], principals.addServicePrincipal)
+  const removePrincipal = (name: string) =>
+    Effect.andThen(Effect.all([tokens.revoke(name), policies.removeOf(name)]), principals.remove(name))
+
+  const addServicePrincipal = Effect.fnUntraced(function* (options: ServicePrincipalOptions = {}) {
+    const added = yield* principals.addServicePrincipal(options)
+    yield* Effect.forEach(options.federationPolicies ?? [], (policy) => policies.add(policy, added.name)).pipe(
+      Effect.tapError(() => removePrincipal(added.name))
+    )
+    return added
+  })
+
+  yield* Effect.forEach(options.servicePrincipals ?? [], addServicePrincipal)
   yield* Effect.forEach(options.users ?? [], principals.addUser)
+  yield* Effect.forEach(options.federationPolicies ?? [], (policy) => policies.add(policy))
   yield* Effect.forEach(Object.entries(options.runPlans ?? {}), ([name, plan]) => runs.setPlanForName(name, plan))
 
   const service = (server: EmulatorServer.RunningServer): DatabricksWorkspace["Service"] => ({
@@ -119,14 +161,19 @@ export const make = Effect.fnUntraced(function* (
     workspaceId,
     accountId,
     principals: principals.all,
-    addServicePrincipal: principals.addServicePrincipal,
+    addServicePrincipal,
     addUser: principals.addUser,
-    removePrincipal: (name) => Effect.andThen(tokens.revoke(name), principals.remove(name)),
+    removePrincipal,
     addSecret: principals.addSecret,
     rotateSecret: principals.rotateSecret,
     revokeSecret: principals.revokeSecret,
     addPat: principals.addPat,
     revokePat: principals.revokePat,
+    federationPolicies: policies.all,
+    addFederationPolicy: policies.add,
+    removeFederationPolicy: policies.remove,
+    trustCa: keys.trust,
+    refusals: refusals.all,
     revokeTokens: tokens.revoke,
     runs: Effect.flatMap(runs.all, (all) => Effect.forEach(all, summarize(runs))),
     setRunPlan: runs.setPlan,
@@ -140,6 +187,7 @@ export const make = Effect.fnUntraced(function* (
       TokenEndpoint.route({
         grants,
         tokens,
+        refusals,
         lifetime: Duration.fromInputUnsafe(options.tokenLifetime ?? Duration.hours(1))
       }),
       ...scimRoutes(authentication, workspaceId),

@@ -38,6 +38,8 @@ export const FaultAction = Schema.Union([
   Schema.Struct({ type: Schema.Literal("truncated-body") }),
   /** The emulator's own answer, with this pause on Effect's `Clock` after each byte of the body. */
   Schema.Struct({ type: Schema.Literal("slow-body"), pause: Schema.DurationFromString }),
+  /** The emulator's own answer with this JSON merge patch (RFC 7396) applied to its body. */
+  Schema.Struct({ type: Schema.Literal("merge-patch"), patch: Schema.Unknown }),
   /** Resets the TCP connection before any answer. */
   Schema.Struct({ type: Schema.Literal("connection-reset") })
 ])
@@ -163,6 +165,10 @@ export const Fault = {
     status: number,
     options: { readonly headers?: Record<string, string>; readonly body?: unknown } = {}
   ): FaultAction => ({ type: "status", status, ...options }),
+  /** A JSON answer instead of the emulator's own. */
+  json: (body: unknown, status = 200): FaultAction => ({ type: "status", status, body }),
+  /** The emulator's own answer, changed: members of the patch replace those of the body, `null` removes. */
+  mergePatch: (patch: unknown): FaultAction => ({ type: "merge-patch", patch }),
   delay: (duration: Duration.Input): FaultAction => ({ type: "delay", duration: Duration.fromInputUnsafe(duration) }),
   malformedJson: { type: "malformed-json" } as FaultAction,
   html: (status?: number): FaultAction => ({ type: "html", status }),

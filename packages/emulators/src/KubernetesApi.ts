@@ -1,20 +1,27 @@
 /**
- * A stand-in for a Kubernetes API server: bearer tokens, rules for who may do what, and Secrets, over HTTP or HTTPS on
- * loopback. All time is Effect's `Clock`.
+ * A stand-in for a Kubernetes API server: bearer tokens, rules for who may do what, Secrets, ServiceAccounts and
+ * their tokens with the issuer's discovery, over HTTP or HTTPS on loopback. All time is Effect's `Clock`.
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Layer from "effect/Layer"
+import type * as Duration from "effect/Duration"
 import type * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
+import type * as Jose from "jose"
 import type { EmulatorError } from "./EmulatorError.ts"
 import * as EmulatorServer from "./EmulatorServer.ts"
 import { adminRoutes } from "./kubernetes/adminRoutes.ts"
+import { issuerRoutes } from "./kubernetes/issuerRoutes.ts"
 import { kubeconfig } from "./kubernetes/Kubeconfig.ts"
+import * as ObjectMeta from "./kubernetes/ObjectMeta.ts"
 import * as Rbac from "./kubernetes/Rbac.ts"
 import type { Target } from "./kubernetes/Resource.ts"
 import * as Secrets from "./kubernetes/Secrets.ts"
+import * as ServiceAccounts from "./kubernetes/ServiceAccounts.ts"
+import * as ServiceAccountTokens from "./kubernetes/ServiceAccountTokens.ts"
+import * as SigningKeys from "./kubernetes/SigningKeys.ts"
 import { bodyForStatus } from "./kubernetes/Status.ts"
 import * as Users from "./kubernetes/Users.ts"
 
@@ -27,6 +34,15 @@ export interface Options extends EmulatorServer.ServerOptions {
   /** Who may do what; by default every authenticated user may do everything. */
   readonly rules?: ReadonlyArray<Rbac.Rule> | undefined
   readonly secrets?: ReadonlyArray<Secrets.SecretOptions> | undefined
+  readonly serviceAccounts?: ReadonlyArray<ServiceAccounts.ServiceAccountOptions> | undefined
+  /** The `iss` of ServiceAccount tokens; by default the API's own URL. */
+  readonly issuer?: string | undefined
+  /** The audiences of a token for the API server itself; by default the issuer. */
+  readonly apiAudiences?: ReadonlyArray<string> | undefined
+  /** How ServiceAccount tokens are signed; by default RS256. */
+  readonly signingAlgorithm?: SigningKeys.SigningAlgorithm | undefined
+  /** TokenRequest shortens longer lifetimes to this, as managed clusters do; by default it does not. */
+  readonly maxTokenLifetime?: Duration.Input | undefined
   /** Whether a request without a token is taken as `system:anonymous` (then usually 403); `false`: 401. */
   readonly anonymousAuth?: boolean | undefined
   /** Where to write a kubeconfig for this API. */
@@ -59,6 +75,27 @@ export class KubernetesApi extends Context.Service<
     readonly setSecret: (secret: Secrets.SecretOptions) => Effect.Effect<void, EmulatorError>
     /** Deletes a Secret; says whether it was there. */
     readonly deleteSecret: (target: Target) => Effect.Effect<boolean>
+
+    /** The ServiceAccounts there are, as `namespace/name`. */
+    readonly serviceAccounts: Effect.Effect<ReadonlyArray<string>>
+    /** Creates a ServiceAccount, or gives one that is there these labels and annotations and no others. */
+    readonly setServiceAccount: (account: ServiceAccounts.ServiceAccountOptions) => Effect.Effect<void, EmulatorError>
+    /** Changes single labels and annotations; `null` removes one. */
+    readonly patchServiceAccount: (
+      target: Target,
+      patch: ServiceAccounts.ServiceAccountPatch
+    ) => Effect.Effect<void, EmulatorError>
+    /** Deletes a ServiceAccount; says whether it was there. */
+    readonly deleteServiceAccount: (target: Target) => Effect.Effect<boolean>
+
+    /** The `iss` of ServiceAccount tokens. */
+    readonly issuer: string
+    /** The public keys, as the issuer publishes them. */
+    readonly jwks: Effect.Effect<Jose.JSONWebKeySet>
+    /** Signs any token with the issuer's key: for a projected token file, or with something wrong about it. */
+    readonly mintToken: (token: ServiceAccountTokens.MintOptions) => Effect.Effect<Redacted.Redacted>
+    /** Signs with a new key from now on, and gives its id. */
+    readonly rotateSigningKey: (options?: SigningKeys.RotateOptions) => Effect.Effect<string>
   }
 >()("@flyte-databricks/emulators/KubernetesApi") {}
 
@@ -68,11 +105,22 @@ export const make = Effect.fnUntraced(function* (
 ): Effect.fn.Return<KubernetesApi["Service"], EmulatorError, Scope.Scope> {
   const users = Users.make(options)
   const rbac = Rbac.make(options.rules ?? [Rbac.allowAuthenticated])
-  const secrets = Secrets.make()
+  const metas = ObjectMeta.make()
+  const secrets = Secrets.make(metas)
+  const serviceAccounts = ServiceAccounts.make(metas)
+  const keys = SigningKeys.make(options.signingAlgorithm)
+
+  const issuerOf = ({ url }: EmulatorServer.RunningServer) => options.issuer ?? url
+  const tokensOf = (server: EmulatorServer.RunningServer) => {
+    const issuer = issuerOf(server)
+    const { apiAudiences = [issuer], maxTokenLifetime } = options
+    return ServiceAccountTokens.make({ serviceAccounts, keys, issuer, apiAudiences, maxTokenLifetime })
+  }
 
   const own = yield* users.add({ username: options.username ?? "system:serviceaccount:flyte:flyteconnector" })
   yield* Effect.forEach(options.users ?? [], users.add)
   yield* Effect.forEach(options.secrets ?? [], secrets.set)
+  yield* Effect.forEach(options.serviceAccounts ?? [], serviceAccounts.set)
 
   const service = (server: EmulatorServer.RunningServer): KubernetesApi["Service"] => ({
     ...server,
@@ -87,12 +135,29 @@ export const make = Effect.fnUntraced(function* (
     setRules: rbac.set,
     secrets: secrets.names,
     setSecret: secrets.set,
-    deleteSecret: secrets.delete
+    deleteSecret: secrets.delete,
+    serviceAccounts: serviceAccounts.names,
+    setServiceAccount: serviceAccounts.set,
+    patchServiceAccount: serviceAccounts.patch,
+    deleteServiceAccount: serviceAccounts.delete,
+    issuer: issuerOf(server),
+    jwks: keys.jwks,
+    mintToken: tokensOf(server).mint,
+    rotateSigningKey: keys.rotate
   })
 
   const server = yield* EmulatorServer.start({
     ...options,
-    routes: () => [...secrets.routes({ users, rbac })],
+    routes: (server) => {
+      const tokens = tokensOf(server)
+      const access = { authenticate: users.authenticate(tokens.authenticate), rbac }
+      return [
+        ...secrets.routes(access),
+        ...serviceAccounts.routes(access),
+        ...tokens.routes(access),
+        ...issuerRoutes({ issuer: issuerOf(server), url: server.url, keys })
+      ]
+    },
     adminRoutes: (server) => adminRoutes(service(server)),
     notFound: () => HttpServerResponse.jsonUnsafe(bodyForStatus(404), { status: 404 }),
     errorBody: bodyForStatus

@@ -1,8 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { Effect, Redacted } from "effect"
 import { TestClock } from "effect/testing"
 import { DatabricksWorkspace, KubernetesApi } from "../src/index.ts"
 import { basic, bearer, form, formHeaders, get, post, send } from "./support/http.ts"
+import { claimsOf } from "./support/kubernetes.ts"
 
 const withWorkspace = <A, E>(test: (url: string) => Effect.Effect<A, E>) =>
   Effect.flatMap(DatabricksWorkspace.DatabricksWorkspace, ({ url }) => test(url)).pipe(
@@ -159,6 +160,66 @@ describe("admin routes of the workspace", () => {
     )
   )
 
+  it.effect("add and remove federation policies, and tell why an exchange was refused", () =>
+    Effect.gen(function* () {
+      const api = yield* KubernetesApi.make({ tls: true })
+      const { url } = yield* DatabricksWorkspace.make()
+      const admin = `${url}/_emulator`
+      const policy = { issuer: api.issuer, subject: "team-a", audiences: ["databricks"] }
+      yield* post(`${admin}/service-principals`, { applicationId: "sp-a", secrets: [], federationPolicies: [policy] })
+      const { json: added } = yield* post(`${admin}/federation-policies`, {
+        ...policy,
+        subject: "team-b",
+        servicePrincipal: "sp-a"
+      })
+      const { json: wide } = yield* post(`${admin}/federation-policies`, { issuer: api.issuer })
+      const shown = Effect.map(get(`${admin}/federation-policies`), ({ json }) =>
+        json.federationPolicies.map((shown: Record<string, unknown>) => [
+          shown["id"],
+          shown["servicePrincipal"],
+          shown["subject"]
+        ])
+      )
+      assert.deepStrictEqual(yield* shown, [
+        ["policy-1", "sp-a", "team-a"],
+        [added.id, "sp-a", "team-b"],
+        [wide.id, undefined, undefined]
+      ])
+      const token = Redacted.value(yield* api.mintToken({ sub: "team-b", aud: ["databricks"] }))
+      const exchange = Effect.map(
+        post(
+          `${url}/oidc/v1/token`,
+          form({
+            grant_type: "urn:ietf:params:oauth:grant-type:token-exchange",
+            subject_token_type: "urn:ietf:params:oauth:token-type:jwt",
+            subject_token: token,
+            client_id: "sp-a",
+            scope: "all-apis"
+          }),
+          formHeaders
+        ),
+        ({ status }) => status
+      )
+      assert.strictEqual(yield* exchange, 400)
+      assert.strictEqual((yield* post(`${admin}/trust-ca`, { pem: api.caPem })).status, 200)
+      assert.strictEqual(yield* exchange, 200)
+      assert.deepStrictEqual((yield* send("DELETE", `${admin}/federation-policies/${added.id}`)).json, {
+        removed: true
+      })
+      assert.strictEqual(yield* exchange, 401)
+      const { refusals } = (yield* get(`${admin}/refusals`)).json
+      assert.deepStrictEqual(
+        refusals.map(({ clientId, error }: Record<string, string>) => [clientId, error]),
+        [
+          ["sp-a", "invalid_request"],
+          ["sp-a", "invalid_client"]
+        ]
+      )
+      assert.strictEqual(refusals[1].reason, 'policy-1: sub is "team-b", not "team-a"')
+      assert.strictEqual((yield* post(`${admin}/federation-policies`, { issuer: "x" })).status, 400)
+    })
+  )
+
   it.effect("tell missing from malformed from there already", () =>
     withWorkspace(
       Effect.fnUntraced(function* (url) {
@@ -198,6 +259,42 @@ describe("admin routes of the Kubernetes API", () => {
         assert.deepStrictEqual(yield* read, [404, undefined])
         yield* post(`${admin}/revoke-token`, { token: user.token })
         assert.deepStrictEqual(yield* read, [401, undefined])
+      })
+    )
+  )
+
+  it.effect("set, change and delete ServiceAccounts, mint tokens and rotate the key", () =>
+    withKubernetes(
+      Effect.fnUntraced(function* (url) {
+        const admin = `${url}/_emulator`
+        const { json: user } = yield* post(`${admin}/users`, { username: "ann" })
+        const account = `${admin}/namespaces/ns/serviceaccounts/sa`
+        const labels = Effect.map(
+          get(`${url}/api/v1/namespaces/ns/serviceaccounts/sa`, bearer(user.token)),
+          ({ json, status }) => [status, json.metadata.labels]
+        )
+        assert.strictEqual((yield* send("PATCH", account, { body: { labels: { a: "b" } } })).status, 404)
+        yield* send("PUT", account, { body: { labels: { a: "1", b: "2" }, annotations: { note: "x" } } })
+        assert.deepStrictEqual(yield* labels, [200, { a: "1", b: "2" }])
+        assert.deepStrictEqual((yield* get(`${admin}/serviceaccounts`)).json, { serviceAccounts: ["ns/sa"] })
+        yield* send("PATCH", account, { body: { labels: { a: null, c: "3" } } })
+        assert.deepStrictEqual(yield* labels, [200, { b: "2", c: "3" }])
+        assert.deepStrictEqual((yield* send("DELETE", account)).json, { deleted: true })
+        assert.strictEqual((yield* labels)[0], 404)
+
+        const { json: minted } = yield* post(`${admin}/mint-token`, {
+          sub: "s",
+          aud: ["a"],
+          lifetime: "10 minutes",
+          claims: { email: "ann@example.com" }
+        })
+        const { aud, email, exp, iss, sub } = claimsOf(minted.token)
+        assert.deepStrictEqual([iss, sub, aud, exp, email], [url, "s", ["a"], 600, "ann@example.com"])
+        const { json: rotated } = yield* post(`${admin}/rotate-signing-key`, { algorithm: "ES256", withdraw: true })
+        assert.deepStrictEqual(
+          (yield* get(`${url}/openid/v1/jwks`)).json.keys.map(({ alg, kid }: Record<string, string>) => [alg, kid]),
+          [["ES256", rotated.kid]]
+        )
       })
     )
   )

@@ -62,15 +62,30 @@ describe("emulators databricks", () => {
     "holds what the seed says, and shows none of its secrets",
     () =>
       Effect.gen(function* () {
+        const policy = { issuer: "https://oidc.example.com", subject: "s", audiences: ["a"], jwksJson: '{"keys":[]}' }
         const seed = yield* withSeed({
-          servicePrincipals: [{ applicationId: "sp-a", displayName: "team a", secrets: ["s3cret"], admin: true }],
+          servicePrincipals: [
+            {
+              applicationId: "sp-a",
+              displayName: "team a",
+              secrets: ["s3cret"],
+              admin: true,
+              federationPolicies: [policy]
+            }
+          ],
           users: [{ userName: "ann", pats: ["dapi-ann"] }],
           tokenLifetime: "5 minutes",
           runPlan: { outcome: "succeeds", pending: "0 seconds", running: "0 seconds" },
+          federationPolicies: [{ issuer: "https://oidc.example.com", subjectClaim: "email" }],
           runPlans: { doomed: { outcome: "fails", pending: "0 seconds", running: "0 seconds" } },
           faults: [{ path: "/api/2.1/jobs/runs/get", times: 1, action: { type: "status", status: 503 } }]
         })
         const { output, url } = yield* started("databricks", "--config", seed)
+        const { json: shown } = yield* get(`${url}/_emulator/federation-policies`)
+        assert.deepStrictEqual(
+          shown.federationPolicies.map((policy: Record<string, unknown>) => policy["servicePrincipal"]).toSorted(),
+          ["sp-a", undefined]
+        )
         assert.include(output, "service principal sp-a (team a), admin")
         assert.include(output, "user ann")
         assert.include(output, "1 fault rule in force")
@@ -136,7 +151,12 @@ describe("emulators kubernetes", () => {
         const seed = yield* withSeed({
           users: [{ username: "ann", token: "ann-token" }],
           rules: [{ effect: "allow", namespaces: ["team-a"] }],
-          secrets: [{ namespace: "team-a", name: "databricks-token", data: { token: "dapi-secret" } }]
+          secrets: [{ namespace: "team-a", name: "databricks-token", data: { token: "dapi-secret" } }],
+          serviceAccounts: [{ namespace: "team-a", name: "spark", labels: { team: "a" } }],
+          issuer: "https://oidc.example.com",
+          apiAudiences: ["api"],
+          signingAlgorithm: "ES256",
+          maxTokenLifetime: "1 hour"
         })
         const { output, url } = yield* started(
           "kubernetes",
@@ -148,7 +168,14 @@ describe("emulators kubernetes", () => {
           `${dir}/ca.pem`
         )
         assert.match(url, /^https:/)
-        for (const line of ["Secret team-a/databricks-token", "user ann", `${dir}/kubeconfig`, `${dir}/ca.pem`]) {
+        for (const line of [
+          "Secret team-a/databricks-token",
+          "ServiceAccount team-a/spark",
+          "issuer of ServiceAccount tokens: https://oidc.example.com",
+          "user ann",
+          `${dir}/kubeconfig`,
+          `${dir}/ca.pem`
+        ]) {
           assert.include(output, line)
         }
         assert.notMatch(output, /ann-token|dapi-secret/)

@@ -5,7 +5,7 @@ import * as NodeHttp from "node:http"
 import * as NodeHttps from "node:https"
 import { Fault } from "../src/index.ts"
 import { get } from "./support/http.ts"
-import { withWorkspace } from "./support/workspace.ts"
+import { jobs, notebook, withWorkspace } from "./support/workspace.ts"
 
 const config = "/.well-known/databricks-config"
 
@@ -52,6 +52,61 @@ describe("a fault", () => {
           [reply.status, reply.headers["retry-after"], reply.json],
           [429, "7", { errorCode: "E1", errorSummary: "slow down" }]
         )
+      })
+    )
+  )
+
+  it.effect("answers with JSON of its own", () =>
+    withWorkspace(
+      {},
+      Effect.fnUntraced(function* ({ faults, url }) {
+        yield* faults.add({ times: 1, action: Fault.json({ error: "x" }) })
+        yield* faults.add({ times: 1, action: Fault.json([1], 400) })
+        const replies = [yield* get(`${url}${config}`), yield* get(`${url}${config}`)]
+        assert.deepStrictEqual(
+          replies.map(({ json, status }) => [status, json]),
+          [
+            [200, { error: "x" }],
+            [400, [1]]
+          ]
+        )
+      })
+    )
+  )
+
+  it.effect("changes members of the emulator's own answer, and leaves the rest", () =>
+    withWorkspace(
+      { servicePrincipals: [{ applicationId: "sp", secrets: ["s"] }] },
+      Effect.fnUntraced(function* ({ faults, url }) {
+        const own = yield* get(`${url}${config}`)
+        const patch = { cloud: null, added: { a: 1, b: null }, account_id: "", oidc_endpoint: { nested: true } }
+        yield* faults.add({ path: config, action: Fault.mergePatch(patch) })
+        const changed = yield* get(`${url}${config}`)
+        const { cloud: _, ...left } = own.json
+        assert.deepStrictEqual(changed.json, {
+          ...left,
+          added: { a: 1 },
+          account_id: "",
+          oidc_endpoint: { nested: true }
+        })
+        assert.strictEqual(changed.headers["content-type"], own.headers["content-type"])
+        assert.strictEqual(changed.headers["content-length"], `${changed.text.length}`)
+
+        // Status and headers stay those of the answer, also of an error.
+        yield* faults.add({ action: Fault.mergePatch({ error: "changed" }) })
+        const refused = yield* get(`${url}/oidc/v1/nothing`)
+        assert.deepStrictEqual([refused.status, refused.json.error], [404, "changed"])
+      })
+    )
+  )
+
+  it.effect("keeps every digit of an answer that it changes", () =>
+    withWorkspace(
+      {},
+      Effect.fnUntraced(function* (workspace) {
+        yield* workspace.faults.add({ path: "*/submit", action: Fault.mergePatch({ number_in_job: 1 }) })
+        const { text } = yield* jobs(workspace).submit(notebook)
+        assert.strictEqual(text, '{"run_id":9007199254740993,"number_in_job":1}')
       })
     )
   )

@@ -1,1 +1,3 @@
-export {}
+export * as ClusterConfig from "./ClusterConfig.ts"
+export * as KubernetesClient from "./KubernetesClient.ts"
+export * as KubernetesConfigError from "./KubernetesConfigError.ts"

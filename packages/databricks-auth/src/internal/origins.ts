@@ -22,7 +22,7 @@ export const namespaceSecret = <I extends Identity, Credential>(options: {
   readonly keys: ReadonlyArray<string>
   readonly absence: string
   readonly read: (namespace: string, name: string) => Effect.Effect<Option.Option<Credential>, AuthError>
-  readonly found: (request: AuthRequest, origin: Origin, credential: Credential) => Effect.Effect<Built<I>, AuthError>
+  readonly found: (request: AuthRequest, origin: Origin, credential: Credential) => Built<I>
 }): CredentialSource<I> => ({
   tenancy: "namespace",
   describe: (request) => describeSecret(namespaceOf(request), options.name(request)),
@@ -34,7 +34,7 @@ export const namespaceSecret = <I extends Identity, Credential>(options: {
     const credential = yield* options.read(namespace, name)
     if (Option.isNone(credential)) return { _tag: "Absent", detail: options.absence }
     const origin = NamespaceSecret.make({ namespace, name })
-    return { _tag: "Found", ...(yield* options.found(request, origin, credential.value)) }
+    return { _tag: "Found", ...options.found(request, origin, credential.value) }
   })
 })
 
@@ -44,7 +44,7 @@ export const namespaceSecret = <I extends Identity, Credential>(options: {
 export const connectorLevel = <I extends Identity, Credential>(options: {
   readonly name: string
   readonly read: (request: AuthRequest) => Effect.Effect<Option.Option<Credential>, AuthError>
-  readonly found: (request: AuthRequest, origin: Origin, credential: Credential) => Effect.Effect<Built<I>, AuthError>
+  readonly found: (request: AuthRequest, origin: Origin, credential: Credential) => Built<I>
 }): CredentialSource<I> => ({
   tenancy: "connector",
   describe: () => `${options.name} of the connector`,
@@ -52,7 +52,7 @@ export const connectorLevel = <I extends Identity, Credential>(options: {
   look: Effect.fnUntraced(function* (request): Effect.fn.Return<Absent | Found<I>, AuthError> {
     const credential = yield* options.read(request)
     if (Option.isNone(credential)) return { _tag: "Absent", detail: "not set" }
-    return { _tag: "Found", ...(yield* options.found(request, ConnectorLevel.make({}), credential.value)) }
+    return { _tag: "Found", ...options.found(request, ConnectorLevel.make({}), credential.value) }
   })
 })
 

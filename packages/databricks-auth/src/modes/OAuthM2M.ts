@@ -89,15 +89,12 @@ export const layer: Layer.Layer<OAuthM2M, never, ClientCredentialsSource | Token
   })
 )
 
-const found = Effect.fnUntraced(function* (request: AuthRequest, origin: Origin, pair: ClientCredentials) {
-  yield* demand(request.clientId, pair, origin)
-  return {
-    identity: new OAuthM2MIdentity({ instance: request.instance, clientId: Option.some(pair.clientId), origin }),
-    builtFrom: pair.clientSecret
-  }
+const found = (request: AuthRequest, origin: Origin, pair: ClientCredentials) => ({
+  identity: new OAuthM2MIdentity({ instance: request.instance, clientId: Option.some(pair.clientId), origin }),
+  builtFrom: Option.some(pair.clientSecret)
 })
 
-// A task that names a client id, and a run that was submitted as one, get that principal or an error.
+// A run that was submitted as a principal goes on as that principal, or not at all.
 const demand = Effect.fnUntraced(function* (
   clientId: Option.Option<string>,
   pair: ClientCredentials,

@@ -8,6 +8,7 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import type * as Redacted from "effect/Redacted"
 import type { AuthMode, Token } from "../AuthMode.ts"
+import type { AuthRequest } from "../AuthRequest.ts"
 import { ConnectorSettings } from "../ConnectorSettings.ts"
 import { ConnectorLevel, NamespaceSecret, type Origin, PatIdentity, Unrecorded } from "../Identity.ts"
 import { connectorLevel, missingNow, namespaceSecret, ofNamespace, recordOrigin } from "../internal/origins.ts"
@@ -74,14 +75,12 @@ export const layer: Layer.Layer<Pat, never, PatSource | ConnectorSettings> = Lay
           keys: ["token"],
           absence: pats.absence,
           read: pats.namespaceSecret,
-          found: (request, origin, token) =>
-            Effect.succeed({ identity: new PatIdentity({ instance: request.instance, origin }), builtFrom: token })
+          found
         }),
         connectorLevel({
           name: source,
           read: () => pats.connector,
-          found: (request, origin, token) =>
-            Effect.succeed({ identity: new PatIdentity({ instance: request.instance, origin }), builtFrom: token })
+          found
         })
       ],
       acquire: Effect.fnUntraced(function* (identity) {
@@ -92,6 +91,11 @@ export const layer: Layer.Layer<Pat, never, PatSource | ConnectorSettings> = Lay
     })
   })
 )
+
+const found = (request: AuthRequest, origin: Origin, token: Redacted.Redacted<string>) => ({
+  identity: new PatIdentity({ instance: request.instance, origin }),
+  builtFrom: Option.some(token)
+})
 
 /**
  * A PAT as a token: used until it is due to be read again.

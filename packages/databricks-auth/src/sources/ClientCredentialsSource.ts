@@ -4,11 +4,13 @@
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Equal from "effect/Equal"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import { AuthError, CredentialsBroken } from "../AuthError.ts"
-import { ConnectorSecrets } from "../ConnectorSecrets.ts"
+import { type ConnectorSecret, ConnectorSecrets } from "../ConnectorSecrets.ts"
+import { applicationId } from "../internal/applicationId.ts"
 import { present } from "../internal/secretData.ts"
 import { describeSecret, NamespaceSecrets } from "./NamespaceSecrets.ts"
 
@@ -52,7 +54,12 @@ export const layer: Layer.Layer<ClientCredentialsSource, never, NamespaceSecrets
       const data = yield* namespaceSecrets.read(namespace, name)
       if (Option.isNone(data)) return Option.none()
       const pair = yield* present(describeSecret(namespace, name), data.value, ["client_id", "client_secret"])
-      return Option.some({ clientId: Redacted.value(pair.client_id), clientSecret: pair.client_secret })
+      const clientId = yield* applicationId(
+        describeSecret(namespace, name),
+        "has what looks like a secret under key client_id",
+        Redacted.value(pair.client_id)
+      )
+      return Option.some({ clientId, clientSecret: pair.client_secret })
     })
 
     const half = (suffix: "CLIENT_ID" | "CLIENT_SECRET") =>
@@ -80,12 +87,25 @@ export const layer: Layer.Layer<ClientCredentialsSource, never, NamespaceSecrets
       if (Option.isNone(id)) {
         return yield* halfPair(`The connector's client secret (from ${secret.value.place})`, "has no client id to go with it")
       }
-      const clientId = Redacted.value(id.value.value)
-      const sibling = ids.find((other) => Option.isSome(other) && other.value.family === secret.value.family)
-      if (sibling !== undefined && Option.isSome(sibling) && Redacted.value(sibling.value.value) !== clientId) {
+      const rival = [
+        ...ids.filter((other) => differs(other, id.value, secret.value.family)),
+        ...secrets.filter((other) => differs(other, secret.value, id.value.family))
+      ].flatMap(Option.toArray)[0]
+      if (rival !== undefined) {
         return yield* halfPair(
           `The connector's client id (from ${id.value.place})`,
-          `has no secret of its own: the one from ${secret.value.place} belongs to the client id from ${sibling.value.place}`
+          `is not known to go with the secret from ${secret.value.place}: ${rival.place} belongs to one of the two, and is another`
+        )
+      }
+      const clientId = yield* applicationId(
+        `The connector's client id (from ${id.value.place})`,
+        "looks like a secret",
+        Redacted.value(id.value.value)
+      )
+      if (Option.isSome(taskClientId) && taskClientId.value !== clientId) {
+        return yield* halfPair(
+          `The client id ${taskClientId.value} of the task`,
+          `has no secret to go with it: the connector's belongs to client id ${clientId}`
         )
       }
       return Option.some({ clientId, clientSecret: secret.value.value })
@@ -102,6 +122,14 @@ export const layer: Layer.Layer<ClientCredentialsSource, never, NamespaceSecrets
     })
   })
 )
+
+interface Half extends ConnectorSecret {
+  readonly family: (typeof families)[number]
+}
+
+// The half of this family is there, and is not the one that was taken.
+const differs = (other: Option.Option<Half>, taken: Half, family: Half["family"]): boolean =>
+  Option.isSome(other) && other.value.family === family && !Equal.equals(other.value.value, taken.value)
 
 const halfPair = (source: string, problem: string): AuthError =>
   new AuthError({

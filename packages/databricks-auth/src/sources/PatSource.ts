@@ -5,9 +5,10 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import type * as Redacted from "effect/Redacted"
-import type { AuthError } from "../AuthError.ts"
+import * as Redacted from "effect/Redacted"
+import { AuthError, CredentialsBroken } from "../AuthError.ts"
 import { ConnectorSecrets } from "../ConnectorSecrets.ts"
+import { fitsHeader } from "../internal/bearer.ts"
 import { present } from "../internal/secretData.ts"
 import { describeSecret, NamespaceSecrets } from "./NamespaceSecrets.ts"
 
@@ -37,17 +38,32 @@ export const layer: Layer.Layer<PatSource, never, NamespaceSecrets | ConnectorSe
         const data = yield* namespaceSecrets.read(namespace, name)
         if (Option.isNone(data)) return Option.none()
         const { token } = yield* present(describeSecret(namespace, name), data.value, ["token"])
-        return Option.some(token)
+        return Option.some(yield* usable(describeSecret(namespace, name), token))
       }),
-      connector: Effect.map(
-        connectorSecrets.find("FLYTE_DATABRICKS_ACCESS_TOKEN"),
-        Option.map(({ value }) => value)
-      ),
+      connector: Effect.gen(function* () {
+        const found = yield* connectorSecrets.find("FLYTE_DATABRICKS_ACCESS_TOKEN")
+        if (Option.isNone(found)) return Option.none()
+        return Option.some(yield* usable(`The connector's PAT (from ${found.value.place})`, found.value.value))
+      }),
       absence: namespaceSecrets.absence,
       forget: namespaceSecrets.forget
     })
   })
 )
+
+const usable = Effect.fnUntraced(function* (
+  source: string,
+  token: Redacted.Redacted<string>
+): Effect.fn.Return<Redacted.Redacted<string>, AuthError> {
+  if (fitsHeader(Redacted.value(token))) return token
+  return yield* new AuthError({
+    reason: new CredentialsBroken({
+      source,
+      problem: "holds a token with characters that no header may carry",
+      remedy: "Put the token alone there, on one line."
+    })
+  })
+})
 
 /**
  * PATs in memory: those of namespaces by `namespace/name`, and the connector's.

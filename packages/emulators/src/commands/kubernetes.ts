@@ -27,6 +27,8 @@ const describe = (
     })
     for (const { username } of (yield* api.users).slice(1)) yield* Console.log(`  user ${username}`)
     for (const secret of yield* api.secrets) yield* Console.log(`  Secret ${secret}`)
+    for (const account of yield* api.serviceAccounts) yield* Console.log(`  ServiceAccount ${account}`)
+    yield* Console.log(`  issuer of ServiceAccount tokens: ${api.issuer}`)
     const faults = (yield* api.faults.active).length
     if (faults > 0) yield* Console.log(`  ${faults} fault rule${faults === 1 ? "" : "s"} in force`)
     yield* Console.log(`  admin routes under ${api.url}/_emulator; stop with Ctrl-C`)
@@ -58,7 +60,9 @@ export const kubernetes = Command.make(
     return yield* Effect.never
   }, Effect.scoped)
 ).pipe(
-  Command.withDescription("Run a stand-in for a Kubernetes API: bearer tokens, rules for who may do what, and Secrets"),
+  Command.withDescription(
+    "Run a stand-in for a Kubernetes API: bearer tokens, rules for who may do what, Secrets, ServiceAccounts and their tokens"
+  ),
   Command.withExamples([
     {
       command: "emulators kubernetes --port 9002 --kubeconfig kubeconfig.json",

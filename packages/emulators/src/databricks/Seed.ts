@@ -3,6 +3,7 @@
  */
 import * as Schema from "effect/Schema"
 import { FaultRule } from "../Faults.ts"
+import { FederationPolicyOptions } from "./federation/FederationPolicies.ts"
 import { RunPlan } from "./jobs/RunPlan.ts"
 
 /** A service principal; what is left out is made up. */
@@ -11,7 +12,14 @@ export const ServicePrincipalSeed = Schema.Struct({
   displayName: Schema.optional(Schema.NonEmptyString),
   secrets: Schema.optional(Schema.Array(Schema.NonEmptyString)),
   pats: Schema.optional(Schema.Array(Schema.NonEmptyString)),
-  admin: Schema.optional(Schema.Boolean)
+  admin: Schema.optional(Schema.Boolean),
+  federationPolicies: Schema.optional(Schema.Array(FederationPolicyOptions))
+})
+
+/** A federation policy: a service principal's where one is named, else account-wide. */
+export const FederationPolicySeed = Schema.Struct({
+  ...FederationPolicyOptions.fields,
+  servicePrincipal: Schema.optional(Schema.NonEmptyString)
 })
 
 /** A user. */
@@ -26,6 +34,10 @@ export const UserSeed = Schema.Struct({
 export const Seed = Schema.Struct({
   servicePrincipals: Schema.optional(Schema.Array(ServicePrincipalSeed)),
   users: Schema.optional(Schema.Array(UserSeed)),
+  /** Account-wide federation policies. */
+  federationPolicies: Schema.optional(Schema.Array(FederationPolicyOptions)),
+  /** PEMs of authorities to trust where the keys of issuers are fetched. */
+  trustedCas: Schema.optional(Schema.Array(Schema.NonEmptyString)),
   tokenLifetime: Schema.optional(Schema.DurationFromString),
   invalidTokenStatus: Schema.optional(Schema.Literals([401, 403])),
   refuseTokensExpiringWithin: Schema.optional(Schema.DurationFromString),

@@ -1,5 +1,5 @@
 /**
- * The workspace's own admin routes: principals, tokens, runs.
+ * The workspace's own admin routes: principals, tokens, federation policies, runs.
  */
 import * as Effect from "effect/Effect"
 import * as HttpRouter from "effect/http/HttpRouter"
@@ -9,7 +9,7 @@ import type { DatabricksWorkspace } from "../DatabricksWorkspace.ts"
 import { EmulatorError, InvalidInput } from "../EmulatorError.ts"
 import { adminBody, adminErrors, adminPrefix, json } from "../internal/commonAdminRoutes.ts"
 import { RunPlan } from "./jobs/RunPlan.ts"
-import { ServicePrincipalSeed, UserSeed } from "./Seed.ts"
+import { FederationPolicySeed, ServicePrincipalSeed, UserSeed } from "./Seed.ts"
 
 const Lifetime = Schema.optional(Schema.DurationFromString)
 const SecretRequest = Schema.Struct({ secret: Schema.optional(Schema.String), lifetime: Lifetime })
@@ -108,6 +108,34 @@ export const adminRoutes = (workspace: DatabricksWorkspace["Service"]) => {
         Effect.flatMap(({ principal }) => workspace.revokeTokens(principal)),
         Effect.map((revoked) => ({ revoked }))
       )
+    ),
+    route(
+      "GET",
+      "/federation-policies",
+      Effect.map(workspace.federationPolicies, (federationPolicies) => ({ federationPolicies }))
+    ),
+    route(
+      "POST",
+      "/federation-policies",
+      adminBody(FederationPolicySeed).pipe(
+        Effect.flatMap(({ servicePrincipal, ...policy }) => workspace.addFederationPolicy(policy, servicePrincipal)),
+        Effect.map((id) => ({ id }))
+      )
+    ),
+    route(
+      "DELETE",
+      "/federation-policies/:name",
+      Effect.map(Effect.flatMap(name, workspace.removeFederationPolicy), (removed) => ({ removed }))
+    ),
+    route(
+      "POST",
+      "/trust-ca",
+      Effect.flatMap(adminBody(Schema.Struct({ pem: Schema.NonEmptyString })), ({ pem }) => workspace.trustCa(pem))
+    ),
+    route(
+      "GET",
+      "/refusals",
+      Effect.map(workspace.refusals, (refusals) => ({ refusals }))
     ),
     route(
       "GET",

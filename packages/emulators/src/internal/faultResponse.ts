@@ -45,6 +45,35 @@ const slow = (response: HttpServerResponse.HttpServerResponse, pause: Duration.D
   })
 }
 
+type Members = Readonly<Record<string, unknown>>
+
+const isObject = (value: unknown): value is Members =>
+  typeof value === "object" && value !== null && !Array.isArray(value)
+
+/** RFC 7396 §2. */
+const mergePatch = (target: unknown, patch: unknown): unknown => {
+  if (!isObject(patch)) return patch
+  const merged: Record<string, unknown> = isObject(target) ? { ...target } : {}
+  for (const [name, value] of Object.entries(patch)) {
+    if (value === null) delete merged[name]
+    else merged[name] = mergePatch(merged[name], value)
+  }
+  return merged
+}
+
+/** Changes the emulator's own answer; one that is not JSON stays as it is. */
+const patched = (response: HttpServerResponse.HttpServerResponse, patch: unknown) => {
+  const { body } = response
+  if (body._tag !== "Uint8Array" || !/json/.test(body.contentType)) return response
+  const { "content-length": _, ...headers } = response.headers
+  const merged = mergePatch(exactJson.parse(new TextDecoder().decode(body.body)), patch)
+  return HttpServerResponse.text(exactJson.stringify(merged), {
+    status: response.status,
+    headers,
+    contentType: body.contentType
+  })
+}
+
 /** The response has been dealt with on the socket; the server sees that it is destroyed and writes nothing. */
 const alreadySent = HttpServerResponse.empty()
 
@@ -87,6 +116,8 @@ export const faultResponse = <E, R>(
       return truncate(nodeResponse())
     case "slow-body":
       return Effect.map(context.answer, (response) => slow(response, action.pause))
+    case "merge-patch":
+      return Effect.map(context.answer, (response) => patched(response, action.patch))
     case "connection-reset":
       return Effect.sync(() => {
         const response = nodeResponse()

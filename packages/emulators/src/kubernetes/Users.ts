@@ -35,6 +35,13 @@ export interface AddedUser extends User {
 
 const anonymous: User = { username: "system:anonymous", groups: ["system:unauthenticated"] }
 
+/** A user with the groups that come with the name. */
+export const userOf = (username: string, groups: ReadonlyArray<string> = []): User => {
+  const [, namespace] = /^system:serviceaccount:([^:]+):[^:]+$/.exec(username) ?? []
+  const implied = namespace === undefined ? [] : ["system:serviceaccounts", `system:serviceaccounts:${namespace}`]
+  return { username, groups: ["system:authenticated", ...groups, ...implied] }
+}
+
 /** Makes an empty set of users. */
 export const make = (options: { readonly anonymousAuth?: boolean | undefined }) => {
   const tokens = new Map<string, { readonly user: User; readonly expiresAt: number }>()
@@ -49,10 +56,7 @@ export const make = (options: { readonly anonymousAuth?: boolean | undefined }) 
         reason: new InvalidInput({ what: `token of ${username}`, problem: `it is the token of ${holder} already` })
       })
     }
-    const groups = ["system:authenticated", ...(options.groups ?? [])]
-    const [, namespace] = /^system:serviceaccount:([^:]+):[^:]+$/.exec(username) ?? []
-    if (namespace !== undefined) groups.push("system:serviceaccounts", `system:serviceaccounts:${namespace}`)
-    const user = { username, groups }
+    const user = userOf(username, options.groups)
     const expiresAt = lifetime === undefined ? Infinity : (yield* Clock.currentTimeMillis) + Duration.toMillis(lifetime)
     tokens.set(value, { user, expiresAt })
     return { ...user, token: Redacted.make(value, { label: "bearer token" }) }
@@ -63,16 +67,21 @@ export const make = (options: { readonly anonymousAuth?: boolean | undefined }) 
     revokeToken: (token: string | Redacted.Redacted) =>
       Effect.sync(() => tokens.delete(Redacted.isRedacted(token) ? Redacted.value(token) : token)),
     all: Effect.sync(() => [...tokens.values()].map(({ user }) => user)),
-    /** The user of the current request. */
-    authenticate: Effect.gen(function* () {
-      const request = yield* HttpServerRequest.HttpServerRequest
-      const authorization = request.headers["authorization"]
-      if (authorization === undefined && options.anonymousAuth !== false) return anonymous
-      const token = /^Bearer +(\S+)$/i.exec(authorization ?? "")?.[1]
-      const found = token === undefined ? undefined : tokens.get(token)
-      if (found === undefined || found.expiresAt <= (yield* Clock.currentTimeMillis)) return yield* unauthorized
-      return found.user
-    })
+    /** The user of the current request: by a token that was set here, else by a signed one. */
+    authenticate: (bySignedToken: (token: string) => Effect.Effect<User | undefined>) =>
+      Effect.gen(function* () {
+        const request = yield* HttpServerRequest.HttpServerRequest
+        const authorization = request.headers["authorization"]
+        if (authorization === undefined && options.anonymousAuth !== false) return anonymous
+        const token = /^Bearer +(\S+)$/i.exec(authorization ?? "")?.[1]
+        if (token === undefined) return yield* unauthorized
+        const found = tokens.get(token)
+        const user = found === undefined ? yield* bySignedToken(token) : found.user
+        if (user === undefined || (found?.expiresAt ?? Infinity) <= (yield* Clock.currentTimeMillis)) {
+          return yield* unauthorized
+        }
+        return user
+      })
   }
 }
 

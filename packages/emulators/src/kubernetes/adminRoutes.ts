@@ -1,5 +1,5 @@
 /**
- * The Kubernetes emulator's own admin routes: users, rules, Secrets.
+ * The Kubernetes emulator's own admin routes: users, rules, Secrets, ServiceAccounts and their tokens.
  */
 import * as Effect from "effect/Effect"
 import * as HttpRouter from "effect/http/HttpRouter"
@@ -9,14 +9,21 @@ import type { EmulatorError } from "../EmulatorError.ts"
 import { adminBody, adminErrors, adminPrefix, json } from "../internal/commonAdminRoutes.ts"
 import type { KubernetesApi } from "../KubernetesApi.ts"
 import { Rule } from "./Rbac.ts"
-import { SecretContent, UserSeed } from "./Seed.ts"
+import {
+  MintRequest,
+  RotateRequest,
+  SecretContent,
+  ServiceAccountContent,
+  ServiceAccountPatch,
+  UserSeed
+} from "./Seed.ts"
 
 const target = Effect.map(HttpRouter.params, ({ name = "", namespace = "" }) => ({ name, namespace }))
 
 /** The routes under `/_emulator`, all done by the methods that code has too. */
 export const adminRoutes = (api: KubernetesApi["Service"]) => {
   const route = <R>(
-    method: "GET" | "POST" | "PUT" | "DELETE",
+    method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE",
     path: `/${string}`,
     handler: Effect.Effect<unknown, EmulatorError, R>
   ) => HttpRouter.route(method, `${adminPrefix}${path}`, adminErrors(Effect.map(handler, (body) => json(body ?? {}))))
@@ -70,6 +77,46 @@ export const adminRoutes = (api: KubernetesApi["Service"]) => {
       "DELETE",
       "/namespaces/:namespace/secrets/:name",
       Effect.map(Effect.flatMap(target, api.deleteSecret), (deleted) => ({ deleted }))
+    ),
+    route(
+      "GET",
+      "/serviceaccounts",
+      Effect.map(api.serviceAccounts, (serviceAccounts) => ({ serviceAccounts }))
+    ),
+    route(
+      "PUT",
+      "/namespaces/:namespace/serviceaccounts/:name",
+      Effect.gen(function* () {
+        yield* api.setServiceAccount({ ...(yield* target), ...(yield* adminBody(ServiceAccountContent)) })
+      })
+    ),
+    route(
+      "PATCH",
+      "/namespaces/:namespace/serviceaccounts/:name",
+      Effect.gen(function* () {
+        yield* api.patchServiceAccount(yield* target, yield* adminBody(ServiceAccountPatch))
+      })
+    ),
+    route(
+      "DELETE",
+      "/namespaces/:namespace/serviceaccounts/:name",
+      Effect.map(Effect.flatMap(target, api.deleteServiceAccount), (deleted) => ({ deleted }))
+    ),
+    route(
+      "POST",
+      "/mint-token",
+      adminBody(MintRequest).pipe(
+        Effect.flatMap(api.mintToken),
+        Effect.map((token) => ({ token: Redacted.value(token) }))
+      )
+    ),
+    route(
+      "POST",
+      "/rotate-signing-key",
+      adminBody(RotateRequest).pipe(
+        Effect.flatMap(api.rotateSigningKey),
+        Effect.map((kid) => ({ kid }))
+      )
     )
   ]
 }

@@ -1,7 +1,7 @@
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, FileSystem, Option } from "effect"
-import { DatabricksWorkspace, RunPlan } from "../../src/index.ts"
+import { Effect, FileSystem, Option, Redacted } from "effect"
+import { DatabricksWorkspace, KubernetesApi, RunPlan } from "../../src/index.ts"
 import * as Python from "../../src/testing/Python.ts"
 
 /** What the SDK is told in its environment; the program itself is the same for every way to log in. */
@@ -87,6 +87,61 @@ describe.skipIf(Option.isNone(python))("the official Python SDK", () => {
         assert.isAtLeast(yield* workspace.requests.count({ path: "/api/2.2/jobs/runs/get" }), 2)
         assert.strictEqual(yield* workspace.requests.count({ path: "/api/2.2/jobs/runs/cancel" }), 1)
       }).pipe(Effect.provide(NodeServices.layer)),
+    60_000
+  )
+
+  /** Logs in with the token of a file, as whoever the workspace takes its subject for. */
+  const federated = Effect.fnUntraced(function* (policy: { readonly subject?: string }, clientId?: string) {
+    const files = yield* FileSystem.FileSystem
+    const dir = yield* files.makeTempDirectoryScoped()
+    const api = yield* KubernetesApi.make({ tls: true })
+    const workspace = yield* DatabricksWorkspace.make({
+      servicePrincipals: [{ applicationId, secrets: [] }],
+      tls: { caFile: `${dir}/ca.pem` },
+      trustedCas: [api.caPem ?? ""]
+    })
+    const audiences = [workspace.accountId]
+    yield* workspace.addFederationPolicy({ issuer: api.issuer, audiences, ...policy }, clientId)
+    const sub = clientId === undefined ? applicationId : "system:serviceaccount:flyte:flyteconnector"
+    const token = yield* api.mintToken({ sub, aud: audiences })
+    yield* files.writeFileString(`${dir}/token`, Redacted.value(token))
+    const login = `
+from databricks.sdk import WorkspaceClient
+client = WorkspaceClient()
+print(client.config.auth_type, client.current_user.me().user_name)
+`
+    const result = yield* run(executable, login, {
+      DATABRICKS_HOST: workspace.url,
+      DATABRICKS_AUTH_TYPE: "file-oidc",
+      DATABRICKS_OIDC_TOKEN_FILEPATH: `${dir}/token`,
+      REQUESTS_CA_BUNDLE: `${dir}/ca.pem`,
+      ...(clientId === undefined ? {} : { DATABRICKS_CLIENT_ID: clientId })
+    })
+    return { ...result, refusals: yield* workspace.refusals }
+  }, Effect.provide(NodeServices.layer))
+
+  it.live(
+    "logs in (file-oidc) with a ServiceAccount's token, by the service principal's policy and by an account-wide one",
+    () =>
+      Effect.gen(function* () {
+        const subject = "system:serviceaccount:flyte:flyteconnector"
+        const own = yield* federated({ subject }, applicationId)
+        assert.strictEqual(own.stdout, `file-oidc ${applicationId}\n`, own.stderr)
+        const wide = yield* federated({})
+        assert.strictEqual(wide.stdout, `file-oidc ${applicationId}\n`, wide.stderr)
+      }),
+    60_000
+  )
+
+  it.live(
+    "names the error of the token endpoint when no policy takes the token",
+    () =>
+      Effect.gen(function* () {
+        const { exitCode, refusals, stderr } = yield* federated({ subject: "someone else" }, applicationId)
+        assert.strictEqual(exitCode, 1)
+        assert.include(stderr, "invalid_client: Client authentication failed")
+        assert.match(`${refusals[0]?.reason}`, /sub is ".*flyteconnector", not "someone else"/)
+      }),
     60_000
   )
 

@@ -37,7 +37,10 @@ describe("discovery", () => {
         const server = yield* get(`${config.json.oidc_endpoint}/.well-known/oauth-authorization-server`)
         assert.strictEqual(server.json.issuer, `${named}/oidc`)
         assert.strictEqual(server.json.token_endpoint, `${named}/oidc/v1/token`)
-        assert.deepStrictEqual(server.json.grant_types_supported, ["client_credentials"])
+        assert.deepStrictEqual(server.json.grant_types_supported, [
+          "client_credentials",
+          "urn:ietf:params:oauth:grant-type:token-exchange"
+        ])
       })
     )
   )

@@ -1,7 +1,7 @@
-/** A Kubernetes API for each test, and how its Secrets are read. */
-import { Effect, type Redacted } from "effect"
+/** A Kubernetes API for each test, how its Secrets are read, and how ServiceAccounts are listed and get tokens. */
+import { Effect, Redacted } from "effect"
 import { KubernetesApi } from "../../src/index.ts"
-import { bearer, get } from "./http.ts"
+import { bearer, get, post } from "./http.ts"
 
 export type Api = KubernetesApi.KubernetesApi["Service"]
 
@@ -13,3 +13,17 @@ export const secretUrl = ({ url }: Api, namespace: string, name: string) =>
 
 export const read = (api: Api, namespace: string, name: string, token: string | Redacted.Redacted = api.token) =>
   get(secretUrl(api, namespace, name), bearer(token))
+
+export const plain = (token: string | Redacted.Redacted) => (Redacted.isRedacted(token) ? Redacted.value(token) : token)
+
+export const accountsUrl = ({ url }: Api, namespace: string) => `${url}/api/v1/namespaces/${namespace}/serviceaccounts`
+
+export const list = (api: Api, namespace: string, query: Record<string, string> = {}) =>
+  get(`${accountsUrl(api, namespace)}?${new URLSearchParams(query)}`, bearer(api.token))
+
+export const requestToken = (api: Api, namespace: string, name: string, body: unknown = {}, as = api.token) =>
+  post(`${accountsUrl(api, namespace)}/${name}/token`, body, bearer(as))
+
+/** What a JWT says, not verified. */
+export const claimsOf = (token: string): ReturnType<typeof JSON.parse> =>
+  JSON.parse(Buffer.from(token.split(".")[1] ?? "", "base64url").toString())

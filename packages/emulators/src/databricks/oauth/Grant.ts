@@ -18,8 +18,8 @@ export interface TokenRequest {
 interface Granted {
   /** The principal the token speaks for. */
   readonly principal: string
-  /** How long it is good; by default as the workspace has it. */
-  readonly lifetime?: Duration.Duration
+  /** It ends after this at the latest; by default when the workspace's own lifetime is over. */
+  readonly notLongerThan?: Duration.Duration
 }
 
 /** A grant type of the token endpoint. */

@@ -11,7 +11,13 @@ export class OAuthError extends Data.TaggedError("OAuthError")<{
   readonly status: number
   readonly error: string
   readonly description: string
+  /** What was really wrong, where the description does not say it; not sent. */
+  readonly reason?: string
 }> {}
+
+/** The same answer, with the reason kept beside it. */
+export const because = ({ description, error, status }: OAuthError, reason: string) =>
+  new OAuthError({ status, error, description, reason })
 
 export const invalidClient = new OAuthError({
   status: 401,
@@ -21,6 +27,9 @@ export const invalidClient = new OAuthError({
 
 export const invalidRequest = (description: string) =>
   new OAuthError({ status: 400, error: "invalid_request", description })
+
+export const invalidGrant = (description: string) =>
+  new OAuthError({ status: 400, error: "invalid_grant", description })
 
 export const invalidScope = (description: string) =>
   new OAuthError({ status: 400, error: "invalid_scope", description })

@@ -6,9 +6,10 @@ import * as Effect from "effect/Effect"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import type { AccessTokens } from "../AccessTokens.ts"
-import type { Grant } from "./Grant.ts"
-import { invalidRequest, invalidScope, toResponse, unsupportedGrantType } from "./OAuthError.ts"
-import * as TokenRequest from "./TokenRequest.ts"
+import type { Grant, TokenRequest } from "./Grant.ts"
+import { invalidRequest, invalidScope, type OAuthError, toResponse, unsupportedGrantType } from "./OAuthError.ts"
+import type { Refusals } from "./Refusals.ts"
+import { read } from "./TokenRequest.ts"
 
 /** The only scope the workspace gives out. */
 const scope = "all-apis"
@@ -18,9 +19,9 @@ export const route = (options: {
   readonly grants: ReadonlyArray<Grant>
   readonly tokens: AccessTokens
   readonly lifetime: Duration.Duration
+  readonly refusals: Refusals
 }) => {
-  const answer = Effect.gen(function* () {
-    const request = yield* TokenRequest.read
+  const answer = Effect.fnUntraced(function* (request: TokenRequest) {
     const grantType = request.parameters.get("grant_type")
     if (grantType === undefined) return yield* invalidRequest("Parameter 'grant_type' is required")
     const grant = options.grants.find((grant) => grant.grantType === grantType)
@@ -30,7 +31,7 @@ export const route = (options: {
     const asked = request.parameters.get("scope")
     if (asked !== scope) return yield* invalidScope(`Parameter 'scope' must be '${scope}'`)
 
-    const lifetime = granted.lifetime ?? options.lifetime
+    const lifetime = Duration.min(options.lifetime, granted.notLongerThan ?? Duration.infinity)
     return HttpServerResponse.jsonUnsafe(
       {
         access_token: yield* options.tokens.issue(granted.principal, lifetime),
@@ -41,5 +42,19 @@ export const route = (options: {
       { headers: { "cache-control": "no-store" } }
     )
   })
-  return HttpRouter.route("POST", "/oidc/v1/token", Effect.catchTag(answer, "OAuthError", toResponse))
+
+  const refuse = (request?: TokenRequest) => (error: OAuthError) => {
+    const grantType = request?.parameters.get("grant_type")
+    const clientId = request?.client?.id ?? request?.parameters.get("client_id")
+    return Effect.andThen(options.refusals.record(error, { grantType, clientId }), toResponse(error))
+  }
+
+  return HttpRouter.route(
+    "POST",
+    "/oidc/v1/token",
+    Effect.matchEffect(read, {
+      onFailure: refuse(),
+      onSuccess: (request) => Effect.catchTag(answer(request), "OAuthError", refuse(request))
+    })
+  )
 }

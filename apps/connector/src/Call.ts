@@ -1,0 +1,120 @@
+/**
+ * One call of Flyte's: what is learnt of it on the way, one log line at its end, and the caller's deadline around it.
+ */
+import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
+import * as Record from "effect/Record"
+import * as Ref from "effect/Ref"
+import { ConnectorError, DeadlinePassed } from "./ConnectorError.ts"
+
+/**
+ * What a log line says of a call, as far as it is known. None of it is a secret.
+ */
+export type Facts = {
+  readonly taskType?: string
+  readonly namespace?: string
+  readonly execution?: string
+  readonly instance?: string
+  readonly runId?: string
+  readonly authType?: string
+  readonly identity?: string
+  readonly origin?: string
+  readonly phase?: string
+}
+
+interface CallState {
+  readonly facts: Facts
+  readonly waitingFor: string
+}
+
+const CurrentCall = Context.Reference<Ref.Ref<CallState> | undefined>("@flyte-databricks/connector/CurrentCall", {
+  defaultValue: () => undefined
+})
+
+const update = (change: (state: CallState) => CallState): Effect.Effect<void> =>
+  Effect.flatMap(CurrentCall, (state) => (state === undefined ? Effect.void : Ref.update(state, change)))
+
+/**
+ * Adds what was learnt to the log line of the call under way.
+ */
+export const note = (facts: Facts): Effect.Effect<void> =>
+  update((state) => ({ ...state, facts: { ...state.facts, ...facts } }))
+
+/**
+ * Names what the call waits for, in case the deadline comes first.
+ */
+export const waitFor =
+  (what: string) =>
+  <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+    Effect.andThen(
+      update((state) => ({ ...state, waitingFor: what })),
+      effect
+    )
+
+/**
+ * How long a call may take whose caller set no deadline. Flyte always sets one.
+ */
+export const UnboundedCallTimeout = Context.Reference<Duration.Input>("@flyte-databricks/connector/UnboundedCallTimeout", {
+  defaultValue: () => "1 minute"
+})
+
+// The answer has to travel back before the deadline, so the work ends a little earlier.
+const forWork = (remaining: number): number => Math.max(0, remaining - Math.min(500, remaining / 10))
+
+/**
+ * Runs a call: bounded by its deadline (an instant in milliseconds), with one log line at its end.
+ */
+export const run = Effect.fnUntraced(function* <A, E extends { readonly _tag: string; readonly message: string }>(
+  operation: string,
+  deadline: Option.Option<number>,
+  work: Effect.Effect<A, E>
+): Effect.fn.Return<A, E | ConnectorError> {
+  const state = yield* Ref.make<CallState>({ facts: {}, waitingFor: "its turn" })
+  const start = yield* Clock.currentTimeMillis
+  const bound = Option.isSome(deadline)
+    ? forWork(deadline.value - start)
+    : Duration.toMillis(yield* UnboundedCallTimeout)
+  const setBy = Option.isSome(deadline) ? "caller" : "connector"
+  return yield* work.pipe(
+    Effect.timeoutOrElse({
+      duration: Duration.millis(bound),
+      orElse: () =>
+        Effect.flatMap(Ref.get(state), ({ waitingFor }) =>
+          Effect.fail(
+            new ConnectorError({ reason: new DeadlinePassed({ operation, setBy, afterMillis: bound, waitingFor }) })
+          )
+        )
+    }),
+    Effect.onExit((exit) => logLine(operation, start, state, exit)),
+    Effect.provideService(CurrentCall, state)
+  )
+})
+
+const logLine = Effect.fnUntraced(function* <A, E extends { readonly _tag: string; readonly message: string }>(
+  operation: string,
+  start: number,
+  state: Ref.Ref<CallState>,
+  exit: Exit.Exit<A, E>
+) {
+  const facts: Readonly<Record<string, string>> = (yield* Ref.get(state)).facts
+  const durationMs = (yield* Clock.currentTimeMillis) - start
+  const line = (outcome: string, log: Effect.Effect<void>) =>
+    Effect.annotateLogs(log, { ...Record.map(facts, printable), outcome, durationMs })
+  if (Exit.isSuccess(exit)) return yield* line("ok", Effect.logInfo(operation))
+  const error = Cause.findErrorOption(exit.cause)
+  if (Option.isSome(error)) return yield* line(outcomeOf(error.value), Effect.logWarning(`${operation}: ${error.value.message.toWellFormed()}`))
+  return Cause.hasInterruptsOnly(exit.cause)
+    ? yield* line("cancelled by the caller", Effect.logInfo(operation))
+    : yield* line("defect", Effect.logError(operation, exit.cause))
+})
+
+// Facts are what the caller sent, up to the size of a request; and cutting may leave half a surrogate pair.
+const printable = (fact: string): string => fact.slice(0, 300).toWellFormed()
+
+const outcomeOf = (error: { readonly _tag: string; readonly reason?: { readonly _tag: string } }): string =>
+  error.reason?._tag ?? error._tag

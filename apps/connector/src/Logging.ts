@@ -1,0 +1,24 @@
+/**
+ * How the connector logs: for people on a terminal, as JSON otherwise.
+ */
+import * as Config from "effect/Config"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
+
+const format = Config.Literals(["auto", "pretty", "json"], "FLYTE_DATABRICKS_LOG_FORMAT").pipe(
+  Config.withDefault("auto")
+)
+
+/**
+ * One line a record. Logs go to standard error, so that standard output is left to what a command answers.
+ */
+export const layer: Layer.Layer<never, Config.ConfigError> = Layer.unwrap(
+  Effect.map(format, (chosen) => {
+    const pretty = chosen === "pretty" || (chosen === "auto" && process.stderr.isTTY)
+    return Layer.merge(
+      Logger.layer([pretty ? Logger.consolePretty({ mode: "tty" }) : Logger.consoleJson]),
+      Layer.succeed(Logger.LogToStderr, true)
+    )
+  })
+)

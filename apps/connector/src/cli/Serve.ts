@@ -1,0 +1,96 @@
+/**
+ * `connector serve`: the connector as Flyte's deployment runs it.
+ */
+import { AuthSummary } from "@flyte-databricks/databricks-auth"
+import * as Config from "effect/Config"
+import * as Console from "effect/Console"
+import * as Data from "effect/Data"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Runtime from "effect/Runtime"
+import * as Schema from "effect/Schema"
+import * as Command from "effect/cli/Command"
+import * as Flag from "effect/cli/Flag"
+import * as ConnectorServer from "../ConnectorServer.ts"
+import * as DatabricksConnector from "../DatabricksConnector.ts"
+import * as Server from "../grpc/Server.ts"
+import * as Logging from "../Logging.ts"
+
+// gRPC takes a negative limit for none.
+const positive = Schema.Int.check(Schema.isGreaterThan(0))
+
+const flags = {
+  host: Flag.String("host").pipe(
+    Flag.withDescription("Address to listen on; FLYTE_DATABRICKS_HOST, else 0.0.0.0"),
+    Flag.withFallbackConfig(Config.String("FLYTE_DATABRICKS_HOST")),
+    Flag.withDefault("0.0.0.0")
+  ),
+  port: Flag.Int("port").pipe(
+    Flag.withDescription("Port to listen on, 0 for any; FLYTE_DATABRICKS_PORT, else 8000"),
+    Flag.withFallbackConfig(Config.Int("FLYTE_DATABRICKS_PORT")),
+    Flag.withSchema(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 65535 }))),
+    Flag.withDefault(8000)
+  ),
+  maxMessageBytes: Flag.Int("max-message-bytes").pipe(
+    Flag.withDescription("Largest gRPC request that is read; FLYTE_DATABRICKS_MAX_MESSAGE_BYTES, else 4 MiB"),
+    Flag.withFallbackConfig(Config.Int("FLYTE_DATABRICKS_MAX_MESSAGE_BYTES")),
+    Flag.withSchema(positive),
+    Flag.withDefault(4 * 1024 * 1024)
+  ),
+  maxConcurrentStreams: Flag.Int("max-concurrent-streams").pipe(
+    Flag.withDescription("Calls that one connection may have under way; FLYTE_DATABRICKS_MAX_CONCURRENT_STREAMS, else 1000"),
+    Flag.withFallbackConfig(Config.Int("FLYTE_DATABRICKS_MAX_CONCURRENT_STREAMS")),
+    Flag.withSchema(positive),
+    Flag.withDefault(1000)
+  ),
+  drainTimeout: Flag.String("drain-timeout").pipe(
+    Flag.withDescription("How long calls under way may take to finish after SIGTERM; FLYTE_DATABRICKS_DRAIN_TIMEOUT, else 25 seconds"),
+    Flag.withSchema(Schema.DurationFromString),
+    Flag.withFallbackConfig(Config.Duration("FLYTE_DATABRICKS_DRAIN_TIMEOUT")),
+    Flag.withDefault(Duration.seconds(25))
+  )
+}
+
+/**
+ * The connector did not start. What is wrong has been printed by then, so that nothing else is.
+ */
+class StartUpFailed extends Data.TaggedError("StartUpFailed")<{}> {
+  override readonly [Runtime.errorReported] = false
+}
+
+const serve = (options: Server.Options) =>
+  Effect.gen(function* () {
+    const summary = yield* AuthSummary.AuthSummary
+    const { port } = yield* Server.Server
+    yield* Effect.logInfo(`${DatabricksConnector.connectorName} is listening on ${options.host}:${port}`).pipe(
+      Effect.annotateLogs({ port, ...(yield* summary.describe) })
+    )
+    return yield* Effect.never
+  }).pipe(
+    Effect.provide(ConnectorServer.layer(options)),
+    Effect.onInterrupt(() => Effect.logInfo("Stopped"))
+  )
+
+export const command = Command.make("serve", flags, (options) =>
+  serve(options).pipe(
+    Effect.provide(Logging.layer),
+    Effect.catch((error) =>
+      Effect.andThen(
+        Console.error(`The connector did not start.\n\n${error.message}`),
+        Effect.fail(new StartUpFailed())
+      )
+    )
+  )
+).pipe(
+  Command.withDescription(
+    "Serve Flyte's gRPC calls. Settings come from the environment (FLYTE_DATABRICKS_INSTANCE, FLYTE_DATABRICKS_AUTH_TYPE, …); " +
+      "README.md lists them all."
+  ),
+  Command.withExamples([
+    { command: "connector serve --port 8000", description: "Listen where Flyte's Helm chart expects the connector" },
+    {
+      command: "FLYTE_DATABRICKS_AUTH_TYPE=oauth_m2m connector serve",
+      description: "Refuse every task that client credentials cannot serve"
+    }
+  ])
+)

@@ -1,0 +1,37 @@
+/**
+ * Flyte 1's `flyteidl.service.AgentMetadataService`: what this connector serves. It needs nothing and never waits: one
+ * failed answer would empty Flyte's registry, and running tasks would be lost with it.
+ */
+import { create } from "@bufbuild/protobuf"
+import { Flyte1, grpcServiceDefinition } from "@flyte-databricks/flyte-protocol"
+import { type sendUnaryData, type ServerUnaryCall, status } from "@grpc/grpc-js"
+import { connectorName, taskTypes } from "../DatabricksConnector.ts"
+import type { Service } from "../grpc/Server.ts"
+
+const agent = create(Flyte1.AgentSchema, {
+  name: connectorName,
+  isSync: false,
+  supportedTaskTypes: [...taskTypes],
+  supportedTaskCategories: taskTypes.map((name) => create(Flyte1.TaskCategorySchema, { name, version: 0 }))
+})
+
+const getAgent = (
+  call: ServerUnaryCall<Flyte1.GetAgentRequest, Flyte1.GetAgentResponse>,
+  callback: sendUnaryData<Flyte1.GetAgentResponse>
+): void =>
+  call.request.name === connectorName
+    ? callback(null, create(Flyte1.GetAgentResponseSchema, { agent }))
+    : callback({ code: status.NOT_FOUND, details: `Cannot find agent. This connector has one: ${connectorName}.` })
+
+const listAgents = (
+  _call: ServerUnaryCall<Flyte1.ListAgentsRequest, Flyte1.ListAgentsResponse>,
+  callback: sendUnaryData<Flyte1.ListAgentsResponse>
+): void => callback(null, create(Flyte1.ListAgentsResponseSchema, { agents: [agent] }))
+
+/**
+ * The service; its answers are made before it listens.
+ */
+export const service: Service = {
+  name: Flyte1.AgentMetadataService.typeName,
+  addTo: (server) => server.addService(grpcServiceDefinition(Flyte1.AgentMetadataService), { getAgent, listAgents })
+}

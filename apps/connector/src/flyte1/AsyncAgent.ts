@@ -1,0 +1,86 @@
+/**
+ * Flyte 1's `flyteidl.service.AsyncAgentService`: its messages on one side, the connector's words on the other.
+ */
+import { create } from "@bufbuild/protobuf"
+import { Flyte1, grpcServiceDefinition } from "@flyte-databricks/flyte-protocol"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import { ConnectorError, RequestIncomplete } from "../ConnectorError.ts"
+import { DatabricksConnector, type RunReport, type Task } from "../DatabricksConnector.ts"
+import type { Service } from "../grpc/Server.ts"
+import { unary } from "../grpc/Unary.ts"
+
+/**
+ * The service, on the connector of the environment.
+ */
+export const make: Effect.Effect<Service, never, DatabricksConnector> = Effect.gen(function* () {
+  const connector = yield* DatabricksConnector
+  const method = unary(yield* Effect.context<never>())
+  return {
+    name: Flyte1.AsyncAgentService.typeName,
+    addTo: (server) =>
+      server.addService(grpcServiceDefinition(Flyte1.AsyncAgentService), {
+        createTask: method("CreateTask", (request: Flyte1.CreateTaskRequest) =>
+          Effect.flatMap(toTask(request), connector.create).pipe(
+            Effect.map((resourceMeta) => create(Flyte1.CreateTaskResponseSchema, { resourceMeta }))
+          )
+        ),
+        getTask: method("GetTask", (request: Flyte1.GetTaskRequest) =>
+          Effect.map(connector.get(taskTypeOf(request), request.resourceMeta), (report) =>
+            create(Flyte1.GetTaskResponseSchema, { resource: toResource(report) })
+          )
+        ),
+        deleteTask: method("DeleteTask", (request: Flyte1.DeleteTaskRequest) =>
+          Effect.as(
+            connector.delete(taskTypeOf(request), request.resourceMeta),
+            create(Flyte1.DeleteTaskResponseSchema)
+          )
+        )
+      })
+  }
+})
+
+const toTask = Effect.fnUntraced(function* (
+  request: Flyte1.CreateTaskRequest
+): Effect.fn.Return<Task, ConnectorError> {
+  const { template, taskExecutionMetadata: metadata } = request
+  if (template === undefined) return yield* incomplete("a task template")
+  const id = metadata?.taskExecutionId
+  const node = id?.nodeExecutionId
+  // Without it all tasks would be one attempt to Databricks, and a second task would get the run of the first.
+  if (!node?.executionId?.name) return yield* incomplete("an execution id (task_execution_metadata.task_execution_id)")
+  const container = template.target.case === "container" ? template.target.value : undefined
+  return {
+    taskType: template.type,
+    custom: template.custom,
+    container: container && {
+      image: container.image,
+      args: container.args,
+      env: Object.fromEntries(container.env.map(({ key, value }) => [key, value]))
+    },
+    namespace: metadata?.namespace ?? "",
+    attempt: {
+      org: node.executionId.org,
+      project: node.executionId.project,
+      domain: node.executionId.domain,
+      execution: node.executionId.name,
+      node: node.nodeId,
+      task: id?.taskId?.name ?? "",
+      retryAttempt: id?.retryAttempt ?? 0
+    }
+  }
+})
+
+const incomplete = (missing: string): ConnectorError =>
+  new ConnectorError({ reason: new RequestIncomplete({ operation: "CreateTask", missing }) })
+
+// Callers from before task categories send the type alone.
+const taskTypeOf = (request: Flyte1.GetTaskRequest | Flyte1.DeleteTaskRequest): string =>
+  request.taskCategory?.name || request.taskType
+
+const toResource = ({ phase, message, link }: RunReport) =>
+  create(Flyte1.ResourceSchema, {
+    phase: Flyte1.TaskExecution_Phase[phase],
+    message,
+    logLinks: Option.toArray(link).map((uri) => create(Flyte1.TaskLogSchema, { name: "Databricks Console", uri }))
+  })

@@ -1,0 +1,46 @@
+/**
+ * gRPC status codes of failures. Flyte drops them, but logs and other callers do not.
+ */
+import { status } from "@grpc/grpc-js"
+import type { Failure } from "../DatabricksConnector.ts"
+
+/**
+ * The code that tells a caller what kind of failure this is.
+ */
+export const codeOf = (failure: Failure): status => {
+  const { reason } = failure
+  switch (reason._tag) {
+    case "SettingInvalid":
+    case "InstanceMissing":
+    case "InstanceRefused":
+    case "NamespaceInvalid":
+    case "JobSpecInvalid":
+    case "JobMetadataInvalid":
+    case "RequestRejected":
+    case "RequestIncomplete":
+      return status.INVALID_ARGUMENT
+    case "CredentialsMissing":
+    case "CredentialsBroken":
+    case "IdentityChanged":
+    case "ModeUnavailable":
+    case "TokenResponseInvalid":
+      return status.FAILED_PRECONDITION
+    case "TaskOverrideRefused":
+    case "AccessForbidden":
+    case "PermissionDenied":
+      return status.PERMISSION_DENIED
+    case "TokenRefused":
+    case "ExchangeRefused":
+      return status.UNAUTHENTICATED
+    case "KubernetesUnavailable":
+    case "TokenEndpointUnavailable":
+    case "JobsUnavailable":
+    case "ResponseInvalid":
+      return status.UNAVAILABLE
+    case "RunNotFound":
+    case "TaskTypeUnknown":
+      return status.NOT_FOUND
+    case "DeadlinePassed":
+      return status.DEADLINE_EXCEEDED
+  }
+}

@@ -1,0 +1,55 @@
+/**
+ * A gRPC method from an Effect: the caller's deadline bounds it, a caller that goes away interrupts it, and a failure
+ * becomes a status with the error's own words.
+ */
+import { type handleUnaryCall, Metadata, type ServiceError, status } from "@grpc/grpc-js"
+import * as Cause from "effect/Cause"
+import type * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
+import * as Call from "../Call.ts"
+import type { Failure } from "../DatabricksConnector.ts"
+import { codeOf } from "./Status.ts"
+
+/**
+ * Makes handlers that run on the given services (loggers, clock).
+ */
+export const unary =
+  (services: Context.Context<never>) =>
+  <Request, Response>(
+    operation: string,
+    handle: (request: Request) => Effect.Effect<Response, Failure>
+  ): handleUnaryCall<Request, Response> =>
+  (call, callback) => {
+    const deadline = Option.liftPredicate(Number(call.getDeadline()), Number.isFinite)
+    const interrupt = Effect.runCallbackWith(services)(
+      Call.run(
+        operation,
+        deadline,
+        Effect.suspend(() => handle(call.request))
+      ),
+      {
+        onExit: (exit) => {
+          if (Exit.isSuccess(exit)) callback(null, exit.value)
+          else callback(serviceError(exit.cause))
+        }
+      }
+    )
+    call.on("cancelled", () => interrupt())
+  }
+
+// HTTP/2 headers carry the message; proxies refuse long ones, and Flyte's console shows the beginning.
+const maxDetails = 4000
+
+const serviceError = (cause: Cause.Cause<Failure>): Partial<ServiceError> => {
+  const failure = Cause.findErrorOption(cause)
+  if (Option.isSome(failure)) {
+    // Half a surrogate pair, which cutting leaves behind, cannot be percent-encoded: gRPC would throw.
+    const details = failure.value.message.slice(0, maxDetails).toWellFormed()
+    return { code: codeOf(failure.value), details, metadata: new Metadata() }
+  }
+  return Cause.hasInterruptsOnly(cause)
+    ? { code: status.CANCELLED, details: "The call was cancelled." }
+    : { code: status.INTERNAL, details: "The connector failed unexpectedly; its log has the details." }
+}

@@ -1,0 +1,15 @@
+/**
+ * Benchmarks, each beside its peers in one run: `npm run bench -- auth`, `npm run bench -- connector`, or both.
+ */
+import { benchAuth } from "./auth.ts"
+import { benchConnector } from "./connector.ts"
+
+const benchmarks: Record<string, () => Promise<void>> = { auth: benchAuth, connector: benchConnector }
+
+const chosen = process.argv.slice(2)
+const unknown = chosen.filter((name) => !(name in benchmarks))
+if (unknown.length > 0) {
+  console.error(`No benchmark ${unknown.join(", ")}. There are: ${Object.keys(benchmarks).join(", ")}.`)
+  process.exit(2)
+}
+for (const name of chosen.length === 0 ? Object.keys(benchmarks) : chosen) await benchmarks[name]?.()

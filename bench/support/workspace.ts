@@ -1,0 +1,27 @@
+/**
+ * The least that a workspace can be, as a process of its own: HTTPS, a token for everybody, a run id for every submit.
+ * What it costs is not what is measured.
+ */
+import { createServer } from "node:https"
+import { loopbackCertificate } from "@flyte-databricks/emulators/Certificates"
+import { Effect } from "effect"
+
+const { caPem, certificatePem, privateKeyPem } = await Effect.runPromise(loopbackCertificate)
+
+const answers: Record<string, string> = {
+  "/oidc/v1/token": JSON.stringify({ access_token: "token", token_type: "Bearer", expires_in: 3600 }),
+  "/api/2.1/jobs/runs/submit": JSON.stringify({ run_id: 123 }),
+  "/api/2.1/jobs/runs/get": JSON.stringify({ job_id: 1, run_id: 123, state: { life_cycle_state: "RUNNING" } }),
+  "/api/2.1/jobs/runs/cancel": "{}"
+}
+
+const server = createServer({ cert: certificatePem, key: privateKeyPem }, (request, response) => {
+  const answer = answers[(request.url ?? "").split("?")[0] ?? ""]
+  request.resume().on("end", () => {
+    response.writeHead(answer === undefined ? 404 : 200, { "content-type": "application/json" }).end(answer ?? "{}")
+  })
+})
+server.listen(0, "127.0.0.1", () => {
+  const address = server.address()
+  process.send?.({ port: typeof address === "object" ? address?.port : undefined, caPem })
+})

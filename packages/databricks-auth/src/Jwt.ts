@@ -1,0 +1,64 @@
+/**
+ * What can be read from a JWT without its issuer's keys. Databricks verifies it; here its claims tell a token that
+ * cannot work from one that can, and explain a refusal. The JWT itself stays `Redacted`.
+ */
+import * as DateTime from "effect/DateTime"
+import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
+import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
+import * as Base64Url from "effect/encoding/Base64Url"
+
+/**
+ * The claims that a federation policy looks at (RFC 7519 §4.1).
+ */
+export class Claims extends Schema.Class<Claims>("@flyte-databricks/databricks-auth/Jwt/Claims")({
+  iss: Schema.optionalKey(Schema.String),
+  sub: Schema.optionalKey(Schema.String),
+  aud: Schema.optionalKey(Schema.Union([Schema.String, Schema.Array(Schema.String)])),
+  // Seconds; what lies beyond is no date.
+  exp: Schema.optionalKey(Schema.Finite.check(Schema.isBetween({ minimum: -8.64e12, maximum: 8.64e12 })))
+}) {
+  get audiences(): ReadonlyArray<string> {
+    return this.aud === undefined ? [] : typeof this.aud === "string" ? [this.aud] : this.aud
+  }
+}
+
+/**
+ * A JWT and its claims.
+ */
+export interface Jwt {
+  readonly token: Redacted.Redacted<string>
+  readonly claims: Claims
+}
+
+const decodeClaims = Schema.decodeUnknownOption(Schema.fromJsonString(Claims))
+const decodeHeader = Schema.decodeUnknownOption(Schema.fromJsonString(Schema.Struct({ alg: Schema.String })))
+
+/**
+ * Reads a signed JWT in its compact form; none where the text is something else.
+ */
+export const parse = (text: string): Option.Option<Jwt> => {
+  const parts = /^([\w-]+)\.([\w-]+)\.[\w-]+$/.exec(text)
+  if (parts === null) return Option.none()
+  const json = (part: string | undefined) => Result.getSuccess(Base64Url.decodeString(part ?? ""))
+  return Option.map(
+    Option.andThen(Option.flatMap(json(parts[1]), decodeHeader), Option.flatMap(json(parts[2]), decodeClaims)),
+    (claims) => ({ token: Redacted.make(text, { label: "JWT" }), claims })
+  )
+}
+
+// The clocks of a cluster and of this process may disagree; Databricks has the last word on a token that just ended.
+const clockSkewSeconds = 60
+
+/**
+ * Whether a token ended, at the given instant in milliseconds.
+ */
+export const hasExpired = ({ exp }: Claims, now: number): boolean =>
+  exp !== undefined && (exp + clockSkewSeconds) * 1000 <= now
+
+/**
+ * When a token ends, as ISO 8601.
+ */
+export const expiry = ({ exp }: Claims): Option.Option<string> =>
+  Option.map(Option.fromUndefinedOr(exp), (seconds) => DateTime.formatIso(DateTime.makeUnsafe(seconds * 1000)))

@@ -1,0 +1,216 @@
+/**
+ * Where OIDC Model 2 gets its JWT, and nothing else: the annotated ServiceAccount of a workflow's namespace, and tokens
+ * that Kubernetes mints for it.
+ */
+import * as Cache from "effect/Cache"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
+import { AccessForbidden, AuthError, CredentialsBroken, CredentialsMissing, KubernetesUnavailable } from "../AuthError.ts"
+import * as Jwt from "../Jwt.ts"
+import { Kubernetes, type KubernetesError } from "../Kubernetes.ts"
+
+/** The label by which a namespace offers a ServiceAccount. */
+export const enabledLabel = "flyte.org/databricks-enabled"
+/** The annotation that says which service principal it is. */
+export const clientIdAnnotation = "flyte.org/databricks-client-id"
+/** The annotation that says for whom its tokens are to be made, where that is not the default. */
+export const audienceAnnotation = "flyte.org/databricks-audience"
+
+/**
+ * A ServiceAccount that a namespace offers.
+ */
+export interface Offer {
+  readonly serviceAccount: string
+  readonly clientId: string
+  readonly audience: Option.Option<string>
+}
+
+/**
+ * What a namespace offers, and what was seen there that is no offer.
+ */
+export interface Discovery {
+  readonly offers: ReadonlyArray<Offer>
+  /** Labelled ServiceAccounts without a client id. */
+  readonly skipped: ReadonlyArray<string>
+}
+
+/**
+ * How long a discovery counts as current. A namespace that offers none, or too many, is looked at again sooner, since
+ * somebody may be annotating a ServiceAccount right now; a failure is never kept.
+ */
+export const DiscoveryTimeToLive = Context.Reference<{
+  readonly present: Duration.Input
+  readonly absent: Duration.Input
+}>("@flyte-databricks/databricks-auth/DiscoveryTimeToLive", {
+  defaultValue: () => ({ present: "1 minute", absent: "10 seconds" })
+})
+
+/**
+ * How long a minted JWT is to last. The Databricks token lasts as long as what is left of it.
+ */
+export const mintedLifetime = Duration.hours(1)
+
+/**
+ * The narrow source of mode OIDC Model 2.
+ */
+export class ServiceAccountTokens extends Context.Service<
+  ServiceAccountTokens,
+  {
+    readonly discover: (namespace: string) => Effect.Effect<Discovery, AuthError>
+    /** Why a namespace without an offer has none. */
+    readonly absence: (discovery: Discovery) => string
+    readonly mint: (namespace: string, serviceAccount: string, audience: string) => Effect.Effect<Jwt.Jwt, AuthError>
+    /** Forgets what was discovered, so that the next look asks Kubernetes. */
+    readonly forget: (namespace: string) => Effect.Effect<void>
+  }
+>()("@flyte-databricks/databricks-auth/sources/ServiceAccountTokens") {}
+
+/**
+ * Names a ServiceAccount the way errors and explanations do.
+ */
+export const describeServiceAccount = (namespace: string, name: string): string =>
+  `ServiceAccount ${name} in namespace ${namespace}`
+
+/**
+ * Names the look-up the way errors and explanations do.
+ */
+export const describeDiscovery = (namespace: string): string =>
+  `ServiceAccounts labelled ${enabledLabel}=true in namespace ${namespace}`
+
+export const layer: Layer.Layer<ServiceAccountTokens, never, Kubernetes> = Layer.effect(
+  ServiceAccountTokens,
+  Effect.gen(function* () {
+    const kubernetes = yield* Kubernetes
+    const timeToLive = yield* DiscoveryTimeToLive
+    const cache = yield* Cache.makeWith(
+      (namespace: string) =>
+        kubernetes.listServiceAccounts(namespace, `${enabledLabel}=true`).pipe(
+          Effect.mapBoth({
+            onSuccess: toDiscovery,
+            onFailure: (error) => failedToList(error, namespace)
+          })
+        ),
+      {
+        capacity: 10_000,
+        timeToLive: (exit) =>
+          Exit.isFailure(exit) ? 0 : exit.value.offers.length === 1 ? timeToLive.present : timeToLive.absent
+      }
+    )
+
+    const mint = Effect.fnUntraced(function* (namespace: string, serviceAccount: string, audience: string) {
+      const minted = yield* kubernetes
+        .createServiceAccountToken(namespace, serviceAccount, { audience, lifetime: mintedLifetime })
+        .pipe(Effect.mapError((error) => failedToMint(error, namespace, serviceAccount)))
+      const source = describeServiceAccount(namespace, serviceAccount)
+      if (Option.isNone(minted)) return yield* gone(source)
+      const jwt = Jwt.parse(Redacted.value(minted.value).trim())
+      if (Option.isNone(jwt)) return yield* unusable(source, "gave a token that is empty or not a JWT (TokenRequest)")
+      // An API server that leaves the audience out would hand out tokens that are good for itself.
+      if (!jwt.value.claims.audiences.includes(audience)) {
+        const given = jwt.value.claims.audiences.join(", ") || "none"
+        return yield* unusable(source, `gave a token for audience ${given} when asked for ${audience} (TokenRequest)`)
+      }
+      return jwt.value
+    })
+
+    return ServiceAccountTokens.of({
+      discover: (namespace) => Cache.get(cache, namespace),
+      absence: ({ skipped }) =>
+        Option.isNone(kubernetes.cluster)
+          ? "no Kubernetes is configured"
+          : skipped.length === 0
+            ? "none found"
+            : `none has annotation ${clientIdAnnotation}; seen and skipped: ${skipped.join(", ")}`,
+      mint,
+      forget: (namespace) => Cache.invalidate(cache, namespace)
+    })
+  })
+)
+
+const toDiscovery = (
+  serviceAccounts: ReadonlyArray<{ readonly name: string; readonly annotations: Readonly<Record<string, string>> }>
+): Discovery => {
+  const sorted = serviceAccounts.toSorted((a, b) => (a.name < b.name ? -1 : 1))
+  const value = (annotations: Readonly<Record<string, string>>, key: string) => (annotations[key] ?? "").trim()
+  return {
+    offers: sorted.flatMap(({ name, annotations }) => {
+      const clientId = value(annotations, clientIdAnnotation)
+      const audience = value(annotations, audienceAnnotation)
+      return clientId === ""
+        ? []
+        : [{ serviceAccount: name, clientId, audience: audience === "" ? Option.none() : Option.some(audience) }]
+    }),
+    skipped: sorted.filter(({ annotations }) => value(annotations, clientIdAnnotation) === "").map(({ name }) => name)
+  }
+}
+
+const failedToList = (error: KubernetesError, namespace: string): AuthError =>
+  error.reason._tag === "Forbidden"
+    ? new AuthError({
+        reason: new AccessForbidden({
+          source: describeDiscovery(namespace),
+          namespace,
+          resource: "serviceaccounts",
+          verb: "list"
+        })
+      })
+    : new AuthError({
+        reason: new KubernetesUnavailable({ source: describeDiscovery(namespace), detail: error.reason.detail })
+      })
+
+const failedToMint = (error: KubernetesError, namespace: string, serviceAccount: string): AuthError => {
+  const source = `A token of ${describeServiceAccount(namespace, serviceAccount)}`
+  return error.reason._tag === "Forbidden"
+    ? new AuthError({
+        reason: new AccessForbidden({
+          source,
+          namespace,
+          resource: "serviceaccounts/token",
+          resourceName: serviceAccount,
+          verb: "create"
+        })
+      })
+    : new AuthError({ reason: new KubernetesUnavailable({ source, detail: error.reason.detail }) })
+}
+
+const gone = (source: string): AuthError =>
+  new AuthError({
+    reason: new CredentialsMissing({
+      wanted: source,
+      looked: [{ source, outcome: "absent", detail: "not found (TokenRequest)" }],
+      remedy: "The identity is pinned to it: create it again."
+    })
+  })
+
+const unusable = (source: string, problem: string): AuthError =>
+  new AuthError({
+    reason: new CredentialsBroken({
+      source,
+      problem,
+      remedy: "Check the API server's service account issuer and what webhooks do to TokenRequests."
+    })
+  })
+
+/**
+ * Discoveries and minted JWTs in memory, by namespace.
+ */
+export const layerMemory = (
+  namespaces: Readonly<Record<string, { readonly offers: ReadonlyArray<Offer>; readonly jwt: Jwt.Jwt }>>
+): Layer.Layer<ServiceAccountTokens> =>
+  Layer.succeed(
+    ServiceAccountTokens,
+    ServiceAccountTokens.of({
+      discover: (namespace) => Effect.succeed({ offers: namespaces[namespace]?.offers ?? [], skipped: [] }),
+      absence: () => "none found",
+      mint: (namespace, serviceAccount) =>
+        Effect.fromNullishOr(namespaces[namespace]?.jwt).pipe(
+          Effect.mapError(() => gone(describeServiceAccount(namespace, serviceAccount)))
+        ),
+      forget: () => Effect.void
+    })
+  )

@@ -1,0 +1,61 @@
+/**
+ * The core's `Kubernetes` service on a real API server.
+ *
+ * The Kubernetes client library costs about 60 MB of memory and a third of a second, so it is loaded only once a
+ * cluster is known to be configured.
+ */
+import * as Kubernetes from "@flyte-databricks/databricks-auth/Kubernetes"
+import type * as Config from "effect/Config"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import type * as FileSystem from "effect/FileSystem"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import type * as Path from "effect/Path"
+import { type ClusterConfig, locate, serviceAccountDirectory } from "./ClusterConfig.ts"
+import type { KubernetesConfigError } from "./KubernetesConfigError.ts"
+
+/**
+ * How long one call may take, from reading the credentials to the last byte of the answer. The default leaves room in
+ * Flyte's 10 seconds for what comes after it.
+ */
+export const RequestTimeout = Context.Reference<Duration.Duration>("@flyte-databricks/kubernetes/RequestTimeout", {
+  defaultValue: () => Duration.seconds(5)
+})
+
+/**
+ * The service on the given cluster.
+ */
+export const layer = (
+  config: ClusterConfig
+): Layer.Layer<Kubernetes.Kubernetes, KubernetesConfigError, FileSystem.FileSystem | Path.Path> =>
+  Layer.effect(
+    Kubernetes.Kubernetes,
+    Effect.gen(function* () {
+      const timeout = yield* RequestTimeout
+      const client = yield* Effect.promise(() => import("./internal/client.ts"))
+      return yield* client.make(config, timeout)
+    })
+  )
+
+/**
+ * The service on the cluster that the environment names (see `ClusterConfig.locate`). Without one, `layerNone`, and
+ * the log says so.
+ */
+export const layerConfig: Layer.Layer<
+  Kubernetes.Kubernetes,
+  KubernetesConfigError | Config.ConfigError,
+  FileSystem.FileSystem | Path.Path
+> = Layer.unwrap(
+  Effect.gen(function* () {
+    const cluster = yield* locate
+    if (Option.isSome(cluster)) return layer(cluster.value)
+    yield* Effect.logInfo(
+      "No Kubernetes is configured, so no namespace's Secrets and ServiceAccounts are looked at: KUBECONFIG is unset, " +
+        `this is no pod with a ServiceAccount token (KUBERNETES_SERVICE_HOST and ${serviceAccountDirectory}/token), ` +
+        "and there is no ~/.kube/config."
+    )
+    return Kubernetes.layerNone
+  })
+)

@@ -1,0 +1,86 @@
+/**
+ * One call to the API server: credentials, a connection of the pool, a time limit, interruption, and what the answer
+ * means. An operation says only which method of the library it is, and how to read what that gives.
+ */
+import { KubernetesError, Unavailable } from "@flyte-databricks/databricks-auth/Kubernetes"
+import { type ConfigurationOptions, CoreV1Api, createConfiguration, ServerConfiguration } from "@kubernetes/client-node"
+import * as Clock from "effect/Clock"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Equal from "effect/Equal"
+import * as Option from "effect/Option"
+import * as RcMap from "effect/RcMap"
+import * as Redacted from "effect/Redacted"
+import type * as Scope from "effect/Scope"
+import { classify, type Failure } from "./answers.ts"
+import * as CredentialSource from "./credentials.ts"
+import { exchange } from "./exchange.ts"
+import type { Loaded } from "./kubeConfig.ts"
+import * as Pools from "./pools.ts"
+import { presentable } from "./presentable.ts"
+
+/** An operation of the API. */
+export interface Operation<A> {
+  /** Calls the library's method, with the options given. */
+  readonly method: (api: CoreV1Api, options: ConfigurationOptions) => Promise<unknown>
+  /** Reads what the method gives; none where that is not what was asked for. */
+  readonly decode: (value: unknown) => Option.Option<A>
+}
+
+/** Makes the way to the loaded cluster; its connections are closed with the scope. */
+export const make = Effect.fnUntraced(function* ({ kubeConfig, server, address }: Loaded, timeout: Duration.Duration) {
+  const source = yield* CredentialSource.make(kubeConfig)
+  const pools = yield* Pools.make
+  const api = new CoreV1Api(createConfiguration({ baseServer: new ServerConfiguration(server, {}) }))
+
+  const attempt = Effect.fnUntraced(function* <A>(
+    { method, decode }: Operation<A>,
+    credentials: CredentialSource.Credentials
+  ): Effect.fn.Return<A, Failure, Scope.Scope> {
+    const dispatcher = yield* RcMap.get(pools, credentials.transport)
+    const headers = Redacted.value(credentials.headers)
+    const value = yield* Effect.tryPromise({
+      try: (signal) =>
+        method(api, { middleware: [exchange({ headers, dispatcher, signal })], middlewareMergeStrategy: "append" }),
+      catch: (error) => classify(error, (text) => presentable(text, headers))
+    }).pipe(
+      // The pool learns in the next turn that the connection is free; a call made before that would open another one.
+      Effect.ensuring(Effect.yieldNow)
+    )
+    return yield* Option.match(decode(value), {
+      onNone: () => Effect.fail(new Unavailable({ detail: "answered with JSON that is not what was asked for" })),
+      onSome: Effect.succeed
+    })
+  }, Effect.scoped)
+
+  // A token that was replaced before its time is refused until it is read again; only a different one is worth a try.
+  const withRenewal = Effect.fnUntraced(function* <A>(operation: Operation<A>): Effect.fn.Return<A, Failure> {
+    const credentials = yield* source.current
+    return yield* attempt(operation, credentials).pipe(
+      Effect.catchTag("Unauthenticated", (refusal) =>
+        Effect.flatMap(source.renew(credentials), (renewed) =>
+          Equal.equals(renewed, credentials) ? Effect.fail(refusal) : attempt(operation, renewed)
+        )
+      )
+    )
+  })
+
+  /** None where the object does not exist. */
+  return Effect.fnUntraced(function* <A>(operation: Operation<A>): Effect.fn.Return<Option.Option<A>, KubernetesError> {
+    const start = yield* Clock.currentTimeMillis
+    return yield* withRenewal(operation).pipe(
+      Effect.timeoutOrElse({
+        duration: timeout,
+        orElse: () => Effect.fail(new Unavailable({ detail: "gave no answer in time" }))
+      }),
+      Effect.asSome,
+      Effect.catchTag("Absent", () => Effect.succeedNone),
+      Effect.catch((failure) =>
+        Effect.flatMap(Clock.currentTimeMillis, (end) => {
+          const told = new Unavailable({ detail: `${address} ${failure.detail} (after ${end - start} ms)` })
+          return Effect.fail(new KubernetesError({ reason: failure._tag === "Forbidden" ? failure : told }))
+        })
+      )
+    )
+  })
+})

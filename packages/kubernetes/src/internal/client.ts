@@ -1,0 +1,50 @@
+/**
+ * The service itself. It is imported only once a cluster is configured, and the Kubernetes client library with it.
+ */
+import { Kubernetes, type TokenRequest } from "@flyte-databricks/databricks-auth/Kubernetes"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import type { ClusterConfig } from "../ClusterConfig.ts"
+import * as Call from "./call.ts"
+import { load } from "./kubeConfig.ts"
+import { decodeSecret } from "./secret.ts"
+import { decodeServiceAccounts, decodeToken } from "./serviceAccounts.ts"
+
+/** Makes the service for a cluster; what is wrong with its configuration fails here. */
+export const make = Effect.fnUntraced(function* (config: ClusterConfig, timeout: Duration.Duration) {
+  const loaded = yield* load(config)
+  const call = yield* Call.make(loaded, timeout)
+
+  const readSecret = Effect.fn("Kubernetes.readSecret")((namespace: string, name: string) =>
+    call({ method: (api, options) => api.readNamespacedSecret({ namespace, name }, options), decode: decodeSecret })
+  )
+
+  const listServiceAccounts = Effect.fn("Kubernetes.listServiceAccounts")(
+    (namespace: string, labelSelector: string) =>
+      call({
+        method: (api, options) => api.listNamespacedServiceAccount({ namespace, labelSelector }, options),
+        decode: decodeServiceAccounts
+      }),
+    Effect.map(Option.getOrElse(() => []))
+  )
+
+  const createServiceAccountToken = Effect.fn("Kubernetes.createServiceAccountToken")((
+    namespace: string,
+    name: string,
+    { audience, lifetime }: TokenRequest
+  ) => {
+    const spec = { audiences: [audience], expirationSeconds: Math.ceil(Duration.toSeconds(lifetime)) }
+    return call({
+      method: (api, options) => api.createNamespacedServiceAccountToken({ namespace, name, body: { spec } }, options),
+      decode: decodeToken
+    })
+  })
+
+  return Kubernetes.of({
+    cluster: Option.some(loaded.description),
+    readSecret,
+    listServiceAccounts,
+    createServiceAccountToken
+  })
+})

@@ -1,0 +1,60 @@
+/**
+ * How the library's generated client sends a request and reads the answer, through the middleware it takes for that.
+ */
+import { type ObservableMiddleware, Observable, type ResponseBody, ResponseContext } from "@kubernetes/client-node"
+import type { Dispatcher } from "undici"
+import { UnexpectedBody } from "./answers.ts"
+import { presentable } from "./presentable.ts"
+
+// etcd takes objects of up to 1.5 MiB. A Secret's data, up to 1 MiB of that, grows to 1.4 MiB in base64: less than
+// 2 MiB in all, doubled because JSON escapes text.
+const maxBodyBytes = 4 * 1024 * 1024
+
+/** Sends with these headers over this pool until the signal aborts; reads the whole body, up to a limit. */
+export const exchange = (request: {
+  readonly headers: Readonly<Record<string, string>>
+  readonly dispatcher: Dispatcher
+  readonly signal: AbortSignal
+}): ObservableMiddleware => ({
+  pre: (context) => {
+    for (const [name, value] of Object.entries(request.headers)) context.setHeaderParam(name, value)
+    context.setDispatcher(request.dispatcher)
+    context.setSignal(request.signal)
+    return new Observable(Promise.resolve(context))
+  },
+  // The library leaves some bodies unread, and an unread body keeps its connection from the pool.
+  post: (context) =>
+    new Observable(
+      readBody(context, request.headers).then(
+        (bytes) => new ResponseContext(context.httpStatusCode, context.headers, bodyOf(bytes))
+      )
+    )
+})
+
+const readBody = async (
+  { httpStatusCode: status, headers, body }: ResponseContext,
+  sentHeaders: Readonly<Record<string, string>>
+): Promise<Buffer> => {
+  const chunks: Array<Uint8Array> = []
+  let length = 0
+  // Leaving the loop cancels the stream, and with it the connection.
+  for await (const chunk of body.stream() ?? []) {
+    length += chunk.length
+    if (length > maxBodyBytes)
+      throw new UnexpectedBody({ detail: `answered ${status} with more than ${maxBodyBytes} bytes` })
+    chunks.push(chunk)
+  }
+  const contentType = headers["content-type"] ?? "no content type"
+  if (status < 300 && !/^application\/json\b/i.test(contentType)) {
+    throw new UnexpectedBody({
+      detail: `answered ${status} with ${presentable(contentType, sentHeaders)} in place of JSON`
+    })
+  }
+  return Buffer.concat(chunks)
+}
+
+const bodyOf = (bytes: Buffer): ResponseBody => ({
+  text: () => Promise.resolve(bytes.toString("utf8")),
+  binary: () => Promise.resolve(bytes),
+  stream: () => null
+})
