@@ -7,6 +7,9 @@ const project = (root: string) => ({
 
 export default defineConfig({
   test: {
+    // No test waits on a clock. This ends one that hangs, and leaves time to processes and to machines under load.
+    testTimeout: 60_000,
+    hookTimeout: 120_000,
     projects: [
       project("packages/databricks-auth"),
       project("packages/databricks-jobs"),

@@ -72,7 +72,15 @@ export const benchConnector = async (): Promise<void> => {
       port: ports.python,
       child: spawn(
         python,
-        [join(python, "../pyflyte"), "serve", "connector", "--port", String(ports.python), "--modules", "flytekitplugins.spark"],
+        [
+          join(python, "../pyflyte"),
+          "serve",
+          "connector",
+          "--port",
+          String(ports.python),
+          "--modules",
+          "flytekitplugins.spark"
+        ],
         { env: { ...env, SSL_CERT_FILE: ca }, stdio: ["ignore", "ignore", "ignore"] }
       )
     })
@@ -81,7 +89,12 @@ export const benchConnector = async (): Promise<void> => {
   }
   try {
     const resourceMeta = Buffer.from(
-      JSON.stringify({ databricks_instance: env.FLYTE_DATABRICKS_INSTANCE, run_id: "123", auth_type: "oauth_m2m", client_id: "client" })
+      JSON.stringify({
+        databricks_instance: env.FLYTE_DATABRICKS_INSTANCE,
+        run_id: "123",
+        auth_type: "oauth_m2m",
+        client_id: "client"
+      })
     )
     const getTask = Buffer.from(
       toBinary(
@@ -92,7 +105,10 @@ export const benchConnector = async (): Promise<void> => {
     fromBinary(Flyte1.CreateTaskRequestSchema, createTask)
     const rows: Array<ReadonlyArray<string>> = []
     for (const connector of connectors) await waitForPort(connector.port, connector.child, connector.name)
-    for (const [operation, request] of [["CreateTask", createTask], ["GetTask", getTask]] as const) {
+    for (const [operation, request] of [
+      ["CreateTask", createTask],
+      ["GetTask", getTask]
+    ] as const) {
       for (const callers of [1, 32, 256]) {
         for (const connector of connectors) {
           const path = `/flyteidl.service.AsyncAgentService/${operation}`

@@ -32,7 +32,11 @@ export const nanosPerCall = (
 }
 
 /** Prints rows under a heading. */
-export const table = (heading: string, header: ReadonlyArray<string>, rows: ReadonlyArray<ReadonlyArray<string>>): void => {
+export const table = (
+  heading: string,
+  header: ReadonlyArray<string>,
+  rows: ReadonlyArray<ReadonlyArray<string>>
+): void => {
   const widths = header.map((title, column) => Math.max(title.length, ...rows.map((row) => (row[column] ?? "").length)))
   const line = (row: ReadonlyArray<string>) => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join("  ")
   console.log(`\n${heading}\n\n${[line(header), ...rows.map(line)].join("\n")}`)

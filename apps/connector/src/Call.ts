@@ -59,9 +59,12 @@ export const waitFor =
 /**
  * How long a call may take whose caller set no deadline. Flyte always sets one.
  */
-export const UnboundedCallTimeout = Context.Reference<Duration.Input>("@flyte-databricks/connector/UnboundedCallTimeout", {
-  defaultValue: () => "1 minute"
-})
+export const UnboundedCallTimeout = Context.Reference<Duration.Input>(
+  "@flyte-databricks/connector/UnboundedCallTimeout",
+  {
+    defaultValue: () => "1 minute"
+  }
+)
 
 // The answer has to travel back before the deadline, so the work ends a little earlier.
 const forWork = (remaining: number): number => Math.max(0, remaining - Math.min(500, remaining / 10))
@@ -107,7 +110,8 @@ const logLine = Effect.fnUntraced(function* <A, E extends { readonly _tag: strin
     Effect.annotateLogs(log, { ...Record.map(facts, printable), outcome, durationMs })
   if (Exit.isSuccess(exit)) return yield* line("ok", Effect.logInfo(operation))
   const error = Cause.findErrorOption(exit.cause)
-  if (Option.isSome(error)) return yield* line(outcomeOf(error.value), Effect.logWarning(`${operation}: ${error.value.message.toWellFormed()}`))
+  if (Option.isSome(error))
+    return yield* line(outcomeOf(error.value), Effect.logWarning(`${operation}: ${error.value.message.toWellFormed()}`))
   return Cause.hasInterruptsOnly(exit.cause)
     ? yield* line("cancelled by the caller", Effect.logInfo(operation))
     : yield* line("defect", Effect.logError(operation, exit.cause))

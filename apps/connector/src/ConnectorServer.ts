@@ -2,7 +2,7 @@
  * The connector, whole: the gRPC server with its services, on authentication, the Jobs API and Kubernetes as the
  * environment configures them.
  */
-import { AuthSummary, DatabricksAuth } from "@flyte-databricks/databricks-auth"
+import { type AuthSummary, DatabricksAuth } from "@flyte-databricks/databricks-auth"
 import { JobsClient } from "@flyte-databricks/databricks-jobs"
 import { KubernetesClient } from "@flyte-databricks/kubernetes"
 import { NodeHttpClient, NodeServices } from "@effect/platform-node"
@@ -24,9 +24,7 @@ const connector = DatabricksConnector.layer.pipe(
 )
 
 const server = (options: Server.Options) =>
-  Layer.unwrap(
-    Effect.map(AsyncAgent.make, (asyncAgent) => Server.layer(options, [AgentMetadata.service, asyncAgent]))
-  )
+  Layer.unwrap(Effect.map(AsyncAgent.make, (asyncAgent) => Server.layer(options, [AgentMetadata.service, asyncAgent])))
 
 /** The type of what `layer` fails with. */
 type StartUpError = Layer.Error<typeof connector> | Server.ListenFailed
@@ -34,7 +32,5 @@ type StartUpError = Layer.Error<typeof connector> | Server.ListenFailed
 /**
  * Serves as long as the layer lives.
  */
-export const layer = (
-  options: Server.Options
-): Layer.Layer<Server.Server | AuthSummary.AuthSummary, StartUpError> =>
+export const layer = (options: Server.Options): Layer.Layer<Server.Server | AuthSummary.AuthSummary, StartUpError> =>
   server(options).pipe(Layer.provideMerge(connector))

@@ -2,7 +2,13 @@
  * Create, get and delete, in words that both versions of Flyte share. Who the task is, is decided once, in `create`;
  * `get` and `delete` go by what the job's metadata recorded.
  */
-import { AuthError, DatabricksAuth, type Identity, type TokenCache, WorkspaceHost } from "@flyte-databricks/databricks-auth"
+import {
+  AuthError,
+  DatabricksAuth,
+  type Identity,
+  type TokenCache,
+  WorkspaceHost
+} from "@flyte-databricks/databricks-auth"
 import {
   JobMetadata,
   JobsClient,
@@ -64,7 +70,12 @@ export class DatabricksConnector extends Context.Service<
 >()("@flyte-databricks/connector/DatabricksConnector") {}
 
 const serviceCredentialProvider = Config.option(Config.String("FLYTE_DATABRICKS_SERVICE_CREDENTIAL_PROVIDER")).pipe(
-  Config.map((given) => Option.filter(Option.map(given, (value) => value.trim()), (value) => value !== ""))
+  Config.map((given) =>
+    Option.filter(
+      Option.map(given, (value) => value.trim()),
+      (value) => value !== ""
+    )
+  )
 )
 
 export const layer: Layer.Layer<

@@ -30,8 +30,14 @@ export const render = (rows: ReadonlyArray<Row>): string => {
       ? [mark, scenario.namespace, "-", "-", "-", "-", "refused"]
       : [mark, scenario.namespace, outcome.authType, outcome.principal, outcome.origin, outcome.runId, outcome.phase]
   })
-  const widths = header.map((title, column) => Math.max(...[header, ...cells].map((row) => (row[column] ?? title).length)))
-  const line = (row: ReadonlyArray<string>) => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join("  ").trimEnd()
+  const widths = header.map((title, column) =>
+    Math.max(...[header, ...cells].map((row) => (row[column] ?? title).length))
+  )
+  const line = (row: ReadonlyArray<string>) =>
+    row
+      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+      .join("  ")
+      .trimEnd()
   return [line(header), ...cells.map(line), "", ...rows.map(detail)].join("\n")
 }
 

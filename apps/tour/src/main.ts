@@ -20,7 +20,10 @@ const tour = Command.make(
       Flag.withDescription("End after the tour; the exit code is 0 only if each task ended as it should"),
       Flag.withDefault(false)
     ),
-    port: Flag.Int("port").pipe(Flag.withDescription("The connector's port; by default a free one"), Flag.withDefault(0))
+    port: Flag.Int("port").pipe(
+      Flag.withDescription("The connector's port; by default a free one"),
+      Flag.withDefault(0)
+    )
   },
   (options) =>
     Tour.run(options).pipe(

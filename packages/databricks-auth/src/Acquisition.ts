@@ -88,7 +88,9 @@ const make = (modes: Modes): Acquisition["Service"] => {
       const mode = modes[tagOf(authType, recorded)]
       return mode === undefined
         ? Effect.fail(unserved(authType))
-        : Effect.andThen(Recorded.checkNames(recorded), (): Effect.Effect<Identity, AuthError> => mode.recall(recorded, instance))
+        : Effect.andThen(Recorded.checkNames(recorded), (): Effect.Effect<Identity, AuthError> =>
+            mode.recall(recorded, instance)
+          )
     },
     forget: (identity) =>
       dispatch<Effect.Effect<void>>(

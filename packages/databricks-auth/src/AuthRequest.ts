@@ -131,5 +131,7 @@ const identityNamespace = Effect.fnUntraced(function* (
   // What is left when a part is missing may be a namespace, and somebody else's.
   return isNamespace(namespace) && missing.size === 0
     ? Option.some(namespace)
-    : yield* new AuthError({ reason: new NamespaceInvalid({ namespace: shown(namespace), template, missing: [...missing] }) })
+    : yield* new AuthError({
+        reason: new NamespaceInvalid({ namespace: shown(namespace), template, missing: [...missing] })
+      })
 })

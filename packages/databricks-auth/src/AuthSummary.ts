@@ -65,10 +65,7 @@ export const layer: Layer.Layer<
   })
 )
 
-const said = <A>(
-  found: Result.Result<Option.Option<A>, AuthError>,
-  whole: (credential: A) => string
-): string =>
+const said = <A>(found: Result.Result<Option.Option<A>, AuthError>, whole: (credential: A) => string): string =>
   Result.match(found, {
     onFailure: (error) => `broken: ${error.message}`,
     onSuccess: Option.match({ onNone: () => "none", onSome: whole })

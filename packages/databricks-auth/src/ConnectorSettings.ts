@@ -11,7 +11,14 @@ import type { AuthError } from "./AuthError.ts"
 import { AuthType } from "./Identity.ts"
 import { flag, invalid, looksLikeSecret, oneOf, variable } from "./internal/settings.ts"
 import { isNamespace, isSecretName } from "./internal/kubernetesNames.ts"
-import { type AllowList, admit, allowList, canonicalize, databricksDomains, type WorkspaceHost } from "./WorkspaceHost.ts"
+import {
+  type AllowList,
+  admit,
+  allowList,
+  canonicalize,
+  databricksDomains,
+  type WorkspaceHost
+} from "./WorkspaceHost.ts"
 
 /**
  * Whether a namespace brings its own identity: it may (`allow`), it must (`require`), or namespaces are never looked
@@ -126,7 +133,9 @@ const secretName = Effect.fnUntraced(function* (
 const directories = Effect.fnUntraced(function* (
   given: Option.Option<string>
 ): Effect.fn.Return<ReadonlyArray<string>, AuthError> {
-  const listed = Option.getOrElse(given, () => "").split(",").flatMap((item) => item.trim() || [])
+  const listed = Option.getOrElse(given, () => "")
+    .split(",")
+    .flatMap((item) => item.trim() || [])
   const relative = listed.find((directory) => !directory.startsWith("/"))
   return relative === undefined
     ? listed

@@ -59,10 +59,7 @@ export class DatabricksAuth extends Context.Service<
     /** The header for a pinned identity. The cache is looked into when this is called. */
     readonly getHeader: (credential: TokenCache.Credential) => Effect.Effect<TokenCache.AuthHeader, AuthError>
     /** Databricks refused this header: the next one is built anew from the same source, for the same identity. */
-    readonly invalidate: (
-      credential: TokenCache.Credential,
-      refused: TokenCache.AuthHeader
-    ) => Effect.Effect<void>
+    readonly invalidate: (credential: TokenCache.Credential, refused: TokenCache.AuthHeader) => Effect.Effect<void>
     /**
      * What job metadata is to keep of who a run is. Of tokens it is a PAT alone, because older connectors need it to
      * poll, and only where the operator lets it be written.
@@ -89,7 +86,10 @@ export const layerSelected: Layer.Layer<
 
     const patLifetime = Duration.fromInputUnsafe(yield* Pat.PatLifetime)
 
-    const acquire = ({ identity, storedToken }: TokenCache.Credential, refused: boolean): Effect.Effect<Token, AuthError> =>
+    const acquire = (
+      { identity, storedToken }: TokenCache.Credential,
+      refused: boolean
+    ): Effect.Effect<Token, AuthError> =>
       storedToken === undefined || refused
         ? acquisition.acquire(identity)
         : Effect.succeed(Pat.tokenOf(storedToken, patLifetime))
@@ -128,11 +128,8 @@ export const layerSelected: Layer.Layer<
 /**
  * PAT and nothing else: no other credential is among the requirements.
  */
-export const layerPat: Layer.Layer<
-  DatabricksAuth,
-  never,
-  PatSource.PatSource | ConnectorSettings.ConnectorSettings
-> = layerSelected.pipe(Layer.provide([Selection.layerPat, Acquisition.layerPat]), Layer.provide(Pat.layer))
+export const layerPat: Layer.Layer<DatabricksAuth, never, PatSource.PatSource | ConnectorSettings.ConnectorSettings> =
+  layerSelected.pipe(Layer.provide([Selection.layerPat, Acquisition.layerPat]), Layer.provide(Pat.layer))
 
 /**
  * OAuth M2M and nothing else: no other credential is among the requirements.
@@ -140,9 +137,7 @@ export const layerPat: Layer.Layer<
 export const layerOAuthM2M: Layer.Layer<
   DatabricksAuth,
   never,
-  | ClientCredentialsSource.ClientCredentialsSource
-  | TokenEndpoint.TokenEndpoint
-  | ConnectorSettings.ConnectorSettings
+  ClientCredentialsSource.ClientCredentialsSource | TokenEndpoint.TokenEndpoint | ConnectorSettings.ConnectorSettings
 > = layerSelected.pipe(
   Layer.provide([Selection.layerOAuthM2M, Acquisition.layerOAuthM2M]),
   Layer.provide(OAuthM2M.layer)

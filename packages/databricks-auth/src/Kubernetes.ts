@@ -67,10 +67,7 @@ export class Kubernetes extends Context.Service<
   {
     /** The cluster as a start-up summary names it; `None` where no Kubernetes is configured. */
     readonly cluster: Option.Option<string>
-    readonly readSecret: (
-      namespace: string,
-      name: string
-    ) => Effect.Effect<Option.Option<SecretData>, KubernetesError>
+    readonly readSecret: (namespace: string, name: string) => Effect.Effect<Option.Option<SecretData>, KubernetesError>
     /** All ServiceAccounts of a namespace that a label selector matches; none where there is no such namespace. */
     readonly listServiceAccounts: (
       namespace: string,
@@ -115,11 +112,7 @@ export class KubernetesMemory extends Context.Service<
     readonly setSecret: (namespace: string, name: string, data: Record<string, string>) => Effect.Effect<void>
     readonly deleteSecret: (namespace: string, name: string) => Effect.Effect<void>
     /** Makes every read of this Secret fail until it is set or deleted again. */
-    readonly failSecret: (
-      namespace: string,
-      name: string,
-      reason: KubernetesError["reason"]
-    ) => Effect.Effect<void>
+    readonly failSecret: (namespace: string, name: string, reason: KubernetesError["reason"]) => Effect.Effect<void>
     /** The Secrets read so far, as `namespace/name`, in order. */
     readonly reads: Effect.Effect<ReadonlyArray<string>>
     readonly setServiceAccount: (
@@ -174,7 +167,10 @@ export const layerMemory = (
         const [label = "", value] = labelSelector.split("=")
         return (yield* accounts.entries)
           .filter(([path, { labels }]) => path.startsWith(`${namespace}/`) && labels?.[label] === value)
-          .map(([path, { annotations }]) => ({ name: path.slice(namespace.length + 1), annotations: annotations ?? {} }))
+          .map(([path, { annotations }]) => ({
+            name: path.slice(namespace.length + 1),
+            annotations: annotations ?? {}
+          }))
       })
 
       const createServiceAccountToken = Effect.fnUntraced(function* (
@@ -222,7 +218,11 @@ const makeTable = Effect.fnUntraced(function* <A>(initial: ReadonlyArray<readonl
 const redact = (data: Readonly<Record<string, string>>): SecretData =>
   Object.fromEntries(Object.entries(data).map(([key, value]) => [key, Redacted.make(value, { label: key })]))
 
-const unsignedJwt = Effect.fnUntraced(function* (namespace: string, name: string, { audience, lifetime }: TokenRequest) {
+const unsignedJwt = Effect.fnUntraced(function* (
+  namespace: string,
+  name: string,
+  { audience, lifetime }: TokenRequest
+) {
   const now = yield* Clock.currentTimeMillis
   const claims = {
     iss: "https://kubernetes.memory",

@@ -64,13 +64,13 @@ const walk = Effect.fnUntraced(function* (
       findings.push({ source: name, outcome: "skipped", detail: skip })
       continue
     }
-    const answer = yield* source.look(request, namespace).pipe(
-      Effect.catchReason("AuthError", "AccessForbidden", (_, error) =>
-        Option.isSome(wanted)
-          ? Effect.fail(error)
-          : Effect.as(warn(error), { _tag: "Forbidden" as const })
+    const answer = yield* source
+      .look(request, namespace)
+      .pipe(
+        Effect.catchReason("AuthError", "AccessForbidden", (_, error) =>
+          Option.isSome(wanted) ? Effect.fail(error) : Effect.as(warn(error), { _tag: "Forbidden" as const })
+        )
       )
-    )
     switch (answer._tag) {
       case "Found":
         return {
@@ -93,13 +93,17 @@ const walk = Effect.fnUntraced(function* (
         onSome: (authType) => `auth type ${authType}`
       }),
       looked: findings,
-      remedy: `To mend it, ${sources
-        .filter((source) => whySkipped(source, request) === undefined)
-        .map((source) => source.remedy(request))
-        .join("; or ")}.`
+      remedy: remedyOf(
+        sources.filter((source) => whySkipped(source, request) === undefined).map((source) => source.remedy(request))
+      )
     })
   })
 })
+
+const remedyOf = (remedies: ReadonlyArray<string>): string =>
+  remedies.length === 0
+    ? "Only a namespace may bring one here, and the request has none: submit it in a namespace, or set FLYTE_DATABRICKS_NAMESPACE_IDENTITY=allow."
+    : `To mend it, do one of these:\n${remedies.map((remedy) => `  - ${remedy}`).join("\n")}`
 
 const whySkipped = (source: CredentialSource<Identity>, request: AuthRequest): string | undefined => {
   if (source.tenancy === "connector") {

@@ -124,7 +124,12 @@ export const make = Effect.fnUntraced(function* (
       return Option.isSome(next) ? HashMap.set(all, key, next.value) : HashMap.remove(all, key)
     })
 
-  const fetch = Effect.fnUntraced(function* (credential: Credential, key: Key, result: Fetching["result"], refused: boolean) {
+  const fetch = Effect.fnUntraced(function* (
+    credential: Credential,
+    key: Key,
+    result: Fetching["result"],
+    refused: boolean
+  ) {
     // The lifetime counts from before the request: the time that the answer took is not ours to use.
     const asked = clock.currentTimeMillisUnsafe()
     const exit = yield* Effect.suspend(() => acquire(credential, refused)).pipe(
@@ -153,7 +158,8 @@ export const make = Effect.fnUntraced(function* (
         const before = HashMap.get(Ref.getUnsafe(entries), key)
         const header = fresh(before)
         if (header !== undefined) return header
-        if (Option.isSome(before) && before.value._tag === "Fetching") return restore(Deferred.await(before.value.result))
+        if (Option.isSome(before) && before.value._tag === "Fetching")
+          return restore(Deferred.await(before.value.result))
         return Ref.update(entries, (all) =>
           HashMap.set(HashMap.has(all, key) ? all : makeRoom(all, capacity), key, { _tag: "Fetching", result })
         ).pipe(
@@ -186,8 +192,7 @@ export const make = Effect.fnUntraced(function* (
 })
 
 const wasRefused = (entry: Option.Option<Entry>): boolean =>
-  Option.isSome(entry) &&
-  (entry.value._tag === "Refused" || (entry.value._tag === "Fresh" && entry.value.afterRefusal))
+  Option.isSome(entry) && (entry.value._tag === "Refused" || (entry.value._tag === "Fresh" && entry.value.afterRefusal))
 
 const freshOf = (token: Token, asked: number, buffer: number, afterRefusal: boolean): Fresh => ({
   _tag: "Fresh",
@@ -210,5 +215,8 @@ const makeRoom = (all: HashMap.HashMap<Key, Entry>, capacity: number): HashMap.H
     entry._tag === "Fetching" ? [] : [{ key, end: entry._tag === "Fresh" ? entry.usableUntil : 0 }]
   )
   const leaving = settled.toSorted((one, other) => one.end - other.end).slice(0, HashMap.size(all) - capacity + 1)
-  return HashMap.removeMany(all, leaving.map(({ key }) => key))
+  return HashMap.removeMany(
+    all,
+    leaving.map(({ key }) => key)
+  )
 }

@@ -41,8 +41,7 @@ const loopbackNames: ReadonlySet<string> = new Set(["localhost", "127.0.0.1", "[
 const dnsName = /^(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$/i
 
 // A last label of digits is what makes a browser or a resolver read a name as an IPv4 address (WHATWG URL §3.5).
-const isIpAddress = (hostname: string): boolean =>
-  hostname.startsWith("[") || /(^|\.)(\d+|0x[0-9a-f]*)$/.test(hostname)
+const isIpAddress = (hostname: string): boolean => hostname.startsWith("[") || /(^|\.)(\d+|0x[0-9a-f]*)$/.test(hostname)
 
 /**
  * Reads `host`, `host:port` and either with a scheme. The answer is what is wrong, where something is.

@@ -38,13 +38,17 @@ const flags = {
     Flag.withDefault(4 * 1024 * 1024)
   ),
   maxConcurrentStreams: Flag.Int("max-concurrent-streams").pipe(
-    Flag.withDescription("Calls that one connection may have under way; FLYTE_DATABRICKS_MAX_CONCURRENT_STREAMS, else 1000"),
+    Flag.withDescription(
+      "Calls that one connection may have under way; FLYTE_DATABRICKS_MAX_CONCURRENT_STREAMS, else 1000"
+    ),
     Flag.withFallbackConfig(Config.Int("FLYTE_DATABRICKS_MAX_CONCURRENT_STREAMS")),
     Flag.withSchema(positive),
     Flag.withDefault(1000)
   ),
   drainTimeout: Flag.String("drain-timeout").pipe(
-    Flag.withDescription("How long calls under way may take to finish after SIGTERM; FLYTE_DATABRICKS_DRAIN_TIMEOUT, else 25 seconds"),
+    Flag.withDescription(
+      "How long calls under way may take to finish after SIGTERM; FLYTE_DATABRICKS_DRAIN_TIMEOUT, else 25 seconds"
+    ),
     Flag.withSchema(Schema.DurationFromString),
     Flag.withFallbackConfig(Config.Duration("FLYTE_DATABRICKS_DRAIN_TIMEOUT")),
     Flag.withDefault(Duration.seconds(25))

@@ -40,9 +40,7 @@ export const make: Effect.Effect<Service, never, DatabricksConnector> = Effect.g
   }
 })
 
-const toTask = Effect.fnUntraced(function* (
-  request: Flyte1.CreateTaskRequest
-): Effect.fn.Return<Task, ConnectorError> {
+const toTask = Effect.fnUntraced(function* (request: Flyte1.CreateTaskRequest): Effect.fn.Return<Task, ConnectorError> {
   const { template, taskExecutionMetadata: metadata } = request
   if (template === undefined) return yield* incomplete("a task template")
   const id = metadata?.taskExecutionId

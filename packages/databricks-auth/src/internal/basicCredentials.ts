@@ -20,6 +20,7 @@ export const spellings = (clientId: string, clientSecret: Redacted.Redacted<stri
     secret,
     formEncode(secret),
     encodeURIComponent(secret.toWellFormed()),
+    JSON.stringify(secret).slice(1, -1),
     basicCredentials(clientId, clientSecret),
     ...encoded,
     ...encoded.map((text) => text.replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "")),

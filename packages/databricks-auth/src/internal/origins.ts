@@ -91,7 +91,9 @@ export const missingNow = (what: string, origin: Origin, connectorSource: string
  * The source that an origin names, as errors do.
  */
 export const sourceOf = (origin: Origin, connectorSource: string): string =>
-  origin._tag === "NamespaceSecret" ? describeSecret(origin.namespace, origin.name) : `${connectorSource} of the connector`
+  origin._tag === "NamespaceSecret"
+    ? describeSecret(origin.namespace, origin.name)
+    : `${connectorSource} of the connector`
 
 /**
  * An origin in job metadata, beside the namespace: the Secret's name for one of a namespace, no name for the connector's.

@@ -93,8 +93,10 @@ export const readAnswer = Effect.fnUntraced(function* (
   const grant = decodeGrant(json.value)
   if (Option.isNone(grant)) return yield* invalid("the body is JSON without a usable access_token and expires_in")
   const { access_token, token_type, expires_in } = grant.value
-  if (token_type !== undefined && token_type.toLowerCase() !== "bearer") return yield* invalid("the token is not a bearer token")
-  if (!fitsHeader(Redacted.value(access_token))) return yield* invalid("the access_token has characters that no header may carry")
+  if (token_type !== undefined && token_type.toLowerCase() !== "bearer")
+    return yield* invalid("the token is not a bearer token")
+  if (!fitsHeader(Redacted.value(access_token)))
+    return yield* invalid("the access_token has characters that no header may carry")
   return {
     value: access_token,
     lifetime: Duration.seconds(expires_in ?? lifetimeUnsaid),

@@ -11,7 +11,14 @@ import { AuthError, IdentityChanged } from "../AuthError.ts"
 import type { AuthMode } from "../AuthMode.ts"
 import type { AuthRequest } from "../AuthRequest.ts"
 import { ConnectorLevel, NamespaceSecret, OAuthM2MIdentity, type Origin, Unrecorded } from "../Identity.ts"
-import { connectorLevel, missingNow, namespaceSecret, ofNamespace, recordOrigin, sourceOf } from "../internal/origins.ts"
+import {
+  connectorLevel,
+  missingNow,
+  namespaceSecret,
+  ofNamespace,
+  recordOrigin,
+  sourceOf
+} from "../internal/origins.ts"
 import type { Recorded } from "../Recorded.ts"
 import { type ClientCredentials, ClientCredentialsSource } from "../sources/ClientCredentialsSource.ts"
 import { TokenEndpoint } from "../TokenEndpoint.ts"

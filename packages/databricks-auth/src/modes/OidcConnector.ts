@@ -61,7 +61,11 @@ export const layer: Layer.Layer<OidcConnector, never, ProjectedToken | TokenEndp
           builtFrom: Option.none()
         })
 
-        const set = [Option.map(request.tokenFile, fileFrom("task")), named, Option.isSome(request.authType) ? aws : Option.none()]
+        const set = [
+          Option.map(request.tokenFile, fileFrom("task")),
+          named,
+          Option.isSome(request.authType) ? aws : Option.none()
+        ]
         const demanded = Option.firstSomeOf(set)
         if (Option.isSome(demanded)) return yield* Effect.as(whole(demanded.value), found(demanded.value))
         if (Option.isSome(aws) && (yield* isForDatabricks(aws.value, audience))) return found(aws.value)

@@ -109,8 +109,8 @@ export const layer: Layer.Layer<OidcNamespace, never, ServiceAccountTokens | Tok
 
 const markers = (namespace: string): string =>
   `give one ServiceAccount in namespace ${namespace}\n` +
-  `    labels: {${enabledLabel}: "true"}\n` +
-  `    annotations: {${clientIdAnnotation}: <application id of its service principal>}\n `
+  `      labels: {${enabledLabel}: "true"}\n` +
+  `      annotations: {${clientIdAnnotation}: <application id of its service principal>}`
 
 const ambiguous = (namespace: string, offers: ReadonlyArray<{ readonly serviceAccount: string }>): AuthError =>
   new AuthError({

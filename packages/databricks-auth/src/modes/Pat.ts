@@ -18,9 +18,7 @@ import { PatSource } from "../sources/PatSource.ts"
 /**
  * Mode PAT.
  */
-export class Pat extends Context.Service<Pat, AuthMode<PatIdentity>>()(
-  "@flyte-databricks/databricks-auth/modes/Pat"
-) {}
+export class Pat extends Context.Service<Pat, AuthMode<PatIdentity>>()("@flyte-databricks/databricks-auth/modes/Pat") {}
 
 /**
  * How long a PAT that was read from its source is used before it is read again: a PAT says nothing about when it
@@ -58,8 +56,15 @@ export const layer: Layer.Layer<Pat, never, PatSource | ConnectorSettings> = Lay
       const { namespace, oauthSecretName, tokenSecretName } = recorded
       const own = Option.isSome(recorded.authType) && Option.isNone(tokenSecretName)
       if (own && Option.isNone(oauthSecretName)) return ConnectorLevel.make({})
-      const isOAuth = Option.contains(settings.oauthSecretName)(oauthSecretName) || Option.contains("databricks-oauth")(oauthSecretName)
-      if (own && Option.isSome(oauthSecretName) && Option.isSome(namespace) && !(isOAuth && Option.isSome(recorded.authToken))) {
+      const isOAuth =
+        Option.contains(settings.oauthSecretName)(oauthSecretName) ||
+        Option.contains("databricks-oauth")(oauthSecretName)
+      if (
+        own &&
+        Option.isSome(oauthSecretName) &&
+        Option.isSome(namespace) &&
+        !(isOAuth && Option.isSome(recorded.authToken))
+      ) {
         return NamespaceSecret.make({ namespace: namespace.value, name: oauthSecretName.value })
       }
       return Unrecorded.make({ namespace, name: Option.getOrElse(tokenSecretName, () => settings.tokenSecretName) })
@@ -87,7 +92,8 @@ export const layer: Layer.Layer<Pat, never, PatSource | ConnectorSettings> = Lay
         const token = yield* read(identity.origin)
         return Option.isSome(token) ? tokenOf(token.value, lifetime) : yield* missingNow("PAT", identity.origin, source)
       }),
-      forget: ({ origin }) => Effect.asVoid(ofNamespace(origin, (namespace, name) => Effect.asSome(pats.forget(namespace, name))))
+      forget: ({ origin }) =>
+        Effect.asVoid(ofNamespace(origin, (namespace, name) => Effect.asSome(pats.forget(namespace, name))))
     })
   })
 )

@@ -33,7 +33,9 @@ export class ClientCredentialsSource extends Context.Service<
       name: string
     ) => Effect.Effect<Option.Option<ClientCredentials>, AuthError>
     /** The connector's pair. A client id that the task names without a pair to go with it is half of one. */
-    readonly connector: (taskClientId: Option.Option<string>) => Effect.Effect<Option.Option<ClientCredentials>, AuthError>
+    readonly connector: (
+      taskClientId: Option.Option<string>
+    ) => Effect.Effect<Option.Option<ClientCredentials>, AuthError>
     /** The connector's client id, whether or not there is a secret to go with it. */
     readonly connectorClientId: Effect.Effect<Option.Option<string>, AuthError>
     readonly absence: string
@@ -64,7 +66,10 @@ export const layer: Layer.Layer<ClientCredentialsSource, never, NamespaceSecrets
 
     const half = (suffix: "CLIENT_ID" | "CLIENT_SECRET") =>
       Effect.forEach(families, (family) =>
-        Effect.map(connectorSecrets.find(`${family}_${suffix}`), Option.map((found) => ({ ...found, family })))
+        Effect.map(
+          connectorSecrets.find(`${family}_${suffix}`),
+          Option.map((found) => ({ ...found, family }))
+        )
       )
 
     const connector = Effect.fnUntraced(function* (taskClientId: Option.Option<string>) {
@@ -75,7 +80,10 @@ export const layer: Layer.Layer<ClientCredentialsSource, never, NamespaceSecrets
       if (Option.isNone(id) && Option.isNone(secret)) {
         return Option.isNone(taskClientId)
           ? Option.none()
-          : yield* halfPair(`The client id ${taskClientId.value} of the task`, "has neither a client secret nor a JWT file to go with it")
+          : yield* halfPair(
+              `The client id ${taskClientId.value} of the task`,
+              "has neither a client secret nor a JWT file to go with it"
+            )
       }
       if (Option.isNone(secret)) {
         const place = Option.match(id, { onNone: () => "", onSome: ({ place }) => ` (from ${place})` })
@@ -85,7 +93,10 @@ export const layer: Layer.Layer<ClientCredentialsSource, never, NamespaceSecrets
         )
       }
       if (Option.isNone(id)) {
-        return yield* halfPair(`The connector's client secret (from ${secret.value.place})`, "has no client id to go with it")
+        return yield* halfPair(
+          `The connector's client secret (from ${secret.value.place})`,
+          "has no client id to go with it"
+        )
       }
       const rival = [
         ...ids.filter((other) => differs(other, id.value, secret.value.family)),
@@ -136,8 +147,7 @@ const halfPair = (source: string, problem: string): AuthError =>
     reason: new CredentialsBroken({
       source,
       problem,
-      remedy:
-        "Set both FLYTE_DATABRICKS_CLIENT_ID and FLYTE_DATABRICKS_CLIENT_SECRET on the connector, or neither."
+      remedy: "Set both FLYTE_DATABRICKS_CLIENT_ID and FLYTE_DATABRICKS_CLIENT_SECRET on the connector, or neither."
     })
   })
 

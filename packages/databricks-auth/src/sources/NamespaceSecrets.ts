@@ -17,10 +17,12 @@ import { Kubernetes, type KubernetesError, type SecretData } from "../Kubernetes
  * How long a Secret that was read counts as current. One that is missing is looked for again sooner, since somebody
  * may be creating it right now; a failure is never kept.
  */
-export const SecretTimeToLive = Context.Reference<{ readonly present: Duration.Input; readonly absent: Duration.Input }>(
-  "@flyte-databricks/databricks-auth/SecretTimeToLive",
-  { defaultValue: () => ({ present: "30 seconds", absent: "5 seconds" }) }
-)
+export const SecretTimeToLive = Context.Reference<{
+  readonly present: Duration.Input
+  readonly absent: Duration.Input
+}>("@flyte-databricks/databricks-auth/SecretTimeToLive", {
+  defaultValue: () => ({ present: "30 seconds", absent: "5 seconds" })
+})
 
 /**
  * Reads a namespace's Secret, telling absent from forbidden from unavailable.
@@ -50,9 +52,7 @@ export const layer: Layer.Layer<NamespaceSecrets, never, Kubernetes> = Layer.eff
     const timeToLive = yield* SecretTimeToLive
     const cache = yield* Cache.makeWith(
       ({ namespace, name }: SecretPath) =>
-        kubernetes
-          .readSecret(namespace, name)
-          .pipe(Effect.mapError((error) => classify(error, namespace, name))),
+        kubernetes.readSecret(namespace, name).pipe(Effect.mapError((error) => classify(error, namespace, name))),
       {
         capacity: 10_000,
         timeToLive: (exit) =>

@@ -70,19 +70,26 @@ export const layer: Layer.Layer<
     const { taskTokenFileDirs } = yield* ConnectorSettings
 
     const orAbsent = <A>(file: TokenFile, effect: Effect.Effect<A, PlatformError.PlatformError>) =>
-      Effect.catch(Effect.asSome(effect), (error) =>
-        error.reason._tag === "NotFound"
-          ? Effect.succeedNone
-          : Effect.fail(broken(file, `cannot be read (${error.reason._tag})`))
+      effect.pipe(
+        Effect.asSome,
+        Effect.catch((error) =>
+          error.reason._tag === "NotFound"
+            ? Effect.succeedNone
+            : Effect.fail(broken(file, `cannot be read (${error.reason._tag})`))
+        )
       )
 
     // Where a path really is; of one that leads nowhere, as much of it as exists.
     const whereabouts = (file: string): Effect.Effect<string> =>
-      Effect.catch(fileSystem.realPath(file), () =>
-        path.dirname(file) === file
-          ? Effect.succeed(file)
-          : Effect.map(whereabouts(path.dirname(file)), (directory) => path.join(directory, path.basename(file)))
-      )
+      fileSystem
+        .realPath(file)
+        .pipe(
+          Effect.catch(() =>
+            path.dirname(file) === file
+              ? Effect.succeed(file)
+              : Effect.map(whereabouts(path.dirname(file)), (directory) => path.join(directory, path.basename(file)))
+          )
+        )
 
     const inside = (directories: ReadonlyArray<string>, file: string): boolean =>
       directories.some((directory) => {
@@ -95,7 +102,8 @@ export const layer: Layer.Layer<
     // leads to outside gets one answer: whether it exists is nothing a task may learn.
     const admitted = Effect.fnUntraced(function* (file: TokenFile): Effect.fn.Return<Option.Option<string>, AuthError> {
       if (file.from !== "task" && file.from !== "run") return Option.some(file.path)
-      if (!path.isAbsolute(file.path) || !inside(taskTokenFileDirs, file.path)) return yield* refused(file, taskTokenFileDirs)
+      if (!path.isAbsolute(file.path) || !inside(taskTokenFileDirs, file.path))
+        return yield* refused(file, taskTokenFileDirs)
       const directories = yield* Effect.forEach(taskTokenFileDirs, whereabouts)
       const real = yield* Effect.result(fileSystem.realPath(file.path))
       const place = Result.isSuccess(real) ? real.success : yield* whereabouts(file.path)
@@ -164,10 +172,8 @@ const refused = (file: TokenFile, directories: ReadonlyArray<string>): AuthError
 /**
  * Fails where there is no file, though one was counted on.
  */
-export const demand = (
-  file: TokenFile,
-  jwt: Option.Option<Jwt.Jwt>
-): Effect.Effect<Jwt.Jwt, AuthError> => Effect.mapError(Effect.fromOption(jwt), () => broken(file, "does not exist"))
+export const demand = (file: TokenFile, jwt: Option.Option<Jwt.Jwt>): Effect.Effect<Jwt.Jwt, AuthError> =>
+  Effect.mapError(Effect.fromOption(jwt), () => broken(file, "does not exist"))
 
 /**
  * Fails where a token ended: an exchange would only be refused, in words that do not say why.

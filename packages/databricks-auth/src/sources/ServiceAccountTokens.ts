@@ -10,7 +10,13 @@ import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
-import { AccessForbidden, AuthError, CredentialsBroken, CredentialsMissing, KubernetesUnavailable } from "../AuthError.ts"
+import {
+  AccessForbidden,
+  AuthError,
+  CredentialsBroken,
+  CredentialsMissing,
+  KubernetesUnavailable
+} from "../AuthError.ts"
 import * as Jwt from "../Jwt.ts"
 import { Kubernetes, type KubernetesError } from "../Kubernetes.ts"
 

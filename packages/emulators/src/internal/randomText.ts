@@ -4,7 +4,7 @@ import * as Random from "effect/Random"
 /** Hexadecimal text from Effect's `Random`, so that a seeded test gets the same secrets each time. */
 export const hex = Effect.fnUntraced(function* (length: number) {
   let text = ""
-  while (text.length < length) text += (yield* Random.nextIntBetween(0, 16)).toString(16)
+  while (text.length < length) text += (yield* Random.nextIntBetween(0, 15)).toString(16)
   return text
 })
 

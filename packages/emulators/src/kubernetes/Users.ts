@@ -84,5 +84,3 @@ export const make = (options: { readonly anonymousAuth?: boolean | undefined }) 
       })
   }
 }
-
-export type Users = ReturnType<typeof make>

@@ -13,7 +13,7 @@ import { getCACertificates } from "node:tls"
 import type { FederationPolicy } from "./FederationPolicies.ts"
 
 /** The keys could not be had. */
-export class KeysUnavailable extends Data.TaggedError("KeysUnavailable")<{ readonly problem: string }> {}
+class KeysUnavailable extends Data.TaggedError("KeysUnavailable")<{ readonly problem: string }> {}
 
 const Discovery = Schema.Struct({ issuer: Schema.String, jwks_uri: Schema.String })
 const KeySet = Schema.Struct({ keys: Schema.Array(Schema.Record(Schema.String, Schema.Unknown)) })

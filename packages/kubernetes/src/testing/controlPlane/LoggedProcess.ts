@@ -13,11 +13,11 @@ const keptLines = 30
 const untilInputCloses = `
 exec 3<&0
 "$@" </dev/null 3<&- & server=$!
-trap 'kill -9 "$server"' TERM
 { read -r _ <&3; kill -9 "$server"; } >/dev/null 2>&1 & watch=$!
+trap 'kill -9 "$server"' TERM
 wait "$server"
 status=$?
-kill "$watch"
+kill -9 "$watch"
 wait
 exit "$status"
 `
@@ -43,10 +43,15 @@ export const start = Effect.fnUntraced(function* (
     Effect.ignore,
     Effect.forkScoped
   )
+  /** Completes when the process has ended and all it said is read. */
+  const ended = Fiber.join(reading)
   return {
     name,
-    /** Completes when the process has ended and all it said is read. */
-    ended: Fiber.join(reading),
-    lastLines: (): ReadonlyArray<string> => [...lines]
+    ended,
+    /** Ends the process; the answer is the last lines that it wrote. */
+    stop: Effect.ignore(handle.kill()).pipe(
+      Effect.andThen(ended),
+      Effect.map((): ReadonlyArray<string> => lines)
+    )
   }
 })

@@ -65,7 +65,7 @@ export const make = (client: ApiClient) => {
     const path = yield* pathOf(object)
     yield* client.call({
       method: "PATCH",
-      path: `${path}?fieldManager=tests&force=true&fieldValidation=Strict`,
+      path: `${path}?fieldManager=tests&force=true`,
       // JSON is YAML.
       contentType: "application/apply-patch+yaml",
       body: object

@@ -1,6 +1,7 @@
 /**
  * etcd and kube-apiserver, started on loopback and ready.
  */
+import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as FileSystem from "effect/FileSystem"
@@ -85,11 +86,6 @@ const startOnce = Effect.fnUntraced(function* (assets: Assets) {
   })
   const processes = [etcd, apiServer]
 
-  const fail = (problem: string) =>
-    Effect.suspend(() => {
-      const logs = Object.fromEntries(processes.map(({ name, lastLines }) => [name, lastLines()]))
-      return new ControlPlaneError({ reason: new StartFailed({ problem, logs }) })
-    })
   const connect = Effect.gen(function* () {
     // The key is written after the certificate.
     yield* untilTrue(fileSystem.exists(file("certificates/apiserver.key")))
@@ -101,9 +97,25 @@ const startOnce = Effect.fnUntraced(function* (assets: Assets) {
   })
   return yield* Effect.raceAllFirst([
     connect,
-    ...processes.map(({ name, ended }) => Effect.andThen(ended, fail(`${name} ended`)))
-  ]).pipe(Effect.timeoutOrElse({ duration: readyWithin, orElse: () => fail(`it was not ready within ${readyWithin}`) }))
+    ...processes.map(({ name, ended }) => Effect.andThen(ended, new NotReady({ problem: `${name} ended` })))
+  ]).pipe(
+    Effect.timeoutOrElse({
+      duration: readyWithin,
+      orElse: () => new NotReady({ problem: `it was not ready within ${readyWithin}` })
+    }),
+    Effect.catchTag(
+      "NotReady",
+      Effect.fnUntraced(function* ({ problem }) {
+        const logs = yield* Effect.forEach(processes, ({ name, stop }) =>
+          Effect.map(stop, (lines) => [name, lines] as const)
+        )
+        return yield* new ControlPlaneError({ reason: new StartFailed({ problem, logs: Object.fromEntries(logs) }) })
+      })
+    )
+  )
 })
+
+class NotReady extends Data.TaggedError("NotReady")<{ readonly problem: string }> {}
 
 const untilTrue = <E, R>(condition: Effect.Effect<boolean, E, R>) =>
   Effect.repeat(condition, { schedule: Schedule.spaced("100 millis"), until: (value) => value })

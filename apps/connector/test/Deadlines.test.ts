@@ -1,0 +1,218 @@
+/** Time: a caller hears why it waited before its own deadline, and a caller that goes away is not worked for. */
+import { assert, describe } from "@effect/vitest"
+import { Flyte1 } from "@flyte-databricks/flyte-protocol"
+import { toBinary } from "@bufbuild/protobuf"
+import { Effect, Fiber, Layer } from "effect"
+import * as Call from "../src/Call.ts"
+import type { CallFailed, CallOptions, FlyteClient } from "./support/FlyteClient.ts"
+import * as Http2 from "./support/Http2.ts"
+import { refusal } from "./support/outcomes.ts"
+import { silentHost } from "./support/silentHost.ts"
+import * as tasks from "./support/tasks.ts"
+import { scenario, teamPat, teamPrincipal, withConnectorPat } from "./support/World.ts"
+
+const createPath = "/flyteidl.service.AsyncAgentService/CreateTask"
+
+type Make = (flyte: FlyteClient, resourceMeta: Uint8Array, options: CallOptions) => Effect.Effect<unknown, CallFailed>
+
+interface Case {
+  readonly what: string
+  readonly at: "workspace" | "kubernetes"
+  readonly path: string
+  readonly namespace: string
+  readonly call: Make
+  /** What the caller hears was being waited for. */
+  readonly waitingFor: (instance: string) => string
+}
+
+const create =
+  (namespace: string): Make =>
+  (flyte, _, options) =>
+    flyte.createTask(tasks.createTask({ namespace, execution: "late" }), options)
+const get: Make = (flyte, resourceMeta, options) => flyte.getTask(resourceMeta, options)
+const del: Make = (flyte, resourceMeta, options) => flyte.deleteTask(resourceMeta, options)
+
+const token = (instance: string) => `a token of ${teamPrincipal.id} for ${instance}`
+
+const hangs: ReadonlyArray<Case> = [
+  {
+    what: "Kubernetes, at create",
+    at: "kubernetes",
+    path: "*/secrets/*",
+    namespace: "team-other",
+    call: create("team-other"),
+    waitingFor: () => "an identity"
+  },
+  {
+    what: "the token endpoint, at create",
+    at: "workspace",
+    path: "/oidc/v1/token",
+    namespace: "team-oauth",
+    call: create("team-oauth"),
+    waitingFor: token
+  },
+  {
+    what: "the token endpoint, at get",
+    at: "workspace",
+    path: "/oidc/v1/token",
+    namespace: "team-oauth",
+    call: get,
+    waitingFor: token
+  },
+  {
+    what: "the Jobs API, at create",
+    at: "workspace",
+    path: "/api/2.1/jobs/runs/submit",
+    namespace: "team-pat",
+    call: create("team-pat"),
+    waitingFor: (instance) => `${instance} to take the job`
+  },
+  {
+    what: "the Jobs API, at get",
+    at: "workspace",
+    path: "/api/2.1/jobs/runs/get",
+    namespace: "team-pat",
+    call: get,
+    waitingFor: (instance) => `${instance} to say how run 9007199254740993 is doing`
+  },
+  {
+    what: "the Jobs API, at delete",
+    at: "workspace",
+    path: "/api/2.1/jobs/runs/cancel",
+    namespace: "team-pat",
+    call: del,
+    waitingFor: (instance) => `${instance} to cancel run 9007199254740993`
+  }
+]
+
+/** A run of the namespace, submitted by a connector that is gone: nothing is cached any more. */
+const submitted = (serving: Parameters<Parameters<typeof scenario>[1]>[0]["serving"], namespace: string) =>
+  namespace === "team-other"
+    ? Effect.succeed(new Uint8Array())
+    : serving({}, ({ flyte }) => flyte.createTask(tasks.createTask({ namespace })))
+
+describe("a caller with one second hears within it that it waited for", () => {
+  for (const { what, at, path, namespace, call, waitingFor } of hangs) {
+    scenario(what, (world) =>
+      Effect.gen(function* () {
+        const resourceMeta = yield* submitted(world.serving, namespace)
+        const gate = yield* world[at].faults.hold({ path })
+        yield* world.serving({}, (connector) =>
+          Effect.gen(function* () {
+            const answer = yield* refusal(connector, call(connector.flyte, resourceMeta, { timeout: 1000 }))
+            assert.strictEqual(answer.code, "DEADLINE_EXCEEDED")
+            // The words are the connector's; a client that gives up by itself has others.
+            assert.match(
+              answer.details,
+              /^\w+Task was given up after 0\.\d s, the caller's deadline, while waiting for /
+            )
+            assert.include(answer.details, waitingFor(world.workspace.url))
+            assert.strictEqual(answer.line?.annotations["outcome"], "DeadlinePassed")
+            yield* gate.arrived
+
+            // Others are served while that hangs, and so is the same call afterwards.
+            assert.strictEqual((yield* connector.flyte.listAgents).agents.length, 1)
+            yield* gate.release
+            if (namespace !== "team-other") yield* call(connector.flyte, resourceMeta, {})
+          })
+        )
+      })
+    )
+  }
+})
+
+describe("a caller without a deadline", () => {
+  scenario("is bounded all the same, and hears what it waited for", ({ workspace, serving }) =>
+    serving(
+      {},
+      (connector) =>
+        Effect.gen(function* () {
+          yield* workspace.faults.hold({ path: "/api/*" })
+          const call = connector.flyte.createTask(tasks.createTask(), { timeout: Infinity })
+          const { code, details } = yield* refusal(connector, call)
+          assert.strictEqual(code, "DEADLINE_EXCEEDED")
+          assert.include(details, "after 0.5 s")
+          assert.include(details, `${workspace.url} to take the job`)
+          assert.include(details, "the connector's deadline")
+        }),
+      { references: Layer.succeed(Call.UnboundedCallTimeout, "500 millis") }
+    )
+  )
+})
+
+describe("a caller that goes away", () => {
+  const namespace = "team-without"
+
+  scenario("ends the request to Databricks that was made for it", ({ serving }) =>
+    Effect.gen(function* () {
+      const host = yield* silentHost
+      yield* serving({ FLYTE_DATABRICKS_INSTANCE: host.url, ...withConnectorPat }, ({ flyte, log }) =>
+        Effect.gen(function* () {
+          const call = yield* Effect.forkChild(flyte.createTask(tasks.createTask({ namespace })))
+          assert.include(yield* host.asked, "POST /api/2.1/jobs/runs/submit")
+          yield* Fiber.interrupt(call)
+          yield* host.givenUp
+          const { level, annotations } = yield* log.waitFor(({ annotations }) => "outcome" in annotations)
+          assert.deepStrictEqual([level, annotations["outcome"]], ["INFO", "cancelled by the caller"])
+          assert.strictEqual(annotations["execution"], "billing:production:f0c1d2e3")
+        })
+      )
+    }).pipe(Effect.scoped)
+  )
+
+  scenario("with its whole connection, too", ({ serving }) =>
+    Effect.gen(function* () {
+      const host = yield* silentHost
+      yield* serving({ FLYTE_DATABRICKS_INSTANCE: host.url, ...withConnectorPat }, ({ port, log }) =>
+        Effect.gen(function* () {
+          const open = yield* Http2.session(port)
+          Http2.send(open, createPath, toBinary(Flyte1.CreateTaskRequestSchema, tasks.createTask({ namespace })))
+          yield* host.asked
+          open.destroy()
+          yield* host.givenUp
+          const { annotations } = yield* log.waitFor(({ annotations }) => "outcome" in annotations)
+          assert.strictEqual(annotations["outcome"], "cancelled by the caller")
+        })
+      )
+    }).pipe(Effect.scoped)
+  )
+
+  scenario("does not end the token request that another waits for", ({ workspace, serving }) =>
+    serving({}, ({ flyte }) =>
+      Effect.gen(function* () {
+        const path = "/oidc/v1/token"
+        const gate = yield* workspace.faults.hold({ path })
+        const create = (node: string) => flyte.createTask(tasks.createTask({ namespace: "team-oauth", node }))
+        const first = yield* Effect.forkChild(create("n0"))
+        const second = yield* Effect.forkChild(create("n1"))
+        yield* gate.arrived
+        yield* Fiber.interrupt(first)
+        yield* gate.release
+        yield* Fiber.join(second)
+        assert.strictEqual(yield* workspace.requests.count({ path }), 1)
+        assert.include(
+          (yield* workspace.runs).map(({ creator }) => creator),
+          teamPrincipal.id
+        )
+      })
+    )
+  )
+
+  scenario("leaves the connector as it was", ({ workspace, serving }) =>
+    serving({}, ({ flyte }) =>
+      Effect.gen(function* () {
+        const gate = yield* workspace.faults.hold({ path: "/api/*" })
+        for (let n = 0; n < 20; n++) {
+          const call = yield* Effect.forkChild(flyte.createTask(tasks.createTask({ node: `n${n}` })))
+          yield* workspace.requests.waitFor({ path: "/api/*" }, n + 1)
+          yield* Fiber.interrupt(call)
+        }
+        yield* gate.release
+        yield* workspace.requests.clear
+        yield* flyte.createTask(tasks.createTask({ execution: "next" }))
+        const [request] = yield* workspace.requests.all()
+        assert.strictEqual(request?.headers["authorization"], `Bearer ${teamPat.token}`)
+      })
+    )
+  )
+})

@@ -1,0 +1,179 @@
+/** Job metadata: what the connector keeps of a run, what it takes from others, and which secret may be in it. */
+import { assert, describe } from "@effect/vitest"
+import { Effect } from "effect"
+import pythonMetadata from "../../../packages/databricks-jobs/test/fixtures/python-job-metadata.json" with { type: "json" }
+import { phaseOf } from "./support/FlyteClient.ts"
+import { jobsTokens, readMetadata, refusal, tampered } from "./support/outcomes.ts"
+import * as tasks from "./support/tasks.ts"
+import {
+  connectorPat,
+  connectorPrincipal,
+  scenario,
+  teamPat,
+  teamPrincipal,
+  withConnectorPat,
+  withConnectorPrincipal
+} from "./support/World.ts"
+
+/** As Flyte's Python connector wrote it, for a run of this workspace that this team submitted. */
+const written = (name: string, changes: Record<string, unknown>): Uint8Array => {
+  const found = pythonMetadata.find((metadata) => metadata.name === name)
+  assert.isDefined(found, `no fixture ${name}`)
+  return tampered(new TextEncoder().encode(found?.resource_meta), changes)
+}
+
+describe("a run that Flyte's Python connector submitted is followed and cancelled", () => {
+  const cases = [
+    {
+      name: "pat",
+      by: teamPat.user,
+      namespace: "team-pat",
+      changes: { auth_token: teamPat.token, namespace: "team-pat" }
+    },
+    {
+      name: "m2m",
+      by: connectorPrincipal.id,
+      namespace: "team-without",
+      env: withConnectorPrincipal,
+      changes: { client_id: connectorPrincipal.id, namespace: "team-without" }
+    },
+    {
+      name: "m2m-from-namespace-secret",
+      by: teamPrincipal.id,
+      namespace: "team-oauth",
+      changes: { namespace: "team-oauth" }
+    },
+    { name: "no-namespace", by: teamPat.user, namespace: "team-pat", changes: { auth_token: teamPat.token } },
+    { name: "old-flyte-1", by: connectorPat.user, namespace: "team-without", env: withConnectorPat, changes: {} },
+    { name: "multi-tenant-pat", by: teamPat.user, namespace: "team-pat", changes: { auth_token: teamPat.token } },
+    {
+      name: "draft-with-token-secret-name",
+      by: teamPat.user,
+      namespace: "team-pat",
+      changes: { token_secret_name: "databricks-token", namespace: "team-pat" }
+    }
+  ]
+
+  for (const { name, by, namespace, env = {}, changes } of cases) {
+    scenario(name, ({ workspace, serving }) =>
+      serving(env, ({ flyte }) =>
+        Effect.gen(function* () {
+          const { run_id } = readMetadata(yield* flyte.createTask(tasks.createTask({ namespace })))
+          const resourceMeta = written(name, { databricks_instance: workspace.url, run_id, ...changes })
+          assert.strictEqual(phaseOf(yield* flyte.getTask(resourceMeta)), "INITIALIZING")
+          yield* flyte.deleteTask(resourceMeta)
+          const [run] = yield* workspace.runs
+          assert.deepStrictEqual([run?.creator, run?.lifeCycleState], [by, "TERMINATING"])
+        })
+      )
+    )
+  }
+
+  for (const name of ["oidc-model-1", "oidc-model-2"]) {
+    scenario(`${name}: under no other identity than its own`, ({ workspace, serving }) =>
+      serving({ ...withConnectorPat, ...withConnectorPrincipal }, (connector) =>
+        Effect.gen(function* () {
+          const resourceMeta = written(name, { databricks_instance: workspace.url, namespace: "team-pat" })
+          yield* refusal(connector, connector.flyte.getTask(resourceMeta))
+          yield* refusal(connector, connector.flyte.deleteTask(resourceMeta))
+          assert.deepStrictEqual(yield* jobsTokens(workspace), [])
+        })
+      )
+    )
+  }
+})
+
+describe("a PAT in job metadata", () => {
+  scenario("stays out of it with FLYTE_DATABRICKS_PERSIST_PAT=false, and the run is followed all the same", (world) =>
+    world.serving({ FLYTE_DATABRICKS_PERSIST_PAT: "false", ...withConnectorPat }, ({ flyte }) =>
+      Effect.gen(function* () {
+        for (const { namespace, token } of [
+          { namespace: "team-pat", token: teamPat.token },
+          { namespace: "team-without", token: connectorPat.token }
+        ]) {
+          const resourceMeta = yield* flyte.createTask(tasks.createTask({ namespace, execution: namespace }))
+          assert.strictEqual(readMetadata(resourceMeta)["auth_token"], null)
+          assert.notInclude(new TextDecoder().decode(resourceMeta), token)
+          yield* world.workspace.requests.clear
+          yield* flyte.getTask(resourceMeta)
+          assert.deepStrictEqual(yield* jobsTokens(world.workspace), [token])
+        }
+      })
+    )
+  )
+})
+
+describe("a credential that was rotated while the run goes on", () => {
+  scenario(
+    "a PAT in the namespace's Secret, though the old one is in the metadata",
+    ({ workspace, kubernetes, serving }) =>
+      serving({}, ({ flyte }) =>
+        Effect.gen(function* () {
+          const resourceMeta = yield* flyte.createTask(tasks.createTask())
+          yield* workspace.addPat(teamPat.user, "pat-rotated")
+          yield* workspace.revokePat(teamPat.token)
+          yield* kubernetes.setSecret({
+            namespace: "team-pat",
+            name: "databricks-token",
+            data: { token: "pat-rotated" }
+          })
+          yield* workspace.requests.clear
+          yield* flyte.getTask(resourceMeta)
+          yield* flyte.getTask(resourceMeta)
+          assert.deepStrictEqual(yield* jobsTokens(workspace), [teamPat.token, "pat-rotated", "pat-rotated"])
+        })
+      )
+  )
+
+  scenario("a client secret in the namespace's Secret, with its tokens revoked", ({ workspace, kubernetes, serving }) =>
+    serving({}, ({ flyte }) =>
+      Effect.gen(function* () {
+        const namespace = "team-oauth"
+        const resourceMeta = yield* flyte.createTask(tasks.createTask({ namespace }))
+        yield* workspace.rotateSecret(teamPrincipal.id, "secret-rotated")
+        yield* workspace.revokeTokens()
+        const data = { client_id: teamPrincipal.id, client_secret: "secret-rotated" }
+        yield* kubernetes.setSecret({ namespace, name: "databricks-oauth", data })
+        yield* flyte.getTask(resourceMeta)
+        yield* flyte.deleteTask(resourceMeta)
+        assert.strictEqual(yield* workspace.requests.count({ path: "/oidc/v1/token" }), 2)
+      })
+    )
+  )
+
+  scenario("a client secret that another principal's took the place of is an error, not another identity", (world) =>
+    world.serving({}, (connector) =>
+      Effect.gen(function* () {
+        const { flyte } = connector
+        const { workspace, kubernetes } = world
+        const namespace = "team-oauth"
+        const resourceMeta = yield* flyte.createTask(tasks.createTask({ namespace }))
+        yield* workspace.revokeTokens()
+        const data = { client_id: connectorPrincipal.id, client_secret: connectorPrincipal.secret }
+        yield* kubernetes.setSecret({ namespace, name: "databricks-oauth", data })
+        const { code, details } = yield* refusal(connector, flyte.getTask(resourceMeta))
+        assert.strictEqual(code, "FAILED_PRECONDITION")
+        assert.include(details, `expected ${teamPrincipal.id}`)
+        assert.strictEqual(yield* workspace.requests.count({ path: "/oidc/v1/token" }), 1)
+      })
+    )
+  )
+
+  scenario(
+    "a PAT that was revoked and not replaced: the error says whose, and nothing is tried in its place",
+    (world) =>
+      world.serving({ ...withConnectorPat, ...withConnectorPrincipal }, (connector) =>
+        Effect.gen(function* () {
+          const resourceMeta = yield* connector.flyte.createTask(
+            tasks.createTask({ custom: { databricksAuthType: "pat" } })
+          )
+          yield* world.workspace.revokePat(teamPat.token)
+          yield* world.workspace.requests.clear
+          const { code, details } = yield* refusal(connector, connector.flyte.getTask(resourceMeta))
+          assert.strictEqual(code, "UNAUTHENTICATED")
+          assert.include(details, "owner of the PAT")
+          assert.deepStrictEqual(new Set(yield* jobsTokens(world.workspace)), new Set([teamPat.token]))
+        })
+      )
+  )
+})

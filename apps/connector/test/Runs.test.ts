@@ -1,0 +1,159 @@
+/** A run's life: started once, followed through its phases, cancelled. */
+import { assert, describe } from "@effect/vitest"
+import { Fault, type RunPlan } from "@flyte-databricks/emulators"
+import { Effect } from "effect"
+import { phaseOf } from "./support/FlyteClient.ts"
+import { readMetadata, refusal, tampered } from "./support/outcomes.ts"
+import * as tasks from "./support/tasks.ts"
+import { scenario } from "./support/World.ts"
+
+type Phase = RunPlan.RunPhase
+
+describe("Flyte is told", () => {
+  const ended = (resultState: string, message?: string): Phase => ({
+    lifeCycleState: "TERMINATED",
+    resultState,
+    ...(message === undefined ? {} : { message })
+  })
+  const phases: ReadonlyArray<readonly [expected: string, phase: Phase]> = [
+    ["QUEUED", { lifeCycleState: "QUEUED", message: "Queued behind others" }],
+    ["INITIALIZING", { lifeCycleState: "PENDING", message: "Waiting for cluster" }],
+    ["RUNNING", { lifeCycleState: "RUNNING", message: "In run" }],
+    ["RUNNING", { lifeCycleState: "TERMINATING", message: "Cancelling" }],
+    ["SUCCEEDED", ended("SUCCESS")],
+    ["FAILED", ended("FAILED", "Workload failed, see run output for details")],
+    ["FAILED", ended("TIMEDOUT", "Timed out")],
+    ["ABORTED", ended("CANCELED", "Run cancelled.")],
+    ["FAILED", { lifeCycleState: "SKIPPED", message: "Skipped" }],
+    ["RETRYABLE_FAILED", { lifeCycleState: "INTERNAL_ERROR", message: "The cluster could not be started" }],
+    ["RUNNING", { lifeCycleState: "HIBERNATING", message: "A word that nobody knows yet" }]
+  ]
+
+  for (const [expected, phase] of phases) {
+    const state = [phase.lifeCycleState, phase.resultState].filter((word) => word !== undefined).join(" ")
+    scenario(`${expected} for ${state}, with what Databricks says and a link to the run`, ({ workspace, serving }) =>
+      serving({}, ({ flyte, log }) =>
+        Effect.gen(function* () {
+          const resourceMeta = yield* flyte.createTask(tasks.createTask())
+          const [run] = yield* workspace.runs
+          yield* workspace.setRunPlan(run?.runId ?? 0n, { phases: [phase] })
+          const resource = yield* flyte.getTask(resourceMeta)
+          assert.strictEqual(phaseOf(resource), expected)
+          assert.include(resource.message, phase.message ?? "")
+          assert.deepStrictEqual(
+            resource.logLinks.map(({ name, uri }) => [name, uri]),
+            [["Databricks Console", `${workspace.url}/#job/${run?.jobId}/run/${run?.runId}`]]
+          )
+          assert.strictEqual(log.calls().at(-1)?.annotations["phase"], expected)
+        })
+      )
+    )
+  }
+})
+
+describe("an attempt", () => {
+  scenario(
+    "is one run however often Flyte creates it, also after a restart and at the same time",
+    ({ workspace, serving }) =>
+      Effect.gen(function* () {
+        const create = tasks.createTask()
+        const first = yield* serving({}, ({ flyte }) => flyte.createTask(create))
+        const more = yield* serving({}, ({ flyte }) =>
+          Effect.forEach([1, 2, 3, 4], () => flyte.createTask(create), { concurrency: "unbounded" })
+        )
+        assert.deepStrictEqual(more, [first, first, first, first])
+        assert.strictEqual((yield* workspace.runs).length, 1)
+      })
+  )
+
+  const others: ReadonlyArray<readonly [what: string, task: tasks.TaskOptions]> = [
+    ["the next attempt", { retryAttempt: 1 }],
+    ["another execution", { execution: "f0c1d2e4" }],
+    ["another node", { node: "n1" }]
+  ]
+  for (const [what, task] of others) {
+    scenario(`shares no run with ${what}`, ({ workspace, serving }) =>
+      serving({}, ({ flyte }) =>
+        Effect.gen(function* () {
+          const first = readMetadata(yield* flyte.createTask(tasks.createTask()))
+          const second = readMetadata(yield* flyte.createTask(tasks.createTask(task)))
+          assert.notStrictEqual(first["run_id"], second["run_id"])
+          assert.strictEqual((yield* workspace.runs).length, 2)
+        })
+      )
+    )
+  }
+
+  scenario("is one run although the workspace's first answer got lost", ({ workspace, serving }) =>
+    serving({}, (connector) =>
+      Effect.gen(function* () {
+        const create = connector.flyte.createTask(tasks.createTask())
+        const slow = yield* workspace.faults.add({
+          path: "/api/2.1/jobs/runs/submit",
+          action: Fault.slowBody("1 hour")
+        })
+        const lost = yield* refusal(connector, connector.flyte.createTask(tasks.createTask(), { timeout: 1000 }))
+        assert.strictEqual(lost.code, "DEADLINE_EXCEEDED")
+        yield* workspace.faults.remove(slow)
+        const [run, ...more] = yield* workspace.runs
+        assert.strictEqual(readMetadata(yield* create)["run_id"], String(run?.runId))
+        assert.deepStrictEqual(more, [])
+      })
+    )
+  )
+
+  scenario("without an execution id is refused: it would share a run with every other such task", (world) =>
+    world.serving({}, (connector) =>
+      Effect.gen(function* () {
+        const { code, details } = yield* refusal(
+          connector,
+          connector.flyte.createTask(tasks.createTask({ execution: "" }))
+        )
+        assert.strictEqual(code, "INVALID_ARGUMENT")
+        assert.include(details, "task_execution_metadata.task_execution_id")
+        assert.deepStrictEqual(yield* world.workspace.runs, [])
+      })
+    )
+  )
+})
+
+describe("deleting", () => {
+  scenario("a run that is over changes nothing and is fine", ({ workspace, serving }) =>
+    serving({}, ({ flyte }) =>
+      Effect.gen(function* () {
+        const resourceMeta = yield* flyte.createTask(tasks.createTask())
+        const [run] = yield* workspace.runs
+        const over = { lifeCycleState: "TERMINATED", resultState: "SUCCESS" }
+        yield* workspace.setRunPlan(run?.runId ?? 0n, { phases: [over] })
+        yield* flyte.deleteTask(resourceMeta)
+        assert.strictEqual(phaseOf(yield* flyte.getTask(resourceMeta)), "SUCCEEDED")
+      })
+    )
+  )
+
+  scenario("a run that Databricks does not know any more is fine, following it is an error", ({ serving }) =>
+    serving({}, (connector) =>
+      Effect.gen(function* () {
+        const { flyte } = connector
+        const resourceMeta = tampered(yield* flyte.createTask(tasks.createTask()), { run_id: "404" })
+        yield* flyte.deleteTask(resourceMeta)
+        yield* flyte.deleteTask(resourceMeta)
+        const { code, details } = yield* refusal(connector, flyte.getTask(resourceMeta))
+        assert.strictEqual(code, "NOT_FOUND")
+        assert.include(details, "knows no run 404")
+      })
+    )
+  )
+
+  scenario("a run ends it", ({ workspace, serving }) =>
+    serving({}, ({ flyte }) =>
+      Effect.gen(function* () {
+        const resourceMeta = yield* flyte.createTask(tasks.createTask())
+        yield* flyte.deleteTask(resourceMeta)
+        const [run] = yield* workspace.runs
+        assert.strictEqual(run?.lifeCycleState, "TERMINATING")
+        assert.strictEqual(phaseOf(yield* flyte.getTask(resourceMeta)), "RUNNING")
+      })
+    )
+  )
+})

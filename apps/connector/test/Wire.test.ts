@@ -1,0 +1,225 @@
+/** What comes over the wire that is no call as Flyte makes it. */
+import { toBinary } from "@bufbuild/protobuf"
+import { assert, describe } from "@effect/vitest"
+import { Flyte1 } from "@flyte-databricks/flyte-protocol"
+import { Deferred, Effect, Fiber } from "effect"
+import { connect } from "node:net"
+import * as Http2 from "./support/Http2.ts"
+import * as tasks from "./support/tasks.ts"
+import { type Connector, scenario } from "./support/World.ts"
+
+const createPath = "/flyteidl.service.AsyncAgentService/CreateTask"
+const createBytes = toBinary(Flyte1.CreateTaskRequestSchema, tasks.createTask())
+
+const serves = ({ flyte }: Connector) => flyte.createTask(tasks.createTask({ execution: "next" }))
+
+/** A length-delimited field. */
+const field = (number: number, content: Uint8Array): Buffer => {
+  const length: Array<number> = []
+  for (let rest = content.length; ; rest >>>= 7) {
+    length.push(rest > 0x7f ? (rest & 0x7f) | 0x80 : rest)
+    if (rest <= 0x7f) break
+  }
+  return Buffer.concat([Buffer.from([(number << 3) | 2, ...length]), content])
+}
+
+/** `custom` of a template, as a list in a list in a list, … */
+const nested = (levels: number): Buffer => {
+  let value: Buffer = Buffer.alloc(0)
+  for (let level = 0; level < levels; level++) value = field(6, field(1, value))
+  const custom = field(1, Buffer.concat([field(1, Buffer.from("databricksConf")), field(2, value)]))
+  return field(2, Buffer.concat([field(2, Buffer.from("databricks")), field(8, custom)]))
+}
+
+describe("in place of a request,", () => {
+  const garbage: ReadonlyArray<readonly [what: string, bytes: Uint8Array]> = [
+    ["bytes that are no message", Buffer.from("GET / HTTP/1.1\r\n\r\n")],
+    ["a message that is cut off", createBytes.slice(0, -7)],
+    ["a field that is longer than the message", Uint8Array.of(0x0a, 0xff, 0xff, 0xff, 0xff, 0x07)],
+    ["a varint without end", new Uint8Array(64).fill(0xff)],
+    ["20,000 lists in each other", nested(20_000)]
+  ]
+
+  for (const [what, bytes] of garbage) {
+    scenario(`${what}: the answer is a status, and the next call is served`, ({ workspace, serving }) =>
+      serving({}, (connector) =>
+        Effect.gen(function* () {
+          for (const method of ["CreateTask", "GetTask", "DeleteTask"]) {
+            const path = `/flyteidl.service.AsyncAgentService/${method}`
+            const { code, details } = yield* Effect.flip(connector.flyte.raw(path, bytes))
+            assert.include(["INTERNAL", "NOT_FOUND"], code)
+            assert.isNotEmpty(details)
+          }
+          assert.deepStrictEqual(yield* workspace.requests.all(), [])
+          yield* serves(connector)
+        })
+      )
+    )
+  }
+
+  scenario("text that is not UTF-8 in a name is no name", ({ workspace, serving }) =>
+    serving({}, (connector) =>
+      Effect.gen(function* () {
+        const broken = Buffer.from(createBytes)
+        broken.set([0xff, 0xfe], broken.indexOf("team-pat"))
+        const { code } = yield* Effect.flip(connector.flyte.raw(createPath, broken))
+        assert.strictEqual(code, "INTERNAL")
+        assert.deepStrictEqual(yield* workspace.requests.all(), [])
+        yield* serves(connector)
+      })
+    )
+  )
+})
+
+describe("a message", () => {
+  scenario("over the limit is RESOURCE_EXHAUSTED, one below it is served", ({ workspace, serving }) =>
+    serving(
+      {},
+      (connector) =>
+        Effect.gen(function* () {
+          const withInputs = (bytes: number) =>
+            connector.flyte.createTask(tasks.createTask({ custom: { padding: "x".repeat(bytes) } }))
+          const { code, details } = yield* Effect.flip(withInputs(64 * 1024))
+          assert.strictEqual(code, "RESOURCE_EXHAUSTED")
+          assert.include(details, String(64 * 1024))
+          assert.deepStrictEqual(yield* workspace.requests.all(), [])
+          yield* withInputs(60 * 1024)
+        }),
+      { maxMessageBytes: 64 * 1024 }
+    )
+  )
+
+  scenario("of 3.9 MB in a name is refused in few words, in the answer and in the log", ({ serving }) =>
+    serving({}, (connector) =>
+      Effect.gen(function* () {
+        const { flyte, log } = connector
+        const name = "x".repeat(3_900_000)
+        for (const task of [
+          { type: name },
+          { namespace: name },
+          { execution: name, namespace: "NO" },
+          { custom: { databricksAuthType: name } }
+        ]) {
+          const { details } = yield* Effect.flip(flyte.createTask(tasks.createTask(task)))
+          assert.isBelow(details.length, 1000)
+        }
+        for (const text of log.texts) assert.isBelow(text.length, 5000)
+        yield* serves(connector)
+      })
+    )
+  )
+})
+
+describe("more calls than one connection may have under way", () => {
+  scenario("wait their turn, and each is answered", ({ workspace, serving }) =>
+    serving(
+      {},
+      (connector) =>
+        Effect.gen(function* () {
+          const submit = { path: "/api/2.1/jobs/runs/submit" }
+          const gate = yield* workspace.faults.hold(submit)
+          const calls = yield* Effect.forkChild(
+            Effect.forEach(
+              Array.from({ length: 20 }, (_, n) => n),
+              (n) => connector.flyte.createTask(tasks.createTask({ node: `n${n}` })),
+              { concurrency: "unbounded" }
+            )
+          )
+          yield* workspace.requests.waitFor(submit, 2)
+          // Another connection is not held up by this one's calls.
+          assert.strictEqual((yield* otherConnection(connector.port)).status, 200)
+          assert.strictEqual(yield* workspace.requests.count(submit), 2)
+          yield* gate.release
+          assert.strictEqual(new Set(yield* Fiber.join(calls)).size, 20)
+          assert.strictEqual((yield* workspace.runs).length, 20)
+        }),
+      { maxConcurrentStreams: 2 }
+    )
+  )
+
+  scenario("are refused one by one where a client does not care, and the others go on", ({ workspace, serving }) =>
+    serving(
+      {},
+      (connector) =>
+        Effect.gen(function* () {
+          const submit = { path: "/api/2.1/jobs/runs/submit" }
+          const gate = yield* workspace.faults.hold(submit)
+          const refused = yield* Deferred.make<void>()
+          const answered = yield* Effect.forkChild(rudeClient(connector.port, 10, { limit: 2, refused }))
+          yield* gate.arrived
+          yield* Deferred.await(refused)
+          yield* gate.release
+          assert.strictEqual(yield* Fiber.join(answered), 2)
+          yield* serves(connector)
+        }),
+      { maxConcurrentStreams: 2 }
+    )
+  )
+})
+
+describe("a connection that", () => {
+  for (const [what, bytes] of [
+    ["speaks HTTP/1.1", "GET / HTTP/1.1\r\nhost: x\r\n\r\n"],
+    ["speaks TLS", "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"],
+    ["says nothing", ""]
+  ] as const) {
+    scenario(`${what} is none of the others' business`, ({ serving }) =>
+      serving({}, (connector) =>
+        Effect.gen(function* () {
+          const socket = yield* Effect.acquireRelease(
+            Effect.callback<ReturnType<typeof connect>>((resume) => {
+              const opened = connect(connector.port, "127.0.0.1", () => {
+                opened.write(bytes)
+                resume(Effect.succeed(opened))
+              })
+              opened.on("error", () => undefined)
+            }),
+            (opened) => Effect.sync(() => opened.destroy())
+          )
+          yield* serves(connector)
+          socket.destroy()
+          yield* serves(connector)
+        }).pipe(Effect.scoped)
+      )
+    )
+  }
+})
+
+const otherConnection = (port: number) =>
+  Effect.scoped(
+    Effect.flatMap(Http2.session(port), (open) =>
+      Effect.callback<{ readonly status: number }>((resume) => {
+        const stream = Http2.send(open, "/flyteidl.service.AgentMetadataService/ListAgents", new Uint8Array())
+        stream.on("response", ({ ":status": status }) => resume(Effect.succeed({ status: status ?? 0 })))
+      })
+    )
+  )
+
+/**
+ * Opens all streams before it has heard how many it may open. Says when all above the limit were refused; gives how
+ * many were answered.
+ */
+const rudeClient = (
+  port: number,
+  count: number,
+  told: { readonly limit: number; readonly refused: Deferred.Deferred<void> }
+) =>
+  Effect.scoped(
+    Effect.flatMap(Http2.session(port), (open) =>
+      Effect.callback<number>((resume) => {
+        let answered = 0
+        let refused = 0
+        for (let n = 0; n < count; n++) {
+          const request = toBinary(Flyte1.CreateTaskRequestSchema, tasks.createTask({ node: `n${n}` }))
+          const stream = Http2.send(open, createPath, request)
+          stream.on("response", () => answered++)
+          stream.on("error", () => refused++)
+          stream.on("close", () => {
+            if (refused === count - told.limit) Deferred.doneUnsafe(told.refused, Effect.void)
+            if (answered + refused === count) resume(Effect.succeed(answered))
+          })
+          stream.resume()
+        }
+      })
+    )
+  )

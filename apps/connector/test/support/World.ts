@@ -1,0 +1,136 @@
+/**
+ * What a connector lives among: a workspace and a Kubernetes API on loopback, and namespaces with and without
+ * credentials of their own.
+ */
+import { NodeServices } from "@effect/platform-node"
+import { assert, it } from "@effect/vitest"
+import { DatabricksWorkspace, Fault, KubernetesApi } from "@flyte-databricks/emulators"
+import { ConfigProvider, Context, Duration, Effect, FileSystem, Layer, Logger, Redacted } from "effect"
+import * as ConnectorServer from "../../src/ConnectorServer.ts"
+import * as Server from "../../src/grpc/Server.ts"
+import * as FlyteClient from "./FlyteClient.ts"
+import * as Log from "./Log.ts"
+
+// None of them looks like a secret of Databricks: whatever keeps them out of sight does not go by their looks.
+export const teamPat = { user: "ann@example.com", token: "pat-of-team-pat" }
+export const teamPrincipal = { id: "sp-of-team-oauth", secret: "secret+of/team=oauth" }
+export const connectorPat = { user: "shared@example.com", token: "pat-of-connector" }
+export const connectorPrincipal = { id: "sp-of-connector", secret: "secret of connector" }
+
+/** What an operator sets so that the connector has credentials of its own. */
+export const withConnectorPat = { FLYTE_DATABRICKS_ACCESS_TOKEN: connectorPat.token }
+export const withConnectorPrincipal = {
+  FLYTE_DATABRICKS_CLIENT_ID: connectorPrincipal.id,
+  FLYTE_DATABRICKS_CLIENT_SECRET: connectorPrincipal.secret
+}
+
+export const workspaceOptions: DatabricksWorkspace.Options = {
+  users: [teamPat, connectorPat].map(({ user, token }) => ({ userName: user, pats: [token] })),
+  servicePrincipals: [teamPrincipal, connectorPrincipal].map(({ id, secret }) => ({
+    applicationId: id,
+    secrets: [secret]
+  })),
+  // Runs go on only when a test says so.
+  runPlan: { phases: [{ lifeCycleState: "PENDING" }] }
+}
+
+export const namespaceSecrets = [
+  { namespace: "team-pat", name: "databricks-token", data: { token: teamPat.token } },
+  {
+    namespace: "team-oauth",
+    name: "databricks-oauth",
+    data: { client_id: teamPrincipal.id, client_secret: teamPrincipal.secret }
+  }
+]
+
+export interface ServingOptions extends Partial<Server.Options> {
+  /** Overrides of settings that are no variables. */
+  readonly references?: Layer.Layer<never>
+}
+
+const make = Effect.gen(function* () {
+  const files = yield* FileSystem.FileSystem
+  const directory = yield* files.makeTempDirectoryScoped()
+  const kubeconfig = `${directory}/kubeconfig`
+  const workspace = yield* DatabricksWorkspace.make(workspaceOptions)
+  const kubernetes = yield* KubernetesApi.make({ tls: true, kubeconfigFile: kubeconfig, secrets: namespaceSecrets })
+  // TEMPORARY until the stand-in serves ServiceAccounts.
+  yield* kubernetes.faults.add({
+    path: "*/serviceaccounts",
+    action: Fault.status(200, { body: { kind: "ServiceAccountList", apiVersion: "v1", metadata: {}, items: [] } })
+  })
+  const said: Array<string> = []
+  const logs: Array<Log.Log> = []
+
+  const serve = Effect.fnUntraced(function* (
+    env: Readonly<Record<string, string>>,
+    { references = Layer.empty, ...options }: ServingOptions
+  ) {
+    const log = Log.make()
+    logs.push(log)
+    const environment = ConfigProvider.fromEnv({
+      env: {
+        FLYTE_DATABRICKS_INSTANCE: workspace.url,
+        FLYTE_SECRETS_DEFAULT_DIR: `${directory}/mounted`,
+        KUBECONFIG: kubeconfig,
+        ...env
+      }
+    })
+    const layer = ConnectorServer.layer({
+      host: "127.0.0.1",
+      port: 0,
+      maxMessageBytes: 4 * 1024 * 1024,
+      maxConcurrentStreams: 1000,
+      drainTimeout: Duration.seconds(5),
+      ...options
+    }).pipe(Layer.provide([ConfigProvider.layer(environment), Logger.layer([log.logger]), references]))
+    // A connector that starts again shares nothing with the one before.
+    const context = yield* Layer.buildWithMemoMap(layer, Layer.makeMemoMapUnsafe(), yield* Effect.scope)
+    const { port } = Context.get(context, Server.Server)
+    return { port, log, flyte: yield* FlyteClient.make(`127.0.0.1:${port}`, said) }
+  })
+
+  return {
+    workspace,
+    kubernetes,
+    directory,
+    /** Starts a connector with these variables, and stops it at the end. */
+    serving: <A, E, R>(
+      env: Readonly<Record<string, string>>,
+      use: (connector: Connector) => Effect.Effect<A, E, R>,
+      options: ServingOptions = {}
+    ) => Effect.scoped(Effect.flatMap(serve(env, options), use)),
+    /** Everything that connectors said to people: log lines, errors, messages. */
+    shown: () => [...said, ...logs.flatMap(({ texts }) => texts)]
+  }
+})
+
+export type World = Effect.Success<typeof make>
+
+export interface Connector {
+  readonly port: number
+  readonly log: Log.Log
+  readonly flyte: FlyteClient.FlyteClient
+}
+
+/** Every credential that was configured, or that went over the wire, in clear and as it was sent. */
+const credentials = Effect.fnUntraced(function* ({ workspace, kubernetes }: World) {
+  const requests = [...(yield* workspace.requests.all()), ...(yield* kubernetes.requests.all())]
+  const sent = requests.flatMap(({ headers }) => headers["authorization"]?.replace(/^\w+ /, "") ?? [])
+  const configured = [teamPat.token, connectorPat.token, teamPrincipal.secret, connectorPrincipal.secret]
+  return new Set([...configured, Redacted.value(kubernetes.token), ...sent].filter((secret) => secret !== ""))
+})
+
+/** A test in a world of its own. Whatever it is about, no secret may show. */
+export const scenario = (name: string, run: (world: World) => Effect.Effect<void, unknown>) =>
+  it.live(
+    name,
+    () =>
+      Effect.gen(function* () {
+        const world = yield* make
+        yield* run(world)
+        const shown = world.shown().join("\n")
+        for (const secret of yield* credentials(world)) assert.notInclude(shown, secret)
+      }).pipe(Effect.provide(NodeServices.layer)),
+    30_000
+  )

@@ -1,0 +1,57 @@
+import { AuthError, type AuthMode, Identity, TokenCache, WorkspaceHost } from "@flyte-databricks/databricks-auth"
+import { Clock, Duration, Effect, Redacted, Ref } from "effect"
+import { instance } from "./environment.ts"
+
+export const host = WorkspaceHost.WorkspaceHost.make(instance)
+
+/** The PAT of a namespace. */
+export const patOf = (namespace: string): Identity.PatIdentity =>
+  new Identity.PatIdentity({
+    instance: host,
+    origin: Identity.NamespaceSecret.make({ namespace, name: "databricks-token" })
+  })
+
+/** A namespace's credential, to get a token for. */
+export const credentialOf = (namespace: string, storedToken?: string): TokenCache.Credential => ({
+  identity: patOf(namespace),
+  ...(storedToken === undefined ? {} : { storedToken: Redacted.make(storedToken) })
+})
+
+export const token = (value: string, lifetime: Duration.Input = "1 hour", builtFrom = "s1"): AuthMode.Token => ({
+  value: Redacted.make(value),
+  lifetime: Duration.fromInputUnsafe(lifetime),
+  builtFrom: Redacted.make(builtFrom)
+})
+
+/** A failure that may pass. */
+export const outage = new AuthError.AuthError({
+  reason: new AuthError.TokenEndpointUnavailable({ endpoint: "e", detail: "status 503", attempts: 1 })
+})
+
+export const bearer = ({ authorization }: TokenCache.AuthHeader): string => Redacted.value(authorization)
+
+/** One request for a token, as the cache made it. */
+export interface Asked {
+  readonly credential: TokenCache.Credential
+  readonly refused: boolean
+  readonly at: number
+}
+
+/**
+ * A cache over this function, which learns the number of the request; and what the cache asked for. Each call makes a
+ * new one, which lives as long as the scope around it.
+ */
+export const makeCache = (
+  respond: (asked: Asked, count: number) => Effect.Effect<AuthMode.Token, AuthError.AuthError>
+) =>
+  Effect.gen(function* () {
+    const asked = yield* Ref.make<ReadonlyArray<Asked>>([])
+    const cache = yield* TokenCache.make((credential, refused) =>
+      Effect.gen(function* () {
+        const one: Asked = { credential, refused, at: yield* Clock.currentTimeMillis }
+        const all = yield* Ref.updateAndGet(asked, (all) => [...all, one])
+        return yield* respond(one, all.length)
+      })
+    )
+    return { ...cache, asked: Ref.get(asked) }
+  })

@@ -1,0 +1,96 @@
+/**
+ * Isolation that the compiler checks: what an explicit auth type is built from cannot reach another mode's credentials.
+ * Nothing here runs. `tsc -b` fails when a layer requires more than is written here, and when one of the lines that
+ * must not compile does.
+ */
+import {
+  Acquisition,
+  type ClientCredentialsSource,
+  type ConnectorSettings,
+  DatabricksAuth,
+  type Kubernetes,
+  OAuthM2M,
+  OidcConnector,
+  OidcNamespace,
+  Pat,
+  type PatSource,
+  type ProjectedToken,
+  Selection,
+  type ServiceAccountTokens,
+  type TokenEndpoint
+} from "@flyte-databricks/databricks-auth"
+import { type Context, type Effect, Layer } from "effect"
+
+type Settings = ConnectorSettings.ConnectorSettings
+type Pats = PatSource.PatSource
+type Pairs = ClientCredentialsSource.ClientCredentialsSource
+type Projected = ProjectedToken.ProjectedToken
+type Minted = ServiceAccountTokens.ServiceAccountTokens
+type Tokens = TokenEndpoint.TokenEndpoint
+
+// Each explicit auth type requires the narrow sources of its own modes.
+DatabricksAuth.layerPat.pipe(Layer.satisfiesServicesType<Pats | Settings>())
+DatabricksAuth.layerOAuthM2M.pipe(Layer.satisfiesServicesType<Pairs | Tokens | Settings>())
+DatabricksAuth.layerOidcFederation.pipe(Layer.satisfiesServicesType<Projected | Minted | Tokens | Settings>())
+
+// No mode's own source can be left out, so what is above is not met by a layer that requires nothing.
+// @ts-expect-error PAT is built from PATs
+DatabricksAuth.layerPat.pipe(Layer.satisfiesServicesType<Settings>())
+// @ts-expect-error OAuth M2M is built from client credentials
+DatabricksAuth.layerOAuthM2M.pipe(Layer.satisfiesServicesType<Tokens | Settings>())
+// @ts-expect-error OIDC federation is built from the connector's JWT
+DatabricksAuth.layerOidcFederation.pipe(Layer.satisfiesServicesType<Minted | Tokens | Settings>())
+// @ts-expect-error and from those of ServiceAccounts
+DatabricksAuth.layerOidcFederation.pipe(Layer.satisfiesServicesType<Projected | Tokens | Settings>())
+
+// Auto-detect requires them all, so it is no explicit layer by mistake.
+// @ts-expect-error auto-detect reaches PATs
+DatabricksAuth.layer.pipe(Layer.satisfiesServicesType<Pairs | Projected | Minted | Tokens | Settings>())
+// @ts-expect-error auto-detect reaches client credentials
+DatabricksAuth.layer.pipe(Layer.satisfiesServicesType<Pats | Projected | Minted | Tokens | Settings>())
+
+// A mode draws on one source.
+Pat.layer.pipe(Layer.satisfiesServicesType<Pats | Settings>())
+OAuthM2M.layer.pipe(Layer.satisfiesServicesType<Pairs | Tokens>())
+OidcConnector.layer.pipe(Layer.satisfiesServicesType<Projected | Tokens | Settings>())
+OidcNamespace.layer.pipe(Layer.satisfiesServicesType<Minted | Tokens>())
+
+// Who and how, for one auth type, are built from its modes and nothing else.
+Selection.layerPat.pipe(Layer.satisfiesServicesType<Pat.Pat>())
+Selection.layerOAuthM2M.pipe(Layer.satisfiesServicesType<OAuthM2M.OAuthM2M>())
+Selection.layerOidcFederation.pipe(
+  Layer.satisfiesServicesType<OidcConnector.OidcConnector | OidcNamespace.OidcNamespace>()
+)
+Acquisition.layerPat.pipe(Layer.satisfiesServicesType<Pat.Pat>())
+Acquisition.layerOAuthM2M.pipe(Layer.satisfiesServicesType<OAuthM2M.OAuthM2M>())
+Acquisition.layerOidcFederation.pipe(
+  Layer.satisfiesServicesType<OidcConnector.OidcConnector | OidcNamespace.OidcNamespace>()
+)
+// @ts-expect-error explicit PAT cannot be built over client credentials
+Selection.layerPat.pipe(Layer.satisfiesServicesType<OAuthM2M.OAuthM2M>())
+// @ts-expect-error auto-detect has every mode
+Selection.layer.pipe(Layer.satisfiesServicesType<Pat.Pat | OAuthM2M.OAuthM2M>())
+
+// Who decides does not see tokens, and what gets tokens does not see namespaces' Secrets or variables: those are two
+// steps further down, behind the sources.
+type Requirements<L> = L extends Layer.Layer<infer _Out, infer _E, infer R> ? R : never
+type Reaches<L, Service> = Extract<Requirements<L>, Service> extends never ? false : true
+const no = <T extends false>(_?: T): void => {}
+no<Reaches<typeof DatabricksAuth.layerPat, Pairs | Projected | Minted | Tokens | Kubernetes.Kubernetes>>()
+no<Reaches<typeof DatabricksAuth.layerOAuthM2M, Pats | Projected | Minted | Kubernetes.Kubernetes>>()
+no<Reaches<typeof DatabricksAuth.layerOidcFederation, Pats | Pairs | Kubernetes.Kubernetes>>()
+no<Reaches<typeof Pat.layer, Tokens>>()
+// @ts-expect-error the check itself can fail
+no<Reaches<typeof DatabricksAuth.layerOAuthM2M, Pairs>>()
+
+// The boundary's methods need nothing: no caller can hand them another source.
+type Needs<Service> = {
+  readonly [Method in keyof Service]: Service[Method] extends (
+    ...args: never
+  ) => Effect.Effect<infer _A, infer _E, infer R>
+    ? R
+    : never
+}[keyof Service]
+const nothing = <T extends never>(_?: T): void => {}
+nothing<Needs<Context.Service.Shape<typeof DatabricksAuth.DatabricksAuth>>>()
+nothing<Needs<Context.Service.Shape<typeof TokenEndpoint.TokenEndpoint>>>()
