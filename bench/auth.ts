@@ -35,7 +35,7 @@ const auth = DatabricksAuth.layerOAuthM2M.pipe(
       Effect.succeed({
         value: Redacted.make(`token-of-${request.clientId}`),
         lifetime: Duration.hours(1),
-        builtFrom: request.clientSecret
+        builtFrom: TokenEndpoint.secretOf(request)
       })
     )
   ),

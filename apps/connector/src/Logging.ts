@@ -10,6 +10,9 @@ const format = Config.Literals(["auto", "pretty", "json"], "FLYTE_DATABRICKS_LOG
   Config.withDefault("auto")
 )
 
+// Effect's own `consoleJson` writes to standard output whatever `LogToStderr` says.
+const json = Logger.withConsoleError(Logger.formatJson)
+
 /**
  * One line a record. Logs go to standard error, so that standard output is left to what a command answers.
  */
@@ -17,7 +20,7 @@ export const layer: Layer.Layer<never, Config.ConfigError> = Layer.unwrap(
   Effect.map(format, (chosen) => {
     const pretty = chosen === "pretty" || (chosen === "auto" && process.stderr.isTTY)
     return Layer.merge(
-      Logger.layer([pretty ? Logger.consolePretty({ mode: "tty" }) : Logger.consoleJson]),
+      Logger.layer([pretty ? Logger.consolePretty({ mode: "tty" }) : json]),
       Layer.succeed(Logger.LogToStderr, true)
     )
   })

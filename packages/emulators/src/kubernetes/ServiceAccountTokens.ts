@@ -154,6 +154,8 @@ export const make = (options: {
     mint,
     /** The user that a token for the API server itself stands for, as long as its ServiceAccount is the same. */
     authenticate: Effect.fnUntraced(function* (token: string) {
+      // No keys are made for what is no JWT.
+      if (token.split(".").length !== 3) return undefined
       const currentDate = new Date(yield* Clock.currentTimeMillis)
       const keySet = Jose.createLocalJWKSet(yield* keys.jwks)
       const verified = yield* Effect.option(

@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { TestClock } from "effect/testing"
+import * as Jose from "jose"
 import {
   applicationId,
   type Api,
@@ -44,13 +45,14 @@ describe("a token exchange", () => {
     )
   )
 
-  it.effect("takes ES256 as well, and one audience as text", () =>
+  it.effect.each(["RS256", "ES256"] as const)("takes %s, and one audience as text", (signingAlgorithm) =>
     withFederation(
       Effect.fnUntraced(function* ({ api, workspace }) {
         const token = yield* api.mintToken({ sub, aud: "databricks" })
+        assert.strictEqual(Jose.decodeProtectedHeader(plain(token)).alg, signingAlgorithm)
         assert.strictEqual((yield* exchange(workspace, token)).status, 200)
       }),
-      { api: { signingAlgorithm: "ES256" } }
+      { api: { signingAlgorithm } }
     )
   )
 

@@ -21,7 +21,8 @@ export const withFederation = <A, E>(
   } = {}
 ) =>
   Effect.gen(function* () {
-    const api = yield* KubernetesApi.make(options.api)
+    // RSA keys take long to make, and most tests are not about the algorithm.
+    const api = yield* KubernetesApi.make({ signingAlgorithm: "ES256", ...options.api })
     const workspace = yield* DatabricksWorkspace.make({
       ...options.workspace,
       trustedCas: api.caPem === undefined ? [] : [api.caPem]
