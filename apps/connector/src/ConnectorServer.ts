@@ -7,6 +7,7 @@ import { JobsClient } from "@flyte-databricks/databricks-jobs"
 import { KubernetesClient } from "@flyte-databricks/kubernetes"
 import { NodeHttpClient, NodeServices } from "@effect/platform-node"
 import * as Effect from "effect/Effect"
+import * as HttpClient from "effect/http/HttpClient"
 import * as Layer from "effect/Layer"
 import * as DatabricksConnector from "./DatabricksConnector.ts"
 import * as AgentMetadata from "./flyte1/AgentMetadata.ts"
@@ -23,6 +24,9 @@ const connector = DatabricksConnector.layer.pipe(
   Layer.provide(NodeServices.layer)
 )
 
+// A span of an HTTP call holds whatever its client's own error says, unredacted.
+const untracedHttp = Layer.succeed(HttpClient.TracerDisabledWhen, () => true)
+
 const server = (options: Server.Options) =>
   Layer.unwrap(Effect.map(AsyncAgent.make, (asyncAgent) => Server.layer(options, [AgentMetadata.service, asyncAgent])))
 
@@ -33,4 +37,4 @@ type StartUpError = Layer.Error<typeof connector> | Server.ListenFailed
  * Serves as long as the layer lives.
  */
 export const layer = (options: Server.Options): Layer.Layer<Server.Server | AuthSummary.AuthSummary, StartUpError> =>
-  server(options).pipe(Layer.provideMerge(connector))
+  server(options).pipe(Layer.provide(untracedHttp), Layer.provideMerge(connector))

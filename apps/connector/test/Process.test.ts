@@ -126,7 +126,9 @@ describe("connector serve, where nobody looks at a terminal,", () => {
           instance: workspace.url,
           authType: "pat",
           connectorPat: "set",
-          connectorClientCredentials: `client id ${World.connectorPrincipal.id}`
+          connectorClientId: World.connectorPrincipal.id,
+          connectorJwt: "none",
+          connectorClientSecret: "set"
         })
         assert.include(String(listening?.annotations["kubernetes"]), kubernetes.url)
 

@@ -11,6 +11,7 @@ import { ConnectorSettings } from "./ConnectorSettings.ts"
 import { Kubernetes } from "./Kubernetes.ts"
 import { ClientCredentialsSource } from "./sources/ClientCredentialsSource.ts"
 import { PatSource } from "./sources/PatSource.ts"
+import { describeFile, ProjectedToken, tokenFileOf } from "./sources/ProjectedToken.ts"
 
 /**
  * A fact a line. A credential of the connector that is broken is said here, before the first submit meets it.
@@ -19,7 +20,9 @@ export interface Facts {
   readonly instance: string
   readonly allowedInstances: string
   readonly authType: string
-  readonly connectorClientCredentials: string
+  readonly connectorClientId: string
+  readonly connectorJwt: string
+  readonly connectorClientSecret: string
   readonly connectorPat: string
   readonly kubernetes: string
   readonly namespaceIdentity: string
@@ -37,7 +40,7 @@ export class AuthSummary extends Context.Service<AuthSummary, { readonly describ
 export const layer: Layer.Layer<
   AuthSummary,
   never,
-  ConnectorSettings | Kubernetes | PatSource | ClientCredentialsSource
+  ConnectorSettings | Kubernetes | PatSource | ClientCredentialsSource | ProjectedToken
 > = Layer.effect(
   AuthSummary,
   Effect.gen(function* () {
@@ -45,15 +48,23 @@ export const layer: Layer.Layer<
     const kubernetes = yield* Kubernetes
     const pats = yield* PatSource
     const pairs = yield* ClientCredentialsSource
+    const tokens = yield* ProjectedToken
+    const jwtFile = tokenFileOf(settings.tokenFiles)
     return AuthSummary.of({
       describe: Effect.gen(function* () {
         const pat = yield* Effect.result(pats.connector)
+        const jwt = yield* Effect.result(tokens.read(jwtFile))
+        const clientId = yield* Effect.result(tokens.clientId)
         const pair = yield* Effect.result(pairs.connector(Option.none()))
+        // With a JWT to go with it, a client id alone is no half of a pair but all that Model 1 needs.
+        const isFederated = Result.isSuccess(jwt) && Option.isSome(jwt.success)
         return {
           instance: Option.getOrElse(settings.instance, () => "none: each task names its own"),
           allowedInstances: settings.allowedInstances.patterns.join(", "),
           authType: Option.getOrElse(settings.authType, () => "auto-detect: oidc_federation, then oauth_m2m, then pat"),
-          connectorClientCredentials: said(pair, ({ clientId }) => `client id ${clientId}`),
+          connectorClientId: said(clientId, (id) => id),
+          connectorJwt: said(jwt, () => describeFile(jwtFile)),
+          connectorClientSecret: isFederated && Result.isFailure(pair) ? "none" : said(pair, () => "set"),
           connectorPat: said(pat, () => "set"),
           kubernetes: Option.getOrElse(kubernetes.cluster, () => "not configured: namespaces have no Secrets"),
           namespaceIdentity: settings.namespaceIdentity,

@@ -218,7 +218,7 @@ data: { colour: blue }
   )
 })
 
-describe("a control plane that cannot start", () => {
+describe("a control plane that cannot start", { timeout: 30_000 }, () => {
   /** Why it does not start with these programs. */
   const startWith = Effect.fnUntraced(function* (programs: Record<string, string>) {
     const fileSystem = yield* FileSystem.FileSystem

@@ -65,18 +65,39 @@ export const layer = (options: Options, services: ReadonlyArray<Service>): Layer
         "grpc.max_receive_message_length": options.maxMessageBytes,
         "grpc.max_concurrent_streams": options.maxConcurrentStreams
       })
-      health.addToServer(server)
+      const endWatches = addHealth(server, health)
       for (const service of services) service.addTo(server)
 
       const port = yield* Effect.acquireRelease(listen(server, options), () =>
         Effect.andThen(
-          Effect.sync(() => names.forEach((name) => health.setStatus(name, "NOT_SERVING"))),
+          Effect.sync(() => {
+            names.forEach((name) => health.setStatus(name, "NOT_SERVING"))
+            endWatches()
+          }),
           drain(server, options.drainTimeout)
         )
       )
       return Server.of({ port })
     })
   )
+
+// A watch of health has no end of its own, and the server would wait for one.
+const addHealth = (server: Grpc.Server, health: HealthImplementation): (() => void) => {
+  const watches = new Set<Grpc.ServerWritableStream<unknown, unknown>>()
+  const remembering: Pick<Grpc.Server, "addService"> = {
+    addService: (definition, { watch, ...handlers }) =>
+      server.addService(definition, {
+        ...handlers,
+        watch: (call: Grpc.ServerWritableStream<unknown, unknown>) => {
+          watches.add(call)
+          call.on("cancelled", () => watches.delete(call))
+          ;(watch as Grpc.handleServerStreamingCall<unknown, unknown>)(call)
+        }
+      })
+  }
+  health.addToServer(remembering as Grpc.Server)
+  return () => watches.forEach((call) => call.end())
+}
 
 const listen = (server: Grpc.Server, { host, port }: Options) =>
   Effect.callback<number, ListenFailed>((resume) => {

@@ -1,5 +1,6 @@
 /** Every mode on a real API server: what it stores, lists, issues and signs is what the connector goes by. */
 import { assert, describe } from "@effect/vitest"
+import { ServiceAccountTokens } from "@flyte-databricks/databricks-auth"
 import { Effect } from "effect"
 import { jobsTokens, refusal } from "../support/outcomes.ts"
 import * as tasks from "../support/tasks.ts"
@@ -57,6 +58,34 @@ inCluster("a real API server", (scenario) => {
             }))
           )
           assert.strictEqual(new Set(yield* jobsTokens(cluster.workspace, "submit")).size, 2)
+        })
+      )
+    )
+
+    scenario("its namespace's ServiceAccount, for the audience that its annotation asks for", (cluster) =>
+      cluster.serving({ FLYTE_DATABRICKS_AUTH_TYPE: "oidc_federation" }, (connector) =>
+        Effect.gen(function* () {
+          const { controlPlane, workspace } = cluster
+          const namespace = yield* cluster.newNamespace()
+          const subject = subjectOf(namespace, "databricks")
+          const policy = { issuer: controlPlane.url, audiences: ["https://dbx.example.com"], subject }
+          const principal = `sp-of-${namespace}`
+          yield* workspace.addServicePrincipal({
+            applicationId: principal,
+            secrets: [],
+            federationPolicies: [policy]
+          })
+          const { audienceAnnotation, clientIdAnnotation, enabledLabel } = ServiceAccountTokens
+          yield* controlPlane.createServiceAccount(namespace, "databricks", {
+            labels: { [enabledLabel]: "true" },
+            annotations: { [clientIdAnnotation]: principal, [audienceAnnotation]: policy.audiences[0] ?? "" }
+          })
+          yield* cluster.give({ variant: "cluster-wide", modes: ["oidc-namespace"], namespaces: [namespace] })
+          yield* run(cluster, connector, { namespace, principal }, `ServiceAccount ${namespace}/databricks`)
+          assert.deepStrictEqual(
+            (yield* cluster.exchanges).map(({ claims: { aud } }) => aud),
+            [policy.audiences]
+          )
         })
       )
     )

@@ -79,17 +79,22 @@ type Prepared = Effect.Success<ReturnType<typeof prepare>>[number]
 const works = (cluster: Cluster, { env, origin, team }: Prepared) =>
   cluster.serving(env, (connector) => run(cluster, connector, team, origin(cluster, team.namespace)))
 
+/** The rule that a text says is missing, and where. */
+const ruleIn = (text: string) => {
+  const [, rule = "", namespace] = /rule (\{.*\}) in namespace ([\w-]+),/.exec(text) ?? assert.fail(text)
+  return { rule: parse(rule) as PolicyRule, namespace }
+}
+
 /** A task is refused, nobody is put in its place, and the error names a rule: this one, in this namespace. */
 const missingRule = Effect.fnUntraced(function* (cluster: Cluster, connector: Connector, namespace: string) {
   const before = (yield* cluster.workspace.runs).length
   const { code, details, line } = yield* refusal(connector, connector.flyte.createTask(tasks.createTask({ namespace })))
   assert.deepStrictEqual([code, line?.annotations["outcome"]], ["PERMISSION_DENIED", "AccessForbidden"])
   assert.strictEqual((yield* cluster.workspace.runs).length, before)
-  assert.include(details, `in namespace ${namespace}`)
   assert.include(details, "FLYTE_DATABRICKS_NAMESPACE_IDENTITY=ignore")
-  const [, rule, named] = /rule (\{.*\}) in namespace ([\w-]+),/.exec(details) ?? assert.fail(details)
+  const { namespace: named, rule } = ruleIn(details)
   assert.strictEqual(named, namespace)
-  return parse(rule ?? "") as PolicyRule
+  return rule
 })
 
 const fails = (cluster: Cluster, { env, team }: Prepared, missing: PolicyRule) =>
@@ -99,10 +104,14 @@ const fails = (cluster: Cluster, { env, team }: Prepared, missing: PolicyRule) =
     })
   )
 
+/** The rules that warnings say are missing. */
+const warnedOf = ({ log }: Connector) =>
+  log.lines().flatMap(({ level, message }) => (level === "WARN" ? [ruleIn(String(message)).rule] : []))
+
 inCluster("deploy/rbac", (scenario) => {
   for (const variant of variants) {
     describe(`with the ${variant} manifests and no other right`, () => {
-      scenario("every mode works, and one that asks for none works without any", (cluster) =>
+      scenario("every mode works", (cluster) =>
         Effect.gen(function* () {
           const all = yield* prepare(cluster)
           const namespaces = all.filter(({ needs }) => needs !== undefined).map(({ team }) => team.namespace)
@@ -153,6 +162,17 @@ inCluster("deploy/rbac", (scenario) => {
     })
   }
 
+  describe("without any right", () => {
+    scenario("what the connector brings works, and what a namespace would bring is refused", (cluster) =>
+      Effect.gen(function* () {
+        for (const use of yield* prepare(cluster)) {
+          const [first] = use.needs === undefined ? [] : rightsOf(use.needs, "cluster-wide")
+          yield* first === undefined ? works(cluster, use) : fails(cluster, use, first)
+        }
+      })
+    )
+  })
+
   describe("with the manifests of one namespace", () => {
     for (const mode of ["pat", "oauth-m2m", "oidc-namespace"] as const) {
       scenario(`${mode}: another namespace is refused by its name`, (cluster) =>
@@ -178,12 +198,19 @@ inCluster("deploy/rbac", (scenario) => {
           for (const _ of ["first", "second"]) {
             yield* run(cluster, connector, team, `Secret ${team.namespace}/databricks-token`)
           }
-          const warnings = connector.log.lines().filter(({ level }) => level === "WARN")
           const missing = ["oidc-namespace", "oauth-m2m"].map((mode) => rightsOf(mode, "cluster-wide")[0])
-          assert.deepStrictEqual(
-            warnings.map(({ message }) => parse(/rule (\{.*\}) in/.exec(String(message))?.[1] ?? "")),
-            missing
-          )
+          assert.deepStrictEqual(warnedOf(connector), missing)
+        })
+      )
+    )
+
+    scenario("goes on to the connector's ServiceAccount where it may read nothing, and warns once", (cluster) =>
+      cluster.serving(cluster.withModel1, (connector) =>
+        Effect.gen(function* () {
+          const { namespace } = yield* newTeam(cluster, "oidc-namespace")
+          const team = { namespace, principal: connectorPrincipal.id }
+          for (const _ of ["first", "second"]) yield* run(cluster, connector, team, `JWT file ${cluster.tokenFile}`)
+          assert.deepStrictEqual(warnedOf(connector), rightsOf("oidc-namespace", "cluster-wide").slice(0, 1))
         })
       )
     )

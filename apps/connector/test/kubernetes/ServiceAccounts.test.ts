@@ -1,7 +1,7 @@
 /** ServiceAccounts that change while tasks run: new tasks follow what Kubernetes says now, runs stay who they are. */
 import { assert, describe } from "@effect/vitest"
 import { ServiceAccountTokens } from "@flyte-databricks/databricks-auth"
-import { Duration, Effect, Layer } from "effect"
+import { type Duration, Effect, Layer } from "effect"
 import { phaseOf } from "../support/FlyteClient.ts"
 import { readMetadata, refusal } from "../support/outcomes.ts"
 import * as tasks from "../support/tasks.ts"

@@ -14,7 +14,7 @@ import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import { AuthError, CredentialsBroken } from "../AuthError.ts"
 import { ConnectorSecrets } from "../ConnectorSecrets.ts"
-import { ConnectorSettings } from "../ConnectorSettings.ts"
+import { ConnectorSettings, type TokenFiles } from "../ConnectorSettings.ts"
 import { applicationId } from "../internal/applicationId.ts"
 import { shown } from "../internal/settings.ts"
 import * as Jwt from "../Jwt.ts"
@@ -53,6 +53,18 @@ export class ProjectedToken extends Context.Service<
  * Names a JWT file the way errors and explanations do.
  */
 export const describeFile = ({ path, from }: TokenFile): string => `JWT file ${shown(path, 300)} (${why[from]})`
+
+/**
+ * The connector's file, where no task names one.
+ */
+export const tokenFileOf = ({ named, aws, byDefault }: TokenFiles): TokenFile =>
+  Option.getOrElse(
+    Option.orElse(
+      Option.map(named, (path): TokenFile => ({ path, from: "FLYTE_DATABRICKS_OIDC_TOKEN_FILE" })),
+      () => Option.map(aws, (path): TokenFile => ({ path, from: "AWS_WEB_IDENTITY_TOKEN_FILE" }))
+    ),
+    () => ({ path: byDefault, from: "default" })
+  )
 
 // A projected token has some 1 KB; a file of this size is something else.
 const maxBytes = 64 * 1024

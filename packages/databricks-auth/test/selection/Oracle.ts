@@ -6,7 +6,7 @@ import { type Answer, type Combination, connectorPair, connectorPat, oauthSecret
 
 type AuthType = "oidc_federation" | "oauth_m2m" | "pat"
 
-export type SecretName = "databricks-oauth" | "databricks-token"
+type SecretName = "databricks-oauth" | "databricks-token"
 
 /** One place a credential may be in, and what it answers. */
 interface Source {

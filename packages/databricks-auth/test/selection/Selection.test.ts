@@ -8,8 +8,9 @@ import {
   describeCombination,
   secretMark
 } from "./Combination.ts"
-import { headerOf, type Observation, observeConnector, type Seen } from "./observe.ts"
+import { type Observation, observeConnector, type Seen } from "./observe.ts"
 import { type Expectation, oracle, type Outcome } from "./Oracle.ts"
+import { headerOf } from "./World.ts"
 
 /** What an oracle's outcome looks like, given the namespace it is about. */
 const expected = (outcome: Outcome, namespace: string): string => {
@@ -48,6 +49,7 @@ const differences = (expectation: Expectation, observation: Observation): Readon
   if (outcome.is === "identity") {
     const owner = outcome.at === "namespace" ? namespace : connector
     same("header", headerOf(outcome.authType, owner), observation.header ?? "none")
+    same("header later", headerOf(outcome.authType, owner), observation.headerLater ?? "none")
     same("sources used", "1", String(observation.used.length))
     const own = seen.is === "identity" ? seen.source : ""
     check(

@@ -4,42 +4,15 @@
  */
 import {
   type AuthError,
-  ClientCredentialsSource,
-  ConnectorSecrets,
-  ConnectorSettings,
   DatabricksAuth,
+  type Identity,
   Kubernetes,
-  NamespaceSecrets,
-  PatSource,
-  ProjectedToken,
-  ServiceAccountTokens,
   TokenEndpoint
 } from "@flyte-databricks/databricks-auth"
-import {
-  ConfigProvider,
-  Duration,
-  Effect,
-  FileSystem,
-  Layer,
-  Logger,
-  Option,
-  Path,
-  Redacted,
-  References,
-  Result
-} from "effect"
+import { Effect, Logger, Option, Redacted, References, Result } from "effect"
 import { inspect } from "node:util"
-import {
-  clientIdOf,
-  clientSecretOf,
-  type Combination,
-  connectorPair,
-  connectorPat,
-  oauthSecret,
-  patOf,
-  tokenOf,
-  tokenSecret
-} from "./Combination.ts"
+import type { Combination } from "./Combination.ts"
+import { connectorOf, fillNamespace, type Run } from "./World.ts"
 
 /** What was seen of one combination. */
 export interface Observation {
@@ -51,6 +24,8 @@ export interface Observation {
   readonly again: Seen
   /** The header that the identity gets. */
   readonly header: string | undefined
+  /** The header that it gets once every other run has been submitted, as a poll would ask for it. */
+  readonly headerLater: string | undefined
   /** The Secrets read to resolve, and then for the header, as `namespace/name`. */
   readonly reads: ReadonlyArray<string>
   readonly readsForHeader: ReadonlyArray<string>
@@ -74,7 +49,7 @@ export type Seen =
     }
 
 /** What one connector was seen to do: for each combination, and at the token endpoint. */
-export interface ConnectorObservation {
+interface ConnectorObservation {
   readonly observations: ReadonlyArray<Observation>
   readonly tokenRequests: ReadonlyArray<string>
 }
@@ -96,7 +71,10 @@ export const observeConnector = (combinations: ReadonlyArray<Combination>): Effe
     const runs = combinations.map((combination, index) => ({ combination, namespace: `team-${index}` }))
     return Effect.gen(function* () {
       yield* Effect.forEach(runs, fillNamespace)
-      const observations = yield* Effect.forEach(runs, (run) => observe(run, logs))
+      const seen = yield* Effect.forEach(runs, (run) => observe(run, logs))
+      const observations = yield* Effect.forEach(seen, ({ identity, ...rest }) =>
+        Effect.map(headerFor(identity), (headerLater): Observation => ({ ...rest, headerLater }))
+      )
       const { requests } = yield* TokenEndpoint.TokenEndpointMemory
       return { observations, tokenRequests: (yield* requests).map(({ clientId }) => clientId) }
     }).pipe(
@@ -119,11 +97,6 @@ const withoutStacks = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A
     (limit) => Effect.sync(() => (Error.stackTraceLimit = limit))
   )
 
-interface Run {
-  readonly combination: Combination
-  readonly namespace: string
-}
-
 const observe = Effect.fnUntraced(function* (run: Run, logs: Array<Log>) {
   const { combination, namespace } = run
   const auth = yield* DatabricksAuth.DatabricksAuth
@@ -137,9 +110,8 @@ const observe = Effect.fnUntraced(function* (run: Run, logs: Array<Log>) {
   const resolvedReads = (yield* reads).slice(before)
   const resolvedLogs = logs.slice(firstLog)
 
-  const header = Result.isSuccess(resolved)
-    ? Redacted.value((yield* auth.getHeader({ identity: resolved.success.identity })).authorization)
-    : undefined
+  const identity = Result.isSuccess(resolved) ? resolved.success.identity : undefined
+  const header = yield* headerFor(identity)
   const readsForHeader = (yield* reads).slice(before + resolvedReads.length)
 
   const firstLogAgain = logs.length
@@ -154,6 +126,7 @@ const observe = Effect.fnUntraced(function* (run: Run, logs: Array<Log>) {
     findings.filter((finding) => finding.outcome === outcome).map(({ source }) => source)
   const shown = Result.isSuccess(resolved) ? [resolved.success] : [resolved.failure, resolved.failure.message]
   return {
+    identity,
     combination,
     namespace,
     outcome: seen(resolved),
@@ -169,7 +142,13 @@ const observe = Effect.fnUntraced(function* (run: Run, logs: Array<Log>) {
       ...shown.flatMap((thing) => [String(thing), JSON.stringify(thing), inspect(thing, { depth: 10 })]),
       ...logs.slice(firstLog).map(({ text }) => text)
     ].join("\n")
-  } satisfies Observation
+  }
+})
+
+const headerFor = Effect.fnUntraced(function* (identity: Identity.Identity | undefined) {
+  if (identity === undefined) return undefined
+  const auth = yield* DatabricksAuth.DatabricksAuth
+  return Redacted.value((yield* auth.getHeader({ identity })).authorization)
 })
 
 const seen = (result: Result.Result<DatabricksAuth.Resolved, AuthError.AuthError>): Seen => {
@@ -192,68 +171,3 @@ const warningsOf = (logs: ReadonlyArray<Log>): ReadonlyArray<string> =>
 const reads = Effect.serviceOption(Kubernetes.KubernetesMemory).pipe(
   Effect.flatMap((memory) => (Option.isSome(memory) ? memory.value.reads : Effect.succeed([])))
 )
-
-/** Puts a run's Secrets into its namespace. */
-const fillNamespace = Effect.fnUntraced(function* ({ combination, namespace }: Run) {
-  const memory = yield* Effect.serviceOption(Kubernetes.KubernetesMemory)
-  if (Option.isNone(memory)) return
-  const put = (
-    name: string,
-    state: (typeof tokenSecret)[keyof typeof tokenSecret] | (typeof oauthSecret)[keyof typeof oauthSecret]
-  ) => {
-    if ("data" in state) return memory.value.setSecret(namespace, name, state.data(namespace))
-    if (state.answer === "absent") return Effect.void
-    return memory.value.failSecret(namespace, name, faults[state.answer])
-  }
-  yield* put("databricks-oauth", oauthSecret[combination.oauthSecret])
-  yield* put("databricks-token", tokenSecret[combination.tokenSecret])
-})
-
-const faults = {
-  forbidden: new Kubernetes.Forbidden({ detail: "forbidden by RBAC" }),
-  unavailable: new Kubernetes.Unavailable({ detail: "etcd is electing a leader" })
-}
-
-/** A connector as the environment configures it, over a cluster and a token endpoint in memory. */
-const connectorOf = (combination: Combination) => {
-  const secrets = {
-    ...connectorPat[combination.connectorPat].variables,
-    ...connectorPair[combination.connectorPair].variables
-  }
-  const env = {
-    FLYTE_DATABRICKS_INSTANCE: "dbc-a1b2.cloud.databricks.com",
-    FLYTE_DATABRICKS_NAMESPACE_IDENTITY: combination.namespaceIdentity,
-    FLYTE_DATABRICKS_AUTH_TYPE: combination.environmentAuthType === "unset" ? "" : combination.environmentAuthType
-  }
-  return DatabricksAuth.layer.pipe(
-    Layer.provide([PatSource.layer, ClientCredentialsSource.layer, ProjectedToken.layer, ServiceAccountTokens.layer]),
-    Layer.provide([NamespaceSecrets.layer, ConnectorSecrets.layerMemory(secrets), ConnectorSettings.layerConfig]),
-    Layer.provide([FileSystem.layerNoop({}), Path.layer]),
-    Layer.provideMerge(
-      combination.kubernetes === "configured" ? Kubernetes.layerMemory(bystanders) : Kubernetes.layerNone
-    ),
-    Layer.provideMerge(TokenEndpoint.layerMemory(grant)),
-    Layer.provide(ConfigProvider.layer(ConfigProvider.fromEnv({ env })))
-  )
-}
-
-/** Whole credentials that are nobody's business here: no request names these namespaces. */
-const bystanders = Object.fromEntries(
-  ["default", "flyte", "another-team"].flatMap((namespace) => [
-    [`${namespace}/databricks-oauth`, oauthSecret.whole.data(namespace)],
-    [`${namespace}/databricks-token`, { token: patOf(namespace) }]
-  ])
-)
-
-/** A token says whose it is; a client id that comes with another one's secret gets none. */
-const grant = (request: TokenEndpoint.TokenRequest) => {
-  const { clientId } = request
-  const secret = TokenEndpoint.secretOf(request)
-  return Redacted.value(secret) === clientSecretOf(clientId)
-    ? Effect.succeed({ value: Redacted.make(tokenOf(clientId)), lifetime: Duration.hours(1), builtFrom: secret })
-    : Effect.die(`a pair joined from two sources: ${clientId} with ${Redacted.value(secret)}`)
-}
-
-/** Whose token a header carries, for a namespace or the connector. */
-export const headerOf = (authType: string, owner: string): string =>
-  `Bearer ${authType === "pat" ? patOf(owner) : tokenOf(clientIdOf(owner))}`

@@ -23,7 +23,7 @@ const requirement = (text: string): LabelSelector | undefined => {
 
   const [, key = "", operator, wanted = ""] = equality.exec(text) ?? []
   // An object without the label is selected by `!=` and by `notin`.
-  if (operator === "!=") return (labels) => !has(labels, key) || labels[key] !== wanted
+  if (operator === "!=") return (labels) => labels[key] !== wanted
   if (operator !== undefined) return (labels) => has(labels, key) && labels[key] === wanted
 
   const [, setKey = "", setOperator, list = ""] = membership.exec(text) ?? []

@@ -101,7 +101,7 @@ export class ControlPlane extends Context.Service<
 const make = Effect.fnUntraced(function* (assets: Assets) {
   const fileSystem = yield* FileSystem.FileSystem
   const path = yield* Path.Path
-  const { caPem, client, directory, token: adminToken, url } = yield* Servers.start(assets)
+  const { adminToken, caPem, client, directory, url } = yield* Servers.start(assets)
   const objects = Objects.make(client)
   const access = Access.make(client)
 

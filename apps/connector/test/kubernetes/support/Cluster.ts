@@ -168,7 +168,6 @@ const make = Effect.gen(function* () {
     newNamespace,
     apply,
     give,
-    untilHeld,
     /** Starts a connector with these variables, and stops it at the end. */
     serving: <A, E, R>(
       env: Readonly<Record<string, string>>,
@@ -220,7 +219,7 @@ const available = await Effect.runPromise(Effect.provide(isAvailable, NodeServic
  * rights, and ends by looking for secrets in what was said.
  */
 export const inCluster = (name: string, tests: (scenario: Scenario) => void) =>
-  describe.skipIf(!available)(name, () => {
+  describe.skipIf(!available)(`${name}`, () => {
     const runtime = ManagedRuntime.make(Layer.provide(layer, NodeServices.layer))
     beforeAll(() => runtime.context(), 150_000)
     afterAll(() => runtime.dispose(), 30_000)

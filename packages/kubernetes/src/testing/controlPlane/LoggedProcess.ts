@@ -29,7 +29,9 @@ export const start = Effect.fnUntraced(function* (
   flags: Readonly<Record<string, string>>
 ) {
   const args = Object.entries(flags).map(([flag, value]) => `--${flag}=${value}`)
-  const handle = yield* ChildProcess.make("/bin/sh", ["-c", untilInputCloses, name, program, ...args])
+  const handle = yield* ChildProcess.make("/bin/sh", ["-c", untilInputCloses, name, program, ...args], {
+    forceKillAfter: "3 seconds"
+  })
   const lines: Array<string> = []
   const reading = yield* handle.all.pipe(
     Stream.decodeText(),

@@ -16,14 +16,24 @@ import type { Assets } from "./Assets.ts"
 import { ControlPlaneError, StartFailed } from "./ControlPlaneError.ts"
 import * as LoggedProcess from "./LoggedProcess.ts"
 
+interface Credentials {
+  readonly serviceAccountKey: Redacted.Redacted
+  readonly adminToken: Redacted.Redacted
+}
+
 const readyWithin = "2 minutes"
 
 /** Starts both in a directory of their own; they end with the scope. */
 export const start = Effect.fnUntraced(function* (assets: Assets) {
   const outer = yield* Effect.scope
+  const { privateKey } = generateKeyPairSync("rsa", { modulusLength: 2048 })
+  const credentials: Credentials = {
+    serviceAccountKey: Redacted.make(privateKey.export({ type: "pkcs8", format: "pem" }).toString()),
+    adminToken: Redacted.make(crypto.randomUUID(), { label: "admin token" })
+  }
   const attempt = Effect.gen(function* () {
     const scope = yield* Scope.fork(outer)
-    return yield* startOnce(assets).pipe(
+    return yield* startOnce(assets, credentials).pipe(
       Effect.catchTag("PlatformError", ({ message }) =>
         Effect.fail(new ControlPlaneError({ reason: new StartFailed({ problem: message, logs: {} }) }))
       ),
@@ -38,7 +48,7 @@ export const start = Effect.fnUntraced(function* (assets: Assets) {
 const isPortTaken = ({ reason }: ControlPlaneError) =>
   reason._tag === "StartFailed" && Object.values(reason.logs).flat().join("\n").includes("address already in use")
 
-const startOnce = Effect.fnUntraced(function* (assets: Assets) {
+const startOnce = Effect.fnUntraced(function* (assets: Assets, { adminToken, serviceAccountKey }: Credentials) {
   const fileSystem = yield* FileSystem.FileSystem
   const path = yield* Path.Path
   const directory = yield* fileSystem.makeTempDirectoryScoped({ prefix: "control-plane-" })
@@ -47,14 +57,11 @@ const startOnce = Effect.fnUntraced(function* (assets: Assets) {
   const etcdUrl = `http://127.0.0.1:${etcdPort}`
   const url = `https://127.0.0.1:${apiServerPort}`
 
-  const { privateKey } = generateKeyPairSync("rsa", { modulusLength: 2048 })
-  const serviceAccountKey = file("service-account.key")
-  yield* fileSystem.writeFileString(serviceAccountKey, privateKey.export({ type: "pkcs8", format: "pem" }).toString(), {
-    mode: 0o600
-  })
-  const token = crypto.randomUUID()
-  const tokens = file("tokens.csv")
-  yield* fileSystem.writeFileString(tokens, `${token},admin,admin,"system:masters"\n`, { mode: 0o600 })
+  const writeSecret = (path: string, content: string) => fileSystem.writeFileString(path, content, { mode: 0o600 })
+  const keyFile = file("service-account.key")
+  yield* writeSecret(keyFile, Redacted.value(serviceAccountKey))
+  const tokenFile = file("tokens.csv")
+  yield* writeSecret(tokenFile, `${Redacted.value(adminToken)},admin,admin,"system:masters"\n`)
 
   const etcd = yield* LoggedProcess.start("etcd", assets.etcd, {
     "data-dir": file("etcd"),
@@ -76,10 +83,10 @@ const startOnce = Effect.fnUntraced(function* (assets: Assets) {
     // The issuer is this server, so that whoever verifies a token finds its keys by the rules of OpenID Connect.
     "service-account-issuer": url,
     "service-account-jwks-uri": `${url}/openid/v1/jwks`,
-    "service-account-key-file": serviceAccountKey,
-    "service-account-signing-key-file": serviceAccountKey,
+    "service-account-key-file": keyFile,
+    "service-account-signing-key-file": keyFile,
     "api-audiences": "https://kubernetes.default.svc",
-    "token-auth-file": tokens,
+    "token-auth-file": tokenFile,
     "authorization-mode": "RBAC",
     // It wants the default ServiceAccounts, which a controller would make.
     "disable-admission-plugins": "ServiceAccount"
@@ -90,10 +97,10 @@ const startOnce = Effect.fnUntraced(function* (assets: Assets) {
     // The key is written after the certificate.
     yield* untilTrue(fileSystem.exists(file("certificates/apiserver.key")))
     const caPem = yield* fileSystem.readFileString(file("certificates/apiserver.crt"))
-    const client = yield* ApiClient.make({ url, caPem, token: Redacted.make(token, { label: "admin token" }) })
+    const client = yield* ApiClient.make({ url, caPem, token: adminToken })
     const ready = Effect.map(client.send({ method: "GET", path: "/readyz" }), ({ status }) => status === 200)
     yield* untilTrue(Effect.orElseSucceed(ready, () => false))
-    return { url, caPem, token: Redacted.make(token, { label: "admin token" }), directory, client }
+    return { url, caPem, adminToken, directory, client }
   })
   return yield* Effect.raceAllFirst([
     connect,
