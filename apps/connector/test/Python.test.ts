@@ -53,11 +53,15 @@ describe.skipIf(Option.isNone(python))("flytekit and flyteidl, in Python,", () =
           }
         })
         yield* Effect.forkChild(goOn)
-        const { exitCode, stderr, stdout } = yield* Python.run(Option.getOrElse(python, () => ""), program, {
-          CONNECTOR: `127.0.0.1:${connector.port}`,
-          PYTHONPATH: support,
-          PYTHONDONTWRITEBYTECODE: "1"
-        })
+        const { exitCode, stderr, stdout } = yield* Python.run(
+          Option.getOrElse(python, () => ""),
+          program,
+          {
+            CONNECTOR: `127.0.0.1:${connector.port}`,
+            PYTHONPATH: support,
+            PYTHONDONTWRITEBYTECODE: "1"
+          }
+        )
         assert.strictEqual(exitCode, 0, stderr)
 
         const runs = yield* workspace.runs

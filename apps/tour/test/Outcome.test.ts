@@ -26,18 +26,21 @@ describe("the tour's verdict", () => {
     assertEquals(isExpected(scenario, asExpected(scenario)), true)
   })
 
-  it.each(running)("$namespace is not when it ran as somebody else, by another mode, from elsewhere, or failed", (scenario) => {
-    const ended = asExpected(scenario)
-    for (const other of [
-      { ...ended, principal: "somebody else" },
-      { ...ended, authType: "another" },
-      { ...ended, origin: "elsewhere" },
-      { ...ended, phase: "FAILED" },
-      { ...ended, _tag: "Running" as const }
-    ]) {
-      assertEquals(isExpected(scenario, other), false)
+  it.each(running)(
+    "$namespace is not when it ran as somebody else, by another mode, from elsewhere, or failed",
+    (scenario) => {
+      const ended = asExpected(scenario)
+      for (const other of [
+        { ...ended, principal: "somebody else" },
+        { ...ended, authType: "another" },
+        { ...ended, origin: "elsewhere" },
+        { ...ended, phase: "FAILED" },
+        { ...ended, _tag: "Running" as const }
+      ]) {
+        assertEquals(isExpected(scenario, other), false)
+      }
     }
-  })
+  )
 
   it.each(refused)("$namespace is not when it ran, or was refused for another reason", (scenario) => {
     assertEquals(isExpected(scenario, asExpected(running[0]!)), false)
@@ -49,7 +52,10 @@ describe("the tour's verdict", () => {
     assertEquals(new Set(origins.map(({ authType }) => authType)), new Set(["pat", "oauth_m2m", "oidc_federation"]))
     const federated = origins.filter(({ origin }) => origin.startsWith("ServiceAccount "))
     assertEquals(new Set(federated.map(({ principal }) => principal)).size, 2)
-    assertEquals(origins.some(({ authType, origin }) => authType === "oidc_federation" && origin === "connector"), true)
+    assertEquals(
+      origins.some(({ authType, origin }) => authType === "oidc_federation" && origin === "connector"),
+      true
+    )
   })
 })
 

@@ -4,7 +4,7 @@
  */
 import { NodeServices } from "@effect/platform-node"
 import { assert, it } from "@effect/vitest"
-import { DatabricksWorkspace, Fault, KubernetesApi } from "@flyte-databricks/emulators"
+import { DatabricksWorkspace, KubernetesApi } from "@flyte-databricks/emulators"
 import { ConfigProvider, Context, Duration, Effect, FileSystem, Layer, Logger, Redacted } from "effect"
 import * as ConnectorServer from "../../src/ConnectorServer.ts"
 import * as Server from "../../src/grpc/Server.ts"
@@ -54,11 +54,6 @@ const make = Effect.gen(function* () {
   const kubeconfig = `${directory}/kubeconfig`
   const workspace = yield* DatabricksWorkspace.make(workspaceOptions)
   const kubernetes = yield* KubernetesApi.make({ tls: true, kubeconfigFile: kubeconfig, secrets: namespaceSecrets })
-  // TEMPORARY until the stand-in serves ServiceAccounts.
-  yield* kubernetes.faults.add({
-    path: "*/serviceaccounts",
-    action: Fault.status(200, { body: { kind: "ServiceAccountList", apiVersion: "v1", metadata: {}, items: [] } })
-  })
   const said: Array<string> = []
   const logs: Array<Log.Log> = []
 

@@ -36,7 +36,7 @@ export const connectorPrincipal = { id: "sp-of-connector", secret: "secret of co
 export const connectorPat = { user: "shared@example.com", token: "pat-of-connector" }
 
 /** Which rights the connector is given. */
-export interface Rights {
+type Rights = {
   readonly variant: manifests.Variant
   readonly namespaces: ReadonlyArray<string>
   /** The modes whose manifests are applied; all of them, if it is not said. */

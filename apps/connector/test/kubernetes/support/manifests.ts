@@ -49,7 +49,7 @@ export const rbac = (mode: string, variant: Variant, namespaces: ReadonlyArray<s
   )
 
 /** Rules of one verb on one resource, by one name at the most. */
-export const single = (rules: ReadonlyArray<PolicyRule>): ReadonlyArray<PolicyRule> =>
+const single = (rules: ReadonlyArray<PolicyRule>): ReadonlyArray<PolicyRule> =>
   rules.flatMap(({ apiGroups, resourceNames = [undefined], resources, verbs }) =>
     apiGroups.flatMap((group) =>
       resources.flatMap((resource) =>
