@@ -218,6 +218,7 @@ describe("the JWT is in no error", () => {
     ["as Base64", base64(jwtText())],
     ["as Base64url", Buffer.from(jwtText()).toString("base64url")],
     ["as credentials", base64(`${clientId}:${jwtText()}`)],
+    ["as credentials in Base64url", Buffer.from(`${clientId}:${jwtText()}`).toString("base64url")],
     ["in a form", new URLSearchParams({ subject_token: jwtText() }).toString()],
     ["twice", `${jwtText()} ${jwtText()}`]
   ]
@@ -241,6 +242,7 @@ describe("the JWT is in no error", () => {
         const texts = outcomeShownAs(exit)
         assertNoSecret("the error", ...texts)
         for (const text of texts) {
+          assert.notInclude(text, echo.slice(0, 40))
           assert.notInclude(text, header)
           assert.notInclude(text, payload.slice(0, 20))
         }

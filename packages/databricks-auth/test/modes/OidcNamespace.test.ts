@@ -363,24 +363,28 @@ describe("a Kubernetes that does not answer", () => {
 
 describe("a token of Model 2", () => {
   it.effect("is exchanged for a JWT that was minted for it, and never shared between namespaces", () =>
-    inside({ serviceAccounts: { ...one, "team-c/spark": offered("app-a", "account-id") } }, ({ calls }) =>
-      Effect.gen(function* () {
-        assert.strictEqual(yield* submit(), "Bearer app-a-as-system:serviceaccount:team-a:spark-1")
-        assert.strictEqual(yield* submit(), "Bearer app-a-as-system:serviceaccount:team-a:spark-1")
-        assert.strictEqual(yield* submit({}, "team-b"), "Bearer app-b-as-system:serviceaccount:team-b:spark-2")
-        assert.strictEqual(yield* submit({}, "team-c"), "Bearer app-a-as-system:serviceaccount:team-c:spark-3")
-        yield* TestClock.adjust("1 hour")
-        assert.strictEqual(yield* submit(), "Bearer app-a-as-system:serviceaccount:team-a:spark-4")
-        assert.deepStrictEqual(
-          (yield* calls).filter((call) => call.startsWith("token")),
-          [
-            "token team-a/spark for databricks, 1h",
-            "token team-b/spark for databricks, 1h",
-            "token team-c/spark for account-id, 1h",
-            "token team-a/spark for databricks, 1h"
-          ]
-        )
-      })
+    inside(
+      { serviceAccounts: { ...one, "team-c/spark": offered("app-a"), "team-d/spark": offered("app-a", "account-id") } },
+      ({ calls }) =>
+        Effect.gen(function* () {
+          assert.strictEqual(yield* submit(), "Bearer app-a-as-system:serviceaccount:team-a:spark-1")
+          assert.strictEqual(yield* submit(), "Bearer app-a-as-system:serviceaccount:team-a:spark-1")
+          assert.strictEqual(yield* submit({}, "team-b"), "Bearer app-b-as-system:serviceaccount:team-b:spark-2")
+          assert.strictEqual(yield* submit({}, "team-c"), "Bearer app-a-as-system:serviceaccount:team-c:spark-3")
+          assert.strictEqual(yield* submit({}, "team-d"), "Bearer app-a-as-system:serviceaccount:team-d:spark-4")
+          yield* TestClock.adjust("1 hour")
+          assert.strictEqual(yield* submit(), "Bearer app-a-as-system:serviceaccount:team-a:spark-5")
+          assert.deepStrictEqual(
+            (yield* calls).filter((call) => call.startsWith("token")),
+            [
+              "token team-a/spark for databricks, 1h",
+              "token team-b/spark for databricks, 1h",
+              "token team-c/spark for databricks, 1h",
+              "token team-d/spark for account-id, 1h",
+              "token team-a/spark for databricks, 1h"
+            ]
+          )
+        })
     )
   )
 
