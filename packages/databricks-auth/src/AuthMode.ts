@@ -29,6 +29,8 @@ export interface Absent {
 export interface Found<out I> {
   readonly _tag: "Found"
   readonly identity: I
+  /** What else was seen there. */
+  readonly detail?: string
   readonly builtFrom: Option.Option<Redacted.Redacted<string>>
 }
 

@@ -75,7 +75,10 @@ const walk = Effect.fnUntraced(function* (
       case "Found":
         return {
           identity: answer.identity,
-          explanation: [...findings, { source: name, outcome: "used" }],
+          explanation: [
+            ...findings,
+            { source: name, outcome: "used", ...(answer.detail === undefined ? {} : { detail: answer.detail }) }
+          ],
           builtFrom: answer.builtFrom
         }
       case "Absent":

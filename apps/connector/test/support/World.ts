@@ -43,7 +43,7 @@ export const namespaceSecrets = [
   }
 ]
 
-export interface ServingOptions extends Partial<Server.Options> {
+interface ServingOptions extends Partial<Server.Options> {
   /** Overrides of settings that are no variables. */
   readonly references?: Layer.Layer<never>
 }

@@ -17,6 +17,8 @@ import {
   clientIdAnnotation,
   describeDiscovery,
   describeServiceAccount,
+  describeSkipped,
+  type Discovery,
   enabledLabel,
   ServiceAccountTokens
 } from "../sources/ServiceAccountTokens.ts"
@@ -42,7 +44,7 @@ export const layer: Layer.Layer<OidcNamespace, never, ServiceAccountTokens | Tok
       const discovery = yield* serviceAccounts.discover(namespace)
       const [offer, ...others] = discovery.offers
       if (offer === undefined) return { _tag: "Absent", detail: serviceAccounts.absence(discovery) }
-      if (others.length > 0) return yield* ambiguous(namespace, discovery.offers)
+      if (others.length > 0) return yield* ambiguous(namespace, discovery)
       const { serviceAccount, audience } = offer
       const clientId = yield* applicationId(
         describeServiceAccount(namespace, serviceAccount),
@@ -58,6 +60,7 @@ export const layer: Layer.Layer<OidcNamespace, never, ServiceAccountTokens | Tok
           serviceAccount,
           audience: Option.getOrElse(audience, () => request.audience)
         }),
+        ...(discovery.skipped.length === 0 ? {} : { detail: describeSkipped(discovery.skipped) }),
         builtFrom: Option.none()
       }
     })
@@ -112,11 +115,14 @@ const markers = (namespace: string): string =>
   `      labels: {${enabledLabel}: "true"}\n` +
   `      annotations: {${clientIdAnnotation}: <application id of its service principal>}`
 
-const ambiguous = (namespace: string, offers: ReadonlyArray<{ readonly serviceAccount: string }>): AuthError =>
-  new AuthError({
+const ambiguous = (namespace: string, { offers, skipped }: Discovery): AuthError => {
+  const names = offers.map(({ serviceAccount }) => serviceAccount).join(", ")
+  const aside = skipped.length === 0 ? "" : ` (and ${describeSkipped(skipped)})`
+  return new AuthError({
     reason: new CredentialsBroken({
       source: `Namespace ${namespace}`,
-      problem: `has ${offers.length} ServiceAccounts with annotation ${clientIdAnnotation}: ${offers.map(({ serviceAccount }) => serviceAccount).join(", ")}`,
+      problem: `has ${offers.length} ServiceAccounts with annotation ${clientIdAnnotation}: ${names}${aside}`,
       remedy: `Leave the label ${enabledLabel}=true on one of them.`
     })
   })
+}

@@ -83,6 +83,11 @@ export const describeServiceAccount = (namespace: string, name: string): string 
   `ServiceAccount ${name} in namespace ${namespace}`
 
 /**
+ * Names the labelled ServiceAccounts that do not count.
+ */
+export const describeSkipped = (skipped: ReadonlyArray<string>): string => `seen and skipped: ${skipped.join(", ")}`
+
+/**
  * Names the look-up the way errors and explanations do.
  */
 export const describeDiscovery = (namespace: string): string =>
@@ -131,7 +136,7 @@ export const layer: Layer.Layer<ServiceAccountTokens, never, Kubernetes> = Layer
           ? "no Kubernetes is configured"
           : skipped.length === 0
             ? "none found"
-            : `none has annotation ${clientIdAnnotation}; seen and skipped: ${skipped.join(", ")}`,
+            : `none has annotation ${clientIdAnnotation}; ${describeSkipped(skipped)}`,
       mint,
       forget: (namespace) => Cache.invalidate(cache, namespace)
     })

@@ -3,17 +3,11 @@
  * the contract (absent, whole, broken, forbidden, unavailable). A new credential source is a new row of `dimensions`,
  * and a new source in the oracle.
  */
+import { clientIdOf, clientSecretOf, connector, patOf } from "./Credentials.ts"
+import { acquisition, audience, jwtFile, serviceAccounts } from "./OidcStates.ts"
 
 /** What a credential source answers. */
 export type Answer = "absent" | "whole" | "broken" | "forbidden" | "unavailable"
-
-/** Every secret value and every token holds this text, so that a leak of any of them shows. */
-export const secretMark = "s3cr3t"
-
-export const patOf = (owner: string): string => `dapi-${secretMark}-${owner}`
-export const clientIdOf = (owner: string): string => `client-of-${owner}`
-export const clientSecretOf = (clientId: string): string => `${secretMark}-${clientId}`
-export const tokenOf = (clientId: string): string => `token-${secretMark}-${clientId}`
 
 /** One state of a Secret: its answer, its data (by the namespace it is in), and the keys that an error must name. */
 interface SecretState {
@@ -71,7 +65,6 @@ interface ConnectorState {
   readonly variables: Record<string, string>
 }
 
-export const connector = "the-connector"
 const id = { FLYTE_DATABRICKS_CLIENT_ID: clientIdOf(connector) }
 const secret = { FLYTE_DATABRICKS_CLIENT_SECRET: clientSecretOf(clientIdOf(connector)) }
 
@@ -91,7 +84,7 @@ const authType = ["unset", "pat", "oauth_m2m", "oidc_federation"] as const
 
 const keys = <T extends object>(states: T) => Object.keys(states) as ReadonlyArray<string> as ReadonlyArray<keyof T>
 
-const dimensions = {
+export const dimensions = {
   namespaceIdentity: ["allow", "require", "ignore"],
   environmentAuthType: authType,
   taskAuthType: authType,
@@ -100,10 +93,25 @@ const dimensions = {
   connectorPair: keys(connectorPair),
   connectorPat: keys(connectorPat),
   oauthSecret: keys(oauthSecret),
-  tokenSecret: keys(tokenSecret)
+  tokenSecret: keys(tokenSecret),
+  serviceAccounts: keys(serviceAccounts),
+  jwtFile: keys(jwtFile),
+  audience: keys(audience),
+  acquisition
 } as const
 
 export type Combination = { readonly [D in keyof typeof dimensions]: (typeof dimensions)[D][number] }
+
+/** Every combination of the states in a table of dimensions. */
+export const product = <T extends Readonly<Record<string, ReadonlyArray<string>>>>(
+  table: T
+): ReadonlyArray<{ readonly [D in keyof T]: T[D][number] }> =>
+  Object.entries(table)
+    .reduce<ReadonlyArray<Record<string, string>>>(
+      (partial, [name, states]) => partial.flatMap((one) => states.map((state) => ({ ...one, [name]: state }))),
+      [{}]
+    )
+    .map((one) => one as { readonly [D in keyof T]: T[D][number] })
 
 /** Without a cluster, and without a namespace to look into, there are no Secrets to tell apart. */
 const isPossible = ({ kubernetes, namespace, oauthSecret, tokenSecret }: Combination): boolean =>
@@ -118,14 +126,14 @@ const isDistinct = (one: Combination): boolean =>
   (one.environmentAuthType !== "oidc_federation" && one.taskAuthType !== "oidc_federation") ||
   [one.connectorPat, one.oauthSecret, one.tokenSecret].every((state) => state === "whole")
 
-/** Every combination. */
-export const combinations: ReadonlyArray<Combination> = Object.entries(dimensions)
-  .reduce<ReadonlyArray<Record<string, string>>>(
-    (partial, [name, states]) => partial.flatMap((one) => states.map((state) => ({ ...one, [name]: state }))),
-    [{}]
-  )
-  .map((one) => one as unknown as Combination)
-  .filter((one) => isPossible(one) && isDistinct(one))
+/** Every combination of what PAT and M2M know, where nothing of OIDC exists. */
+export const combinations: ReadonlyArray<Combination> = product({
+  ...dimensions,
+  serviceAccounts: ["none"],
+  jwtFile: ["absent"],
+  audience: ["default"],
+  acquisition: ["granted"]
+} as const).filter((one) => isPossible(one) && isDistinct(one))
 
 /** Names a combination in a message. */
 export const describeCombination = (combination: Combination): string =>

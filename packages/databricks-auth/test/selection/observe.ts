@@ -2,17 +2,11 @@
  * Asks the code. Combinations that share a connector are asked of one connector, as in life, each in a namespace of its
  * own: whatever one of them leaves behind (a token, a cached Secret, a warning given) must not change another.
  */
-import {
-  type AuthError,
-  DatabricksAuth,
-  type Identity,
-  Kubernetes,
-  TokenEndpoint
-} from "@flyte-databricks/databricks-auth"
+import { AuthError, DatabricksAuth, type Identity, Kubernetes, TokenEndpoint } from "@flyte-databricks/databricks-auth"
 import { Effect, Logger, Option, Redacted, References, Result } from "effect"
 import { inspect } from "node:util"
 import type { Combination } from "./Combination.ts"
-import { connectorOf, fillNamespace, type Run } from "./World.ts"
+import { answerTokenRequests, connectorOf, describeRequests, fillNamespace, type Run } from "./World.ts"
 
 /** What was seen of one combination. */
 export interface Observation {
@@ -23,12 +17,14 @@ export interface Observation {
   /** The same request once more. */
   readonly again: Seen
   /** The header that the identity gets. */
-  readonly header: string | undefined
+  readonly header: Header
   /** The header that it gets once every other run has been submitted, as a poll would ask for it. */
-  readonly headerLater: string | undefined
+  readonly headerLater: Header
   /** The Secrets read to resolve, and then for the header, as `namespace/name`. */
   readonly reads: ReadonlyArray<string>
   readonly readsForHeader: ReadonlyArray<string>
+  /** What the explanation, or the error in its place, says. */
+  readonly told: string
   /** The sources that the explanation, or the error in its place, lists as forbidden. */
   readonly forbidden: ReadonlyArray<string>
   readonly used: ReadonlyArray<string>
@@ -39,7 +35,13 @@ export interface Observation {
 }
 
 export type Seen =
-  | { readonly is: "identity"; readonly authType: string; readonly principal: string; readonly source: string }
+  | {
+      readonly is: "identity"
+      readonly authType: string
+      readonly principal: string
+      readonly source: string
+      readonly pinned: Readonly<Record<string, string>>
+    }
   | {
       readonly is: "error"
       readonly reason: string
@@ -47,6 +49,9 @@ export type Seen =
       readonly message: string
       readonly remedy: string
     }
+
+/** What an identity gets, where there is one: the header's text, or the error. */
+export type Header = { readonly bearer: string } | Extract<Seen, { readonly is: "error" }> | undefined
 
 /** What one connector was seen to do: for each combination, and at the token endpoint. */
 interface ConnectorObservation {
@@ -71,12 +76,13 @@ export const observeConnector = (combinations: ReadonlyArray<Combination>): Effe
     const runs = combinations.map((combination, index) => ({ combination, namespace: `team-${index}` }))
     return Effect.gen(function* () {
       yield* Effect.forEach(runs, fillNamespace)
+      yield* answerTokenRequests(runs)
       const seen = yield* Effect.forEach(runs, (run) => observe(run, logs))
       const observations = yield* Effect.forEach(seen, ({ identity, ...rest }) =>
         Effect.map(headerFor(identity), (headerLater): Observation => ({ ...rest, headerLater }))
       )
       const { requests } = yield* TokenEndpoint.TokenEndpointMemory
-      return { observations, tokenRequests: (yield* requests).map(({ clientId }) => clientId) }
+      return { observations, tokenRequests: (yield* requests).flatMap(describeRequests) }
     }).pipe(
       Effect.provide(connectorOf(first)),
       Effect.provide(Logger.layer([capture])),
@@ -132,6 +138,7 @@ const observe = Effect.fnUntraced(function* (run: Run, logs: Array<Log>) {
     outcome: seen(resolved),
     again: seen(again),
     header,
+    told: Result.isSuccess(resolved) ? AuthError.describeFindings(findings) : resolved.failure.message,
     reads: resolvedReads,
     readsForHeader,
     forbidden: listed("forbidden"),
@@ -140,6 +147,7 @@ const observe = Effect.fnUntraced(function* (run: Run, logs: Array<Log>) {
     warningsAgain: warningsOf(logs.slice(firstLogAgain)),
     shown: [
       ...shown.flatMap((thing) => [String(thing), JSON.stringify(thing), inspect(thing, { depth: 10 })]),
+      ...(header !== undefined && "message" in header ? [header.message] : []),
       ...logs.slice(firstLog).map(({ text }) => text)
     ].join("\n")
   }
@@ -148,20 +156,34 @@ const observe = Effect.fnUntraced(function* (run: Run, logs: Array<Log>) {
 const headerFor = Effect.fnUntraced(function* (identity: Identity.Identity | undefined) {
   if (identity === undefined) return undefined
   const auth = yield* DatabricksAuth.DatabricksAuth
-  return Redacted.value((yield* auth.getHeader({ identity })).authorization)
+  const got = yield* Effect.result(auth.getHeader({ identity }))
+  return Result.isSuccess(got) ? { bearer: Redacted.value(got.success.authorization) } : seenError(got.failure)
 })
 
+const seenError = ({ reason, retryable, message }: AuthError.AuthError) =>
+  ({ is: "error", reason: reason._tag, retryable, message, remedy: "remedy" in reason ? reason.remedy : "" }) as const
+
 const seen = (result: Result.Result<DatabricksAuth.Resolved, AuthError.AuthError>): Seen => {
-  if (Result.isFailure(result)) {
-    const { reason, retryable, message } = result.failure
-    return { is: "error", reason: reason._tag, retryable, message, remedy: "remedy" in reason ? reason.remedy : "" }
-  }
+  if (Result.isFailure(result)) return seenError(result.failure)
   const { identity } = result.success
   return {
     is: "identity",
     authType: identity.authType,
     principal: identity.principal,
-    source: identity.source
+    source: identity.source,
+    pinned: pinnedBy(identity)
+  }
+}
+
+/** What an identity of OIDC holds beside its client id, which is its principal. */
+const pinnedBy = (identity: Identity.Identity): Readonly<Record<string, string>> => {
+  switch (identity._tag) {
+    case "oidc_connector":
+      return { tokenFile: identity.tokenFile, audience: identity.audience }
+    case "oidc_namespace":
+      return { namespace: identity.namespace, serviceAccount: identity.serviceAccount, audience: identity.audience }
+    default:
+      return {}
   }
 }
 

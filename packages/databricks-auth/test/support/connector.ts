@@ -16,7 +16,7 @@ import { Base64Url } from "effect/encoding"
 import { environment, instance } from "./environment.ts"
 
 /** A JWT as Kubernetes projects it into the connector's pod. */
-export const projectedJwt: Jwt.Jwt = Option.getOrThrow(
+const projectedJwt: Jwt.Jwt = Option.getOrThrow(
   Jwt.parse(
     [{ alg: "RS256" }, { iss: "https://issuer", sub: "system:serviceaccount:flyte:connector", aud: ["databricks"] }]
       .map((part) => Base64Url.encode(JSON.stringify(part)))

@@ -75,8 +75,6 @@ export const makeTokenFiles = (initial: Record<string, Entry> = {}) =>
     }
   })
 
-export type TokenFiles = Effect.Success<ReturnType<typeof makeTokenFiles>>
-
 /** What was asked of Kubernetes, one line a call. */
 export const makeCluster = (
   serviceAccounts: Readonly<Record<string, Kubernetes.MemoryServiceAccount>> = {},

@@ -5,7 +5,7 @@ import { instance } from "./environment.ts"
 export const host = WorkspaceHost.WorkspaceHost.make(instance)
 
 /** The PAT of a namespace. */
-export const patOf = (namespace: string): Identity.PatIdentity =>
+const patOf = (namespace: string): Identity.PatIdentity =>
   new Identity.PatIdentity({
     instance: host,
     origin: Identity.NamespaceSecret.make({ namespace, name: "databricks-token" })
