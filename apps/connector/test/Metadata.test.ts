@@ -1,6 +1,7 @@
 /** Job metadata: what the connector keeps of a run, what it takes from others, and which secret may be in it. */
+import { NodeServices } from "@effect/platform-node"
 import { assert, describe } from "@effect/vitest"
-import { Effect } from "effect"
+import { Effect, FileSystem } from "effect"
 import pythonMetadata from "../../../packages/databricks-jobs/test/fixtures/python-job-metadata.json" with { type: "json" }
 import { phaseOf } from "./support/FlyteClient.ts"
 import { jobsTokens, readMetadata, refusal, tampered } from "./support/outcomes.ts"
@@ -123,6 +124,27 @@ describe("a credential that was rotated while the run goes on", () => {
           assert.deepStrictEqual(yield* jobsTokens(workspace), [teamPat.token, "pat-rotated", "pat-rotated"])
         })
       )
+  )
+
+  scenario("a PAT in the connector's mounted Secret", ({ workspace, directory, serving }) =>
+    Effect.gen(function* () {
+      const files = yield* FileSystem.FileSystem
+      const mounted = `${directory}/mounted`
+      const mount = (token: string) => files.writeFileString(`${mounted}/flyte_databricks_access_token`, `${token}\n`)
+      yield* files.makeDirectory(mounted)
+      yield* mount(connectorPat.token)
+      yield* serving({}, ({ flyte }) =>
+        Effect.gen(function* () {
+          const resourceMeta = yield* flyte.createTask(tasks.createTask({ namespace: "team-without" }))
+          yield* workspace.addPat(connectorPat.user, "pat-rotated")
+          yield* workspace.revokePat(connectorPat.token)
+          yield* mount("pat-rotated")
+          yield* workspace.requests.clear
+          yield* flyte.deleteTask(resourceMeta)
+          assert.deepStrictEqual(yield* jobsTokens(workspace), [connectorPat.token, "pat-rotated"])
+        })
+      )
+    }).pipe(Effect.provide(NodeServices.layer))
   )
 
   scenario("a client secret in the namespace's Secret, with its tokens revoked", ({ workspace, kubernetes, serving }) =>

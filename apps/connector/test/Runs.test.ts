@@ -102,6 +102,18 @@ describe("an attempt", () => {
     )
   )
 
+  scenario("is told from others by Flyte's execution, not by what its author writes", ({ workspace, serving }) =>
+    serving({}, ({ flyte }) =>
+      Effect.gen(function* () {
+        yield* flyte.createTask(tasks.createTask())
+        const [first] = yield* workspace.runs
+        const databricksConf = { existing_cluster_id: "c", idempotency_token: first?.idempotencyToken ?? "" }
+        yield* flyte.createTask(tasks.createTask({ execution: "of-another-author", databricksConf }))
+        assert.strictEqual((yield* workspace.runs).length, 2)
+      })
+    )
+  )
+
   scenario("without an execution id is refused: it would share a run with every other such task", (world) =>
     world.serving({}, (connector) =>
       Effect.gen(function* () {

@@ -4,6 +4,7 @@ import { assert, describe } from "@effect/vitest"
 import { Flyte1 } from "@flyte-databricks/flyte-protocol"
 import { Deferred, Effect, Fiber } from "effect"
 import { connect } from "node:net"
+import { gzipSync } from "node:zlib"
 import * as Http2 from "./support/Http2.ts"
 import * as tasks from "./support/tasks.ts"
 import { type Connector, scenario } from "./support/World.ts"
@@ -88,6 +89,28 @@ describe("a message", () => {
       { maxMessageBytes: 64 * 1024 }
     )
   )
+
+  const zeros = Buffer.alloc(50 * 1024 * 1024)
+  const headers: ReadonlyArray<
+    readonly [what: string, bytes: Uint8Array, headers: Record<string, string>, status: string]
+  > = [
+    ["of 50 KB that unpacks to 50 MB", gzipSync(zeros), { "grpc-encoding": "gzip" }, "RESOURCE_EXHAUSTED"],
+    ["that says it is packed and is not", createBytes, { "grpc-encoding": "gzip" }, "INTERNAL"],
+    ["packed in a way of its own", createBytes, { "grpc-encoding": "zip" }, "UNIMPLEMENTED"],
+    ["with a deadline that is no time", createBytes, { "grpc-timeout": "soon" }, "INTERNAL"],
+    ["with a deadline of now", createBytes, { "grpc-timeout": "0m" }, "DEADLINE_EXCEEDED"]
+  ]
+  for (const [what, bytes, more, status] of headers) {
+    scenario(`${what} is ${status}, and the next is served`, ({ serving }) =>
+      serving({}, (connector) =>
+        Effect.gen(function* () {
+          const open = yield* Http2.session(connector.port)
+          assert.strictEqual(yield* Http2.statusOf(Http2.send(open, createPath, bytes, more)), status)
+          yield* serves(connector)
+        }).pipe(Effect.scoped)
+      )
+    )
+  }
 
   scenario("of 3.9 MB in a name is refused in few words, in the answer and in the log", ({ serving }) =>
     serving({}, (connector) =>
