@@ -91,7 +91,7 @@ const submitted = (serving: Parameters<Parameters<typeof scenario>[1]>[0]["servi
     ? Effect.succeed(new Uint8Array())
     : serving({}, ({ flyte }) => flyte.createTask(tasks.createTask({ namespace })))
 
-describe("a caller with one second hears within it that it waited for", () => {
+describe("a caller with two seconds hears within it that it waited for", () => {
   for (const { what, at, path, namespace, call, waitingFor } of hangs) {
     scenario(what, (world) =>
       Effect.gen(function* () {
@@ -99,12 +99,12 @@ describe("a caller with one second hears within it that it waited for", () => {
         const gate = yield* world[at].faults.hold({ path })
         yield* world.serving({}, (connector) =>
           Effect.gen(function* () {
-            const answer = yield* refusal(connector, call(connector.flyte, resourceMeta, { timeout: 1000 }))
+            const answer = yield* refusal(connector, call(connector.flyte, resourceMeta, { timeout: 2000 }))
             assert.strictEqual(answer.code, "DEADLINE_EXCEEDED")
             // The words are the connector's; a client that gives up by itself has others.
             assert.match(
               answer.details,
-              /^\w+Task was given up after 0\.\d s, the caller's deadline, while waiting for /
+              /^\w+Task was given up after 1\.\d s, the caller's deadline, while waiting for /
             )
             assert.include(answer.details, waitingFor(world.workspace.url))
             assert.strictEqual(answer.line?.annotations["outcome"], "DeadlinePassed")

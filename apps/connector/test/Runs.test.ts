@@ -92,7 +92,7 @@ describe("an attempt", () => {
           path: "/api/2.1/jobs/runs/submit",
           action: Fault.slowBody("1 hour")
         })
-        const lost = yield* refusal(connector, connector.flyte.createTask(tasks.createTask(), { timeout: 1000 }))
+        const lost = yield* refusal(connector, connector.flyte.createTask(tasks.createTask(), { timeout: 2000 }))
         assert.strictEqual(lost.code, "DEADLINE_EXCEEDED")
         yield* workspace.faults.remove(slow)
         const [run, ...more] = yield* workspace.runs
