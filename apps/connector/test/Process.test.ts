@@ -193,9 +193,11 @@ describe("--help", () => {
     () =>
       Effect.gen(function* () {
         const { stdout } = yield* ConnectorProcess.finished(["serve", "--help"])
-        for (const flag of ["HOST", "PORT", "MAX_MESSAGE_BYTES", "MAX_CONCURRENT_STREAMS", "DRAIN_TIMEOUT"]) {
-          assert.include(stdout, `--${flag.toLowerCase().replaceAll("_", "-")}`)
-          assert.include(stdout, `FLYTE_DATABRICKS_${flag}`)
+        const settings = ["LISTEN_HOST", "LISTEN_PORT", "MAX_MESSAGE_BYTES", "MAX_CONCURRENT_STREAMS", "DRAIN_TIMEOUT"]
+        for (const setting of settings) {
+          const flag = setting.replace("LISTEN_", "").toLowerCase().replaceAll("_", "-")
+          assert.include(stdout, `--${flag}`)
+          assert.include(stdout, `FLYTE_DATABRICKS_${setting}`)
         }
       }).pipe(Effect.provide(NodeServices.layer)),
     slow

@@ -19,15 +19,17 @@ import * as Logging from "../Logging.ts"
 // gRPC takes a negative limit for none.
 const positive = Schema.Int.check(Schema.isGreaterThan(0))
 
+// LISTEN is in the names because Kubernetes sets a variable for the port of every Service in the namespace, and one may
+// well be named flyte-databricks.
 const flags = {
   host: Flag.String("host").pipe(
-    Flag.withDescription("Address to listen on; FLYTE_DATABRICKS_HOST, else 0.0.0.0"),
-    Flag.withFallbackConfig(Config.String("FLYTE_DATABRICKS_HOST")),
+    Flag.withDescription("Address to listen on; FLYTE_DATABRICKS_LISTEN_HOST, else 0.0.0.0"),
+    Flag.withFallbackConfig(Config.String("FLYTE_DATABRICKS_LISTEN_HOST")),
     Flag.withDefault("0.0.0.0")
   ),
   port: Flag.Int("port").pipe(
-    Flag.withDescription("Port to listen on, 0 for any; FLYTE_DATABRICKS_PORT, else 8000"),
-    Flag.withFallbackConfig(Config.Int("FLYTE_DATABRICKS_PORT")),
+    Flag.withDescription("Port to listen on, 0 for any; FLYTE_DATABRICKS_LISTEN_PORT, else 8000"),
+    Flag.withFallbackConfig(Config.Int("FLYTE_DATABRICKS_LISTEN_PORT")),
     Flag.withSchema(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 65535 }))),
     Flag.withDefault(8000)
   ),
