@@ -74,6 +74,19 @@ export const ofNamespace = <A, E>(
 }
 
 /**
+ * Reads the credential of a pinned origin: from there alone, and only where nothing was recorded from the one place and
+ * then the other.
+ */
+export const readPinned = <A, E>(
+  origin: Origin,
+  namespaceSecret: (namespace: string, name: string) => Effect.Effect<Option.Option<A>, E>,
+  connector: Effect.Effect<Option.Option<A>, E>
+): Effect.Effect<Option.Option<A>, E> =>
+  Effect.flatMap(ofNamespace(origin, namespaceSecret), (own) =>
+    Option.isSome(own) || origin._tag === "NamespaceSecret" ? Effect.succeed(own) : connector
+  )
+
+/**
  * The error of a pinned identity whose credential is no longer where it was.
  */
 export const missingNow = (what: string, origin: Origin, connectorSource: string): AuthError => {

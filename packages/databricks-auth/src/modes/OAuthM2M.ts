@@ -16,6 +16,7 @@ import {
   missingNow,
   namespaceSecret,
   ofNamespace,
+  readPinned,
   recordOrigin,
   sourceOf
 } from "../internal/origins.ts"
@@ -38,19 +39,6 @@ export const layer: Layer.Layer<OAuthM2M, never, ClientCredentialsSource | Token
   Effect.gen(function* () {
     const credentials = yield* ClientCredentialsSource
     const tokenEndpoint = yield* TokenEndpoint
-
-    const read = Effect.fnUntraced(function* (origin: Origin) {
-      switch (origin._tag) {
-        case "NamespaceSecret":
-          return yield* credentials.namespaceSecret(origin.namespace, origin.name)
-        case "ConnectorLevel":
-          return yield* credentials.connector(Option.none())
-        case "Unrecorded": {
-          const own = yield* ofNamespace(origin, credentials.namespaceSecret)
-          return Option.isSome(own) ? own : yield* credentials.connector(Option.none())
-        }
-      }
-    })
 
     // Flyte's connector records its own client id also where a namespace's Secret overrode it. So that id says nothing
     // about who the run is, unless this connector wrote it, which for its own pair names no Secret.
@@ -81,7 +69,11 @@ export const layer: Layer.Layer<OAuthM2M, never, ClientCredentialsSource | Token
         connectorLevel({ name: source, read: (request) => credentials.connector(request.clientId), found })
       ],
       acquire: Effect.fnUntraced(function* (identity) {
-        const pair = yield* read(identity.origin)
+        const pair = yield* readPinned(
+          identity.origin,
+          credentials.namespaceSecret,
+          credentials.connector(Option.none())
+        )
         if (Option.isNone(pair)) return yield* missingNow("client credentials", identity.origin, source)
         yield* demand(identity.clientId, pair.value, identity.origin)
         return yield* tokenEndpoint.clientCredentials({

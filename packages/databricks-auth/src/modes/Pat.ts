@@ -11,7 +11,14 @@ import type { AuthMode, Token } from "../AuthMode.ts"
 import type { AuthRequest } from "../AuthRequest.ts"
 import { ConnectorSettings } from "../ConnectorSettings.ts"
 import { ConnectorLevel, NamespaceSecret, type Origin, PatIdentity, Unrecorded } from "../Identity.ts"
-import { connectorLevel, missingNow, namespaceSecret, ofNamespace, recordOrigin } from "../internal/origins.ts"
+import {
+  connectorLevel,
+  missingNow,
+  namespaceSecret,
+  ofNamespace,
+  readPinned,
+  recordOrigin
+} from "../internal/origins.ts"
 import type { Recorded } from "../Recorded.ts"
 import { PatSource } from "../sources/PatSource.ts"
 
@@ -36,19 +43,6 @@ export const layer: Layer.Layer<Pat, never, PatSource | ConnectorSettings> = Lay
     const pats = yield* PatSource
     const settings = yield* ConnectorSettings
     const lifetime = Duration.fromInputUnsafe(yield* PatLifetime)
-
-    const read = Effect.fnUntraced(function* (origin: Origin) {
-      switch (origin._tag) {
-        case "NamespaceSecret":
-          return yield* pats.namespaceSecret(origin.namespace, origin.name)
-        case "ConnectorLevel":
-          return yield* pats.connector
-        case "Unrecorded": {
-          const own = yield* ofNamespace(origin, pats.namespaceSecret)
-          return Option.isSome(own) ? own : yield* pats.connector
-        }
-      }
-    })
 
     // Flyte's connector records the name of the OAuth Secret with every PAT, where it means nothing; this one uses the
     // field for the PAT's own Secret, and leaves it out for the connector's PAT. The stored token tells them apart.
@@ -89,7 +83,7 @@ export const layer: Layer.Layer<Pat, never, PatSource | ConnectorSettings> = Lay
         })
       ],
       acquire: Effect.fnUntraced(function* (identity) {
-        const token = yield* read(identity.origin)
+        const token = yield* readPinned(identity.origin, pats.namespaceSecret, pats.connector)
         return Option.isSome(token) ? tokenOf(token.value, lifetime) : yield* missingNow("PAT", identity.origin, source)
       }),
       forget: ({ origin }) =>
