@@ -18,6 +18,7 @@ import type * as HttpClientError from "effect/http/HttpClientError"
 import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import type * as HttpClientResponse from "effect/http/HttpClientResponse"
 import { AuthError, TokenEndpointUnavailable } from "./AuthError.ts"
+import { Attempts } from "./Attempts.ts"
 import type { Token } from "./AuthMode.ts"
 import * as BoundedBody from "./BoundedBody.ts"
 import { basicCredentials } from "./internal/basicCredentials.ts"
@@ -117,6 +118,7 @@ export const layer: Layer.Layer<TokenEndpoint, never, HttpClient.HttpClient> = L
       const answer = yield* Ref.updateAndGet(attempts, (n) => n + 1).pipe(
         Effect.flatMap((attempt) => send(HttpClientRequest.acceptJson(request), asked, attempt)),
         Effect.tapError((error) => Ref.set(lastFailure, Option.some(error))),
+        Effect.tapError(report),
         Effect.retry({ schedule: retryPolicy, while: (error) => error.retryable }),
         Effect.timeoutOrElse({
           duration: totalTimeout,
@@ -156,6 +158,12 @@ export const layer: Layer.Layer<TokenEndpoint, never, HttpClient.HttpClient> = L
     })
   })
 )
+
+// To whoever waits for the token.
+const report = ({ reason }: AuthError): Effect.Effect<void> =>
+  reason._tag === "TokenEndpointUnavailable"
+    ? Effect.map(Attempts, (tell) => tell({ attempts: reason.attempts, lastAnswer: reason.detail }))
+    : Effect.void
 
 const endpointOf = (instance: WorkspaceHost): string => `${baseUrl(instance)}/oidc/v1/token`
 

@@ -1,4 +1,5 @@
 export * as Acquisition from "./Acquisition.ts"
+export * as Attempts from "./Attempts.ts"
 export * as AuthError from "./AuthError.ts"
 export * as AuthMode from "./AuthMode.ts"
 export * as AuthRequest from "./AuthRequest.ts"
