@@ -3,17 +3,17 @@
  */
 import { JobMetadata, type JobsError } from "@flyte-databricks/databricks-jobs"
 import { Flyte1 } from "@flyte-databricks/flyte-protocol"
-import type { DatabricksWorkspace } from "@flyte-databricks/emulators"
+import { type DatabricksWorkspace, RunPlan, Showcase } from "@flyte-databricks/emulators"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Option from "effect/Option"
+import * as Path from "effect/Path"
 import * as Schema from "effect/Schema"
 import * as ConnectorProcess from "./ConnectorProcess.ts"
 import * as FlyteClient from "./FlyteClient.ts"
 import * as Outcome from "./Outcome.ts"
-import { connectorPrincipal, type Scenario, scenarios } from "./Scenario.ts"
-import * as StandIns from "./StandIns.ts"
+import { type Scenario, scenarios } from "./Scenario.ts"
 import * as Table from "./Table.ts"
 
 type Workspace = DatabricksWorkspace.DatabricksWorkspace["Service"]
@@ -31,23 +31,20 @@ class TourFailed extends Schema.TaggedError<TourFailed>()("TourFailed", {
 /** Runs the tour; afterwards everything goes on until it is interrupted, unless it is to be run once. */
 export const run = Effect.fnUntraced(function* (options: { readonly once: boolean; readonly port: number }) {
   const fileSystem = yield* FileSystem.FileSystem
-  const files = yield* StandIns.makeFiles
-  const { kubernetes, workspace } = yield* StandIns.start(files)
+  const path = yield* Path.Path
+  const { kubernetes, workspace, environment, caFile, directory } = yield* Showcase.make({
+    tls: true,
+    runPlan: RunPlan.plan("succeeds", { queued: "300 millis", pending: "700 millis", running: "2 seconds" })
+  })
+  const log = path.join(directory, "connector.log")
   yield* Console.log(`Databricks workspace  ${workspace.url}  (stand-in)`)
   yield* Console.log(`Kubernetes API        ${kubernetes.url}  (stand-in)`)
   const port = yield* ConnectorProcess.start({
     port: options.port,
-    log: files.log,
-    env: {
-      FLYTE_DATABRICKS_INSTANCE: new URL(workspace.url).host,
-      FLYTE_DATABRICKS_CLIENT_ID: connectorPrincipal.name,
-      FLYTE_DATABRICKS_CLIENT_SECRET: connectorPrincipal.secret,
-      FLYTE_DATABRICKS_OIDC_TOKEN_FILE: files.token,
-      KUBECONFIG: files.kubeconfig,
-      NODE_EXTRA_CA_CERTS: files.ca
-    }
+    log,
+    env: { ...environment, NODE_EXTRA_CA_CERTS: caFile }
   })
-  yield* Console.log(`Connector             127.0.0.1:${port}  (gRPC), log in ${files.log}\n`)
+  yield* Console.log(`Connector             127.0.0.1:${port}  (gRPC), log in ${log}\n`)
   yield* Console.log("Submitting one task per namespace, as flytekit serialised it:\n")
 
   const flyte = yield* FlyteClient.make(`127.0.0.1:${port}`)
@@ -62,11 +59,11 @@ export const run = Effect.fnUntraced(function* (options: { readonly once: boolea
   if (unexpected.length > 0) {
     return yield* new TourFailed({
       namespaces: unexpected.map(({ scenario }) => scenario.namespace),
-      log: yield* fileSystem.readFileString(files.log)
+      log: yield* fileSystem.readFileString(log)
     })
   }
   if (options.once) return
-  yield* Console.log(whatNext(port, workspace.url, kubernetes.url, files))
+  yield* Console.log(whatNext({ port, log, caFile, workspace: workspace.url, kubernetes: kubernetes.url }))
   return yield* Effect.never
 })
 
@@ -120,16 +117,22 @@ const originOf = ({ namespace, oauthSecretName, oidcServiceAccount }: JobMetadat
   return Option.isSome(oauthSecretName) ? `Secret ${inNamespace(oauthSecretName.value)}` : "connector"
 }
 
-const whatNext = (port: number, workspace: string, kubernetes: string, files: StandIns.Files): string => `\
+const whatNext = (running: {
+  readonly port: number
+  readonly log: string
+  readonly caFile: string
+  readonly workspace: string
+  readonly kubernetes: string
+}): string => `\
 Each ended as it should. Everything goes on until Ctrl-C. Things to try, in another terminal:
 
-  tail -f ${files.log}
+  tail -f ${running.log}
       the connector's log, a line per call
-  curl --cacert ${files.ca} ${workspace}/_emulator
+  curl --cacert ${running.caFile} ${running.workspace}/_emulator
       what the workspace stand-in can be told: rotate a secret, revoke tokens, break an endpoint, show its requests
-  curl --insecure ${kubernetes}/_emulator
+  curl --insecure ${running.kubernetes}/_emulator
       the same for the Kubernetes stand-in: set a Secret, forbid a namespace
-  127.0.0.1:${port}
+  127.0.0.1:${running.port}
       speaks Flyte 1's flyteidl.service.AsyncAgentService to any gRPC client
 
 Against a real workspace: README.md, "Run it against a real workspace".`
