@@ -38,8 +38,8 @@ export interface Found<out I> {
  * One place a credential may be in.
  */
 export interface CredentialSource<out I> {
-  /** Whose credential it is: that of the workflow's namespace, or the connector's, shared by all. */
-  readonly tenancy: "namespace" | "connector"
+  /** Whose credential it is: the request's own, that of the workflow's namespace, or the connector's, shared by all. */
+  readonly tenancy: "request" | "namespace" | "connector"
   readonly describe: (request: AuthRequest) => string
   /** What to do so that this source holds a credential. */
   readonly remedy: (request: AuthRequest) => string

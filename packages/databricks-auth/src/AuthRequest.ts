@@ -4,7 +4,9 @@
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
+import * as Redacted from "effect/Redacted"
 import { AuthError, InstanceMissing, NamespaceInvalid, TaskOverrideRefused } from "./AuthError.ts"
+import type { Connection } from "./Connection.ts"
 import type { ConnectorSettings, NamespaceIdentity } from "./ConnectorSettings.ts"
 import { AuthType } from "./Identity.ts"
 import { isNamespace, isSecretName } from "./internal/kubernetesNames.ts"
@@ -20,6 +22,8 @@ export interface TaskContext {
   readonly domain?: string
   readonly org?: string
   readonly custom?: unknown
+  /** What a request of Flyte 2 carries beside the task; Flyte 1 has nothing of the kind. */
+  readonly connection?: Connection
 }
 
 /**
@@ -34,6 +38,8 @@ export interface AuthRequest {
   /** The task's client id, in place of the connector's. A namespace's own identity is not asked for it. */
   readonly clientId: Option.Option<string>
   readonly tokenSecretName: string
+  /** The connection of a Flyte 2 request, and the secret of Flyte that the task names for its PAT. */
+  readonly connection?: { readonly value: Connection; readonly secretName: Option.Option<string> }
   readonly oauthSecretName: string
   /** The JWT file that the task names. */
   readonly tokenFile: Option.Option<string>
@@ -59,7 +65,11 @@ export const make = Effect.fnUntraced(function* (
   context: TaskContext
 ): Effect.fn.Return<AuthRequest, AuthError> {
   const task = taskSettings(context.custom)
-  if (!settings.allowTaskAuthOverride) yield* refuseOverrides(task)
+  const connection = context.connection && {
+    value: context.connection,
+    secretName: connectionSecretName(context.custom)
+  }
+  if (!settings.allowTaskAuthOverride) yield* refuseOverrides(task, connection)
 
   const instance = Option.orElse(yield* task("databricksInstance"), () => settings.instance)
   if (Option.isNone(instance)) return yield* new AuthError({ reason: new InstanceMissing() })
@@ -75,6 +85,7 @@ export const make = Effect.fnUntraced(function* (
         })
       : Option.map(settings.authType, (value) => ({ value, from: "FLYTE_DATABRICKS_AUTH_TYPE" })),
     clientId: yield* task("databricksClientId"),
+    ...(connection === undefined ? {} : { connection }),
     tokenSecretName: yield* secretName(task, "databricksTokenSecret", settings.tokenSecretName),
     oauthSecretName: yield* secretName(task, "databricksOauthSecret", settings.oauthSecretName),
     tokenFile: yield* task("databricksOidcTokenFile"),
@@ -88,7 +99,7 @@ type TaskSettings = (key: string) => Effect.Effect<Option.Option<string>, AuthEr
 const taskSettings =
   (custom: unknown): TaskSettings =>
   (key) => {
-    const value = Predicate.isObject(custom) && Object.hasOwn(custom, key) ? Reflect.get(custom, key) : undefined
+    const value = propertyOf(custom, key)
     if (value === undefined || value === null) return Effect.succeedNone
     if (!Predicate.isString(value)) return Effect.fail(invalid(`${key} of the task`, typeof value, "text"))
     // No setting of a task is a secret, and all of them are shown: in errors, explanations and metadata.
@@ -97,10 +108,30 @@ const taskSettings =
       : Effect.succeed(nonBlank(value))
   }
 
-const refuseOverrides = Effect.fnUntraced(function* (task: TaskSettings): Effect.fn.Return<void, AuthError> {
-  const given = yield* Effect.filter(authKeys, (key) => Effect.map(task(key), Option.isSome))
+// `custom.secrets.databricks_token`, which Flyte 2's SDK always writes: null where the task names no secret.
+const connectionSecretName = (custom: unknown): Option.Option<string> => {
+  const secrets = propertyOf(custom, "secrets")
+  const name = propertyOf(secrets, "databricks_token")
+  return Predicate.isString(name) ? nonBlank(name) : Option.none()
+}
+
+const propertyOf = (object: unknown, key: string): unknown =>
+  Predicate.isObject(object) && Object.hasOwn(object, key) ? Reflect.get(object, key) : undefined
+
+const refuseOverrides = Effect.fnUntraced(function* (
+  task: TaskSettings,
+  connection: AuthRequest["connection"] | undefined
+): Effect.fn.Return<void, AuthError> {
+  const given: Array<string> = yield* Effect.filter(authKeys, (key) => Effect.map(task(key), Option.isSome))
+  // Whether it is the name or the token that came: whose secret it is was the task's choice.
+  if (connection !== undefined && (Option.isSome(connection.secretName) || hasToken(connection.value))) {
+    given.push("databricks_token")
+  }
   if (given.length > 0) yield* new AuthError({ reason: new TaskOverrideRefused({ keys: given }) })
 })
+
+const hasToken = ({ databricksToken }: Connection): boolean =>
+  Option.exists(databricksToken, (sent) => Option.isSome(nonBlank(Redacted.value(sent))))
 
 const secretName = Effect.fnUntraced(function* (
   task: TaskSettings,

@@ -17,6 +17,7 @@ import type { AuthError, Finding } from "./AuthError.ts"
 import type { Token } from "./AuthMode.ts"
 import * as AuthRequest from "./AuthRequest.ts"
 import * as AuthSummary from "./AuthSummary.ts"
+import type { Connection } from "./Connection.ts"
 import * as ConnectorSecrets from "./ConnectorSecrets.ts"
 import * as ConnectorSettings from "./ConnectorSettings.ts"
 import type { Identity } from "./Identity.ts"
@@ -27,7 +28,7 @@ import * as OAuthM2M from "./modes/OAuthM2M.ts"
 import * as OidcConnector from "./modes/OidcConnector.ts"
 import * as OidcNamespace from "./modes/OidcNamespace.ts"
 import * as Pat from "./modes/Pat.ts"
-import type { Recorded } from "./Recorded.ts"
+import * as Recorded from "./Recorded.ts"
 import * as Selection from "./Selection.ts"
 import * as ClientCredentialsSource from "./sources/ClientCredentialsSource.ts"
 import * as NamespaceSecrets from "./sources/NamespaceSecrets.ts"
@@ -39,13 +40,15 @@ import * as TokenEndpoint from "./TokenEndpoint.ts"
 import { admit } from "./WorkspaceHost.ts"
 
 /**
- * Who a task is on Databricks, and how that was found out. Neither holds a secret.
+ * Who a task is on Databricks, and how that was found out. Neither shows a secret.
  */
 export interface Resolved {
   readonly identity: Identity
   /** The namespace that was looked into for it. */
   readonly namespace: Option.Option<string>
   readonly explanation: ReadonlyArray<Finding>
+  /** What to get headers for. */
+  readonly credential: TokenCache.Credential
 }
 
 /**
@@ -64,9 +67,12 @@ export class DatabricksAuth extends Context.Service<
      * What job metadata is to keep of who a run is. Of tokens it is a PAT alone, because older connectors need it to
      * poll, and only where the operator lets it be written.
      */
-    readonly record: (resolved: Resolved) => Effect.Effect<Recorded, AuthError>
+    readonly record: (resolved: Resolved) => Effect.Effect<Recorded.Recorded, AuthError>
     /** Who a run was submitted as. Nothing is resolved again: the identity is the one that was recorded, or an error. */
-    readonly recall: (recorded: Recorded) => Effect.Effect<TokenCache.Credential, AuthError>
+    readonly recall: (
+      recorded: Recorded.Recorded,
+      connection?: Connection
+    ) => Effect.Effect<TokenCache.Credential, AuthError>
   }
 >()("@flyte-databricks/databricks-auth/DatabricksAuth") {}
 
@@ -90,7 +96,7 @@ export const layerSelected: Layer.Layer<
       { identity, storedToken }: TokenCache.Credential,
       refused: boolean
     ): Effect.Effect<Token, AuthError> =>
-      storedToken === undefined || refused
+      storedToken === undefined || (refused && !Pat.isOfConnection(identity))
         ? acquisition.acquire(identity)
         : Effect.succeed(Pat.tokenOf(storedToken, patLifetime))
     const cache = yield* TokenCache.make(acquire)
@@ -99,23 +105,33 @@ export const layerSelected: Layer.Layer<
       resolve: Effect.fn("DatabricksAuth.resolve")(function* (task) {
         const request = yield* AuthRequest.make(settings, task)
         const { identity, explanation, builtFrom } = yield* selection.select(request)
-        if (Option.isSome(builtFrom)) yield* cache.retire({ identity }, builtFrom.value)
-        return { identity, namespace: request.namespace, explanation }
+        const resolved = { identity, namespace: request.namespace, explanation }
+        if (Option.isNone(builtFrom)) return { ...resolved, credential: { identity } }
+        if (Pat.isOfConnection(identity)) {
+          return { ...resolved, credential: { identity, storedToken: builtFrom.value } }
+        }
+        yield* cache.retire({ identity }, builtFrom.value)
+        return { ...resolved, credential: { identity } }
       }),
       getHeader: cache.get,
       invalidate: (credential, refused) =>
         Effect.andThen(acquisition.forget(credential.identity), cache.invalidate(credential, refused)),
       record: Effect.fnUntraced(function* ({ identity, namespace }) {
-        const recorded: Recorded = { ...acquisition.record(identity), namespace }
+        if (Pat.isOfConnection(identity)) return acquisition.record(identity)
+        const recorded: Recorded.Recorded = { ...acquisition.record(identity), namespace }
         if (identity._tag !== "pat" || !settings.persistPat) return recorded
         const { authorization } = yield* cache.get({ identity })
         const token = Redacted.make(Redacted.value(authorization).slice("Bearer ".length), { label: "PAT" })
         return { ...recorded, authToken: Option.some(token) }
       }),
-      recall: Effect.fnUntraced(function* (recorded) {
+      recall: Effect.fnUntraced(function* (recorded, connection) {
         const instance = yield* admit(recorded.instance, settings.allowedInstances)
         const identity = yield* acquisition.recall(recorded, instance)
-        if (identity._tag !== "pat" || Option.isNone(recorded.authToken)) return { identity }
+        if (identity._tag !== "pat") return { identity }
+        if (connection !== undefined && Recorded.saysNothing(recorded)) {
+          return yield* Pat.recallConnection(instance, connection)
+        }
+        if (Option.isNone(recorded.authToken)) return { identity }
         const storedToken = recorded.authToken.value
         return fitsHeader(Redacted.value(storedToken))
           ? { identity, storedToken }

@@ -36,7 +36,13 @@ export const Unrecorded = Schema.TaggedStruct("Unrecorded", {
 })
 export type Unrecorded = typeof Unrecorded.Type
 
-export const Origin = Schema.Union([NamespaceSecret, ConnectorLevel, Unrecorded])
+/**
+ * The credential comes with each request: the PAT of a Flyte 2 connection.
+ */
+export const OfConnection = Schema.TaggedStruct("OfConnection", {})
+export type OfConnection = typeof OfConnection.Type
+
+export const Origin = Schema.Union([NamespaceSecret, ConnectorLevel, Unrecorded, OfConnection])
 export type Origin = typeof Origin.Type
 
 /**
@@ -50,6 +56,8 @@ export const describeOrigin = (origin: Origin): string => {
       return "connector"
     case "Unrecorded":
       return "not recorded at submit"
+    case "OfConnection":
+      return "connection of the request"
   }
 }
 
@@ -64,6 +72,8 @@ const originKey = (origin: Origin): string => {
       return "connector"
     case "Unrecorded":
       return cacheKey("unrecorded", origin.namespace._tag === "Some" ? `=${origin.namespace.value}` : "", origin.name)
+    case "OfConnection":
+      return "connection"
   }
 }
 

@@ -46,6 +46,22 @@ export const empty = (instance: string): Recorded => ({
 })
 
 /**
+ * Whether nothing is recorded of who the run is.
+ */
+export const saysNothing = (recorded: Recorded): boolean =>
+  [
+    recorded.authType,
+    recorded.authToken,
+    recorded.clientId,
+    recorded.oauthSecretName,
+    recorded.tokenSecretName,
+    recorded.oidcTokenFile,
+    recorded.oidcServiceAccount,
+    recorded.oidcAudience,
+    recorded.namespace
+  ].every((field) => Option.isNone<unknown>(field))
+
+/**
  * Metadata comes back from the caller, and its names end up in the paths of Kubernetes requests.
  */
 export const checkNames = Effect.fnUntraced(function* (recorded: Recorded): Effect.fn.Return<void, AuthError> {

@@ -55,8 +55,10 @@ const walk = Effect.fnUntraced(function* (
   wanted: Option.Option<AuthType>,
   warn: (error: AuthError) => Effect.Effect<void>
 ): Effect.fn.Return<Resolution, AuthError> {
+  // Where requests have no connection there is no word of it: its absence says nothing about the task.
+  const offered = sources.filter(({ tenancy }) => tenancy !== "request" || request.connection !== undefined)
   const findings: Array<Finding> = []
-  for (const source of sources) {
+  for (const source of offered) {
     const name = source.describe(request)
     const namespace = Option.getOrElse(request.namespace, () => "")
     const skip = whySkipped(source, request)
@@ -97,7 +99,7 @@ const walk = Effect.fnUntraced(function* (
       }),
       looked: findings,
       remedy: remedyOf(
-        sources.filter((source) => whySkipped(source, request) === undefined).map((source) => source.remedy(request))
+        offered.filter((source) => whySkipped(source, request) === undefined).map((source) => source.remedy(request))
       )
     })
   })
@@ -109,6 +111,7 @@ const remedyOf = (remedies: ReadonlyArray<string>): string =>
     : `To mend it, do one of these:\n${remedies.map((remedy) => `  - ${remedy}`).join("\n")}`
 
 const whySkipped = (source: CredentialSource<Identity>, request: AuthRequest): string | undefined => {
+  if (source.tenancy === "request") return undefined
   if (source.tenancy === "connector") {
     return request.namespaceIdentity === "require"
       ? "shared by namespaces, and FLYTE_DATABRICKS_NAMESPACE_IDENTITY is require"

@@ -6,6 +6,7 @@ import * as Option from "effect/Option"
 import { AuthError, CredentialsMissing } from "../AuthError.ts"
 import type { Absent, CredentialSource, Found } from "../AuthMode.ts"
 import type { AuthRequest } from "../AuthRequest.ts"
+import * as Connection from "../Connection.ts"
 import { ConnectorLevel, describeOrigin, type Identity, NamespaceSecret, type Origin } from "../Identity.ts"
 import type { Recorded } from "../Recorded.ts"
 import { describeSecret } from "../sources/NamespaceSecrets.ts"
@@ -69,6 +70,7 @@ export const ofNamespace = <A, E>(
     case "Unrecorded":
       return Option.isSome(origin.namespace) ? use(origin.namespace.value, origin.name) : Effect.succeedNone
     case "ConnectorLevel":
+    case "OfConnection":
       return Effect.succeedNone
   }
 }
@@ -83,7 +85,9 @@ export const readPinned = <A, E>(
   connector: Effect.Effect<Option.Option<A>, E>
 ): Effect.Effect<Option.Option<A>, E> =>
   Effect.flatMap(ofNamespace(origin, namespaceSecret), (own) =>
-    Option.isSome(own) || origin._tag === "NamespaceSecret" ? Effect.succeed(own) : connector
+    Option.isSome(own) || origin._tag === "NamespaceSecret" || origin._tag === "OfConnection"
+      ? Effect.succeed(own)
+      : connector
   )
 
 /**
@@ -103,10 +107,17 @@ export const missingNow = (what: string, origin: Origin, connectorSource: string
 /**
  * The source that an origin names, as errors do.
  */
-export const sourceOf = (origin: Origin, connectorSource: string): string =>
-  origin._tag === "NamespaceSecret"
-    ? describeSecret(origin.namespace, origin.name)
-    : `${connectorSource} of the connector`
+export const sourceOf = (origin: Origin, connectorSource: string): string => {
+  switch (origin._tag) {
+    case "NamespaceSecret":
+      return describeSecret(origin.namespace, origin.name)
+    case "ConnectorLevel":
+    case "Unrecorded":
+      return `${connectorSource} of the connector`
+    case "OfConnection":
+      return Connection.source
+  }
+}
 
 /**
  * An origin in job metadata, beside the namespace: the Secret's name for one of a namespace, no name for the connector's.
@@ -117,6 +128,7 @@ export const recordOrigin = (origin: Origin): Partial<Recorded> => {
     case "Unrecorded":
       return { oauthSecretName: Option.some(origin.name) }
     case "ConnectorLevel":
+    case "OfConnection":
       return {}
   }
 }

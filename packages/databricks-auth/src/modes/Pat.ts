@@ -1,5 +1,5 @@
 /**
- * Personal access tokens: a Secret of the workflow's namespace, else the connector's.
+ * Personal access tokens: the request's own, else a Secret of the workflow's namespace, else the connector's.
  */
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
@@ -7,10 +7,20 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import type * as Redacted from "effect/Redacted"
-import type { AuthMode, Token } from "../AuthMode.ts"
+import type { AuthMode, CredentialSource, Token } from "../AuthMode.ts"
+import type { AuthError } from "../AuthError.ts"
 import type { AuthRequest } from "../AuthRequest.ts"
+import * as Connection from "../Connection.ts"
 import { ConnectorSettings } from "../ConnectorSettings.ts"
-import { ConnectorLevel, NamespaceSecret, type Origin, PatIdentity, Unrecorded } from "../Identity.ts"
+import {
+  ConnectorLevel,
+  type Identity,
+  NamespaceSecret,
+  OfConnection,
+  type Origin,
+  PatIdentity,
+  Unrecorded
+} from "../Identity.ts"
 import {
   connectorLevel,
   missingNow,
@@ -20,7 +30,10 @@ import {
   recordOrigin
 } from "../internal/origins.ts"
 import type { Recorded } from "../Recorded.ts"
+import { shown } from "../internal/settings.ts"
 import { PatSource } from "../sources/PatSource.ts"
+import type { Credential } from "../TokenCache.ts"
+import type { WorkspaceHost } from "../WorkspaceHost.ts"
 
 /**
  * Mode PAT.
@@ -66,9 +79,12 @@ export const layer: Layer.Layer<Pat, never, PatSource | ConnectorSettings> = Lay
 
     return Pat.of({
       authType: "pat",
-      record: ({ origin }) => recordOrigin(origin),
+      // Flyte 2's own connector knows this kind of run alone, and writes nothing about it: either polls what the other
+      // submitted.
+      record: ({ origin }) => (origin._tag === "OfConnection" ? { authType: Option.none() } : recordOrigin(origin)),
       recall: (recorded, instance) => Effect.succeed(new PatIdentity({ instance, origin: originOf(recorded) })),
       sources: [
+        ofConnection,
         namespaceSecret({
           name: (request) => request.tokenSecretName,
           keys: ["token"],
@@ -91,6 +107,43 @@ export const layer: Layer.Layer<Pat, never, PatSource | ConnectorSettings> = Lay
     })
   })
 )
+
+// The task's own choice goes before what is there for all of its namespace.
+const ofConnection: CredentialSource<PatIdentity> = {
+  tenancy: "request",
+  describe: () => Connection.source,
+  remedy: () => "name a secret of Flyte that holds a token: databricks_token of the task",
+  look: Effect.fnUntraced(function* (request) {
+    if (request.connection === undefined) return { _tag: "Absent", detail: "the request has no connection" }
+    const { value, secretName } = request.connection
+    const token = yield* Connection.token(value, secretName)
+    if (Option.isSome(token)) return { _tag: "Found", ...found(request, OfConnection.make({}), token.value) }
+    const detail = Option.match(secretName, {
+      onNone: () => "the task names no secret for it",
+      onSome: (name) => `not sent, though the task names secret "${shown(name)}"`
+    })
+    return { _tag: "Absent", detail }
+  })
+}
+
+/**
+ * Whether this is somebody whose token only requests bring: there is no place to read another one from.
+ */
+export const isOfConnection = (identity: Identity): boolean =>
+  identity._tag === "pat" && identity.origin._tag === "OfConnection"
+
+/**
+ * The identity of a run whose metadata says nothing of who it is, when it is asked about with a connection: Flyte 2's
+ * own connector submitted it, or this one did, with the connection's PAT.
+ */
+export const recallConnection = Effect.fnUntraced(function* (
+  instance: WorkspaceHost,
+  connection: Connection.Connection
+): Effect.fn.Return<Credential, AuthError> {
+  const identity = new PatIdentity({ instance, origin: OfConnection.make({}) })
+  const token = yield* Connection.token(connection, Option.none())
+  return Option.isSome(token) ? { identity, storedToken: token.value } : { identity }
+})
 
 const found = (request: AuthRequest, origin: Origin, token: Redacted.Redacted<string>) => ({
   identity: new PatIdentity({ instance: request.instance, origin }),
