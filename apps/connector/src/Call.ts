@@ -27,17 +27,32 @@ export type Facts = {
   readonly phase?: string
 }
 
-interface CallState {
-  readonly facts: Facts
-  readonly waitingFor: string
+/**
+ * What went wrong in a call that answers all the same: the log line is a warning then, under this outcome.
+ */
+export interface Warning {
+  readonly outcome: string
+  readonly message: string
 }
 
-const CurrentCall = Context.Reference<Ref.Ref<CallState> | undefined>("@flyte-databricks/connector/CurrentCall", {
+interface CallState {
+  readonly facts: Facts
+  /** Asked when the deadline strikes: what there is to say of a wait grows while it lasts. */
+  readonly waitingFor: () => string
+  readonly warning?: Warning
+}
+
+interface CallUnderWay {
+  readonly state: Ref.Ref<CallState>
+  readonly endsAt: number
+}
+
+const CurrentCall = Context.Reference<CallUnderWay | undefined>("@flyte-databricks/connector/CurrentCall", {
   defaultValue: () => undefined
 })
 
 const update = (change: (state: CallState) => CallState): Effect.Effect<void> =>
-  Effect.flatMap(CurrentCall, (state) => (state === undefined ? Effect.void : Ref.update(state, change)))
+  Effect.flatMap(CurrentCall, (call) => (call === undefined ? Effect.void : Ref.update(call.state, change)))
 
 /**
  * Adds what was learnt to the log line of the call under way.
@@ -46,15 +61,32 @@ export const note = (facts: Facts): Effect.Effect<void> =>
   update((state) => ({ ...state, facts: { ...state.facts, ...facts } }))
 
 /**
- * Names what the call waits for, in case the deadline comes first.
+ * Says that the call under way met with something that its caller is spared.
+ */
+export const warn = (warning: Warning): Effect.Effect<void> => update((state) => ({ ...state, warning }))
+
+/**
+ * Names what the call waits for, in case the deadline comes first; by a function where there is more to say later.
  */
 export const waitFor =
-  (what: string) =>
+  (what: string | (() => string)) =>
   <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
     Effect.andThen(
-      update((state) => ({ ...state, waitingFor: what })),
+      update((state) => ({ ...state, waitingFor: typeof what === "string" ? () => what : what })),
       effect
     )
+
+/**
+ * What the call under way waits for, as far as there is more to say than that it does.
+ */
+export const waitingFor: Effect.Effect<string> = Effect.flatMap(CurrentCall, (call) =>
+  call === undefined ? Effect.succeed("an answer") : Effect.map(Ref.get(call.state), (state) => state.waitingFor())
+)
+
+/**
+ * When the work of the call under way has to end, in milliseconds; outside of a call, never.
+ */
+export const endsAt: Effect.Effect<number> = Effect.map(CurrentCall, (call) => call?.endsAt ?? Infinity)
 
 /**
  * How long a call may take whose caller set no deadline. Flyte always sets one.
@@ -77,7 +109,7 @@ export const run = Effect.fnUntraced(function* <A, E extends { readonly _tag: st
   deadline: Option.Option<number>,
   work: Effect.Effect<A, E>
 ): Effect.fn.Return<A, E | ConnectorError> {
-  const state = yield* Ref.make<CallState>({ facts: {}, waitingFor: "its turn" })
+  const state = yield* Ref.make<CallState>({ facts: {}, waitingFor: () => "its turn" })
   const start = yield* Clock.currentTimeMillis
   const bound = Option.isSome(deadline)
     ? forWork(deadline.value - start)
@@ -89,12 +121,14 @@ export const run = Effect.fnUntraced(function* <A, E extends { readonly _tag: st
       orElse: () =>
         Effect.flatMap(Ref.get(state), ({ waitingFor }) =>
           Effect.fail(
-            new ConnectorError({ reason: new DeadlinePassed({ operation, setBy, afterMillis: bound, waitingFor }) })
+            new ConnectorError({
+              reason: new DeadlinePassed({ operation, setBy, afterMillis: bound, waitingFor: waitingFor() })
+            })
           )
         )
     }),
     Effect.onExit((exit) => logLine(operation, start, state, exit)),
-    Effect.provideService(CurrentCall, state)
+    Effect.provideService(CurrentCall, { state, endsAt: start + bound })
   )
 })
 
@@ -104,11 +138,19 @@ const logLine = Effect.fnUntraced(function* <A, E extends { readonly _tag: strin
   state: Ref.Ref<CallState>,
   exit: Exit.Exit<A, E>
 ) {
-  const facts: Readonly<Record<string, string>> = (yield* Ref.get(state)).facts
+  const { facts, warning } = yield* Ref.get(state)
   const durationMs = (yield* Clock.currentTimeMillis) - start
   const line = (outcome: string, log: Effect.Effect<void>) =>
-    Effect.annotateLogs(log, { ...Record.map(facts, printable), outcome, durationMs })
-  if (Exit.isSuccess(exit)) return yield* line("ok", Effect.logInfo(operation))
+    Effect.annotateLogs(log, {
+      ...Record.map(facts as Readonly<Record<string, string>>, printable),
+      outcome,
+      durationMs
+    })
+  if (Exit.isSuccess(exit)) {
+    return warning === undefined
+      ? yield* line("ok", Effect.logInfo(operation))
+      : yield* line(warning.outcome, Effect.logWarning(`${operation}: ${warning.message.toWellFormed()}`))
+  }
   const error = Cause.findErrorOption(exit.cause)
   if (Option.isSome(error))
     return yield* line(outcomeOf(error.value), Effect.logWarning(`${operation}: ${error.value.message.toWellFormed()}`))

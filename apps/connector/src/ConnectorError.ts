@@ -1,6 +1,8 @@
 /**
  * What a call can fail with that is neither authentication's nor the Jobs API's: the request itself, or its time.
  */
+import type { AuthError } from "@flyte-databricks/databricks-auth"
+import type { JobsError } from "@flyte-databricks/databricks-jobs"
 import * as Schema from "effect/Schema"
 
 /** No task type of this name is served. */
@@ -48,3 +50,8 @@ export class ConnectorError extends Schema.TaggedError<ConnectorError>()("Connec
     return this.reason.message
   }
 }
+
+/**
+ * Everything that a call can fail with.
+ */
+export type Failure = AuthError.AuthError | JobsError.JobsError | ConnectorError

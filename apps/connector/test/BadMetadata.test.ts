@@ -1,8 +1,8 @@
 /** Job metadata that no connector wrote, or that somebody changed on the way. */
 import { assert, describe } from "@effect/vitest"
 import { Effect } from "effect"
-import type { CallFailed } from "./support/FlyteClient.ts"
-import { jobsTokens, readMetadata, refusal, tampered } from "./support/outcomes.ts"
+import { phaseOf } from "./support/FlyteClient.ts"
+import { jobsTokens, readMetadata, refusal, tampered, verdict } from "./support/outcomes.ts"
 import * as tasks from "./support/tasks.ts"
 import { scenario, withConnectorPat } from "./support/World.ts"
 
@@ -54,7 +54,7 @@ const cases: ReadonlyArray<Case> = [
   }
 ]
 
-describe("metadata is refused at get and delete, and the run is left alone:", () => {
+describe("a task ends FAILED, and its delete is refused, when its metadata is", () => {
   for (const { what, of, says, outcome = "JobMetadataInvalid" } of cases) {
     scenario(what, ({ workspace, kubernetes, serving }) =>
       serving(withConnectorPat, (connector) =>
@@ -64,20 +64,19 @@ describe("metadata is refused at get and delete, and the run is left alone:", ()
           yield* workspace.requests.clear
           yield* kubernetes.requests.clear
           const changed = of(own)
-          const calls: ReadonlyArray<Effect.Effect<unknown, CallFailed>> = [
-            flyte.getTask(changed),
-            flyte.deleteTask(changed)
-          ]
-          for (const call of calls) {
-            const { code, details, line } = yield* refusal(connector, call)
-            assert.strictEqual(code, "INVALID_ARGUMENT")
-            assert.include(details, says)
-            assert.strictEqual(line?.annotations["outcome"], outcome)
-            assert.isBelow(details.length, 1000)
+          // A poll that fails is counted against the task until it hangs; a phase ends it.
+          const poll = yield* verdict(connector, flyte.getTask(changed))
+          const { code, details, line } = yield* refusal(connector, flyte.deleteTask(changed))
+          assert.strictEqual(poll.phase, "FAILED")
+          assert.strictEqual(code, "INVALID_ARGUMENT")
+          assert.deepStrictEqual([poll.outcome, line?.annotations["outcome"]], [outcome, outcome])
+          for (const message of [poll.message, details]) {
+            assert.include(message, says)
+            assert.isBelow(message.length, 1000)
           }
           assert.deepStrictEqual(yield* workspace.requests.all(), [])
           assert.deepStrictEqual(yield* kubernetes.requests.all(), [])
-          yield* flyte.getTask(own)
+          assert.strictEqual(phaseOf(yield* flyte.getTask(own)), "INITIALIZING")
         })
       )
     )
@@ -89,7 +88,8 @@ describe("metadata with", () => {
     serving({}, ({ flyte }) =>
       Effect.gen(function* () {
         const own = yield* flyte.createTask(tasks.createTask())
-        yield* flyte.getTask(tampered(own, { region: "eu-1", nested: { a: [1] } }))
+        const later = tampered(own, { region: "eu-1", nested: { a: [1] } })
+        assert.strictEqual(phaseOf(yield* flyte.getTask(later)), "INITIALIZING")
       })
     )
   )
@@ -101,9 +101,9 @@ describe("metadata with", () => {
         assert.strictEqual(readMetadata(own)["namespace"], "team-without")
         const other = tampered(own, { auth_token: null, oauth_secret_name: "databricks-token" })
         yield* workspace.requests.clear
-        const { code, details } = yield* refusal(connector, connector.flyte.getTask(other))
-        assert.strictEqual(code, "FAILED_PRECONDITION")
-        assert.include(details, "Secret databricks-token in namespace team-without")
+        const { phase, message } = yield* verdict(connector, connector.flyte.getTask(other))
+        assert.strictEqual(phase, "FAILED")
+        assert.include(message, "Secret databricks-token in namespace team-without")
         assert.deepStrictEqual(yield* jobsTokens(workspace), [])
       })
     )
@@ -126,10 +126,11 @@ describe("metadata with", () => {
       Effect.gen(function* () {
         const own = yield* connector.flyte.createTask(tasks.createTask())
         for (const auth_token of ["line\r\nx-evil: 1", "tab\u0000", "ключ"]) {
-          const { details } = yield* refusal(connector, connector.flyte.getTask(tampered(own, { auth_token })))
-          assert.notInclude(details, auth_token)
+          const poll = yield* verdict(connector, connector.flyte.getTask(tampered(own, { auth_token })))
+          assert.strictEqual(poll.phase, "FAILED")
+          assert.notInclude(poll.message, auth_token)
         }
-        yield* connector.flyte.getTask(own)
+        assert.strictEqual(phaseOf(yield* connector.flyte.getTask(own)), "INITIALIZING")
       })
     )
   )

@@ -4,7 +4,7 @@ import { assert, describe } from "@effect/vitest"
 import { Flyte1 } from "@flyte-databricks/flyte-protocol"
 import { Effect } from "effect"
 import type { CallFailed } from "./support/FlyteClient.ts"
-import { readMetadata, refusal } from "./support/outcomes.ts"
+import { readMetadata, refusal, verdict } from "./support/outcomes.ts"
 import * as tasks from "./support/tasks.ts"
 import { type Connector, scenario, withConnectorPat, withConnectorPrincipal, type World } from "./support/World.ts"
 
@@ -190,8 +190,6 @@ describe("credentials do not go to", () => {
           )
           const calls: ReadonlyArray<Effect.Effect<unknown, CallFailed>> = [
             flyte.createTask(tasks.createTask({ custom: { databricksInstance } })),
-            flyte.getTask(resourceMeta),
-            flyte.getTask(withToken),
             flyte.deleteTask(resourceMeta)
           ]
           for (const call of calls) {
@@ -203,6 +201,13 @@ describe("credentials do not go to", () => {
             assert.isBelow(details.length, 1000)
             assert.notInclude(`${details}${JSON.stringify(line)}`, "hunter2")
             assert.strictEqual(line?.annotations["outcome"], "InstanceRefused")
+          }
+          for (const poll of [flyte.getTask(resourceMeta), flyte.getTask(withToken)]) {
+            const { phase, outcome, message } = yield* verdict(connector, poll)
+            assert.deepStrictEqual([phase, outcome], ["FAILED", "InstanceRefused"])
+            assert.include(message, why)
+            assert.isBelow(message.length, 1000)
+            assert.notInclude(message, "hunter2")
           }
           yield* untouched(world)
           yield* goesOnServing(connector, world)

@@ -3,8 +3,9 @@ import { assert, describe } from "@effect/vitest"
 import { Fault, type FaultAction } from "@flyte-databricks/emulators"
 import { RetryPolicy } from "@flyte-databricks/databricks-auth"
 import { Effect, Layer, Schedule } from "effect"
-import type { CallFailed } from "./support/FlyteClient.ts"
-import { refusal } from "./support/outcomes.ts"
+import { BackOff } from "../src/runs/Faults.ts"
+import { type CallFailed, phaseOf } from "./support/FlyteClient.ts"
+import { refusal, verdict } from "./support/outcomes.ts"
 import * as tasks from "./support/tasks.ts"
 import { scenario, teamPrincipal } from "./support/World.ts"
 
@@ -21,8 +22,11 @@ interface Case {
 
 const tenMegabytes = " ".repeat(10 * 1024 * 1024)
 
-// Two tries, at once: how long retries wait is the core's business and tested there.
-const references = Layer.succeed(RetryPolicy.RetryPolicy, Schedule.recurs(1))
+// Two tries, at once: how long retries wait is tested elsewhere.
+const references = Layer.merge(
+  Layer.succeed(RetryPolicy.RetryPolicy, Schedule.recurs(1)),
+  Layer.succeed(BackOff, Schedule.recurs(1))
+)
 
 const invalidToken = { code: "FAILED_PRECONDITION", outcome: "TokenResponseInvalid" }
 const noToken = { code: "UNAVAILABLE", outcome: "TokenEndpointUnavailable" }
@@ -169,40 +173,59 @@ const jobsApi: ReadonlyArray<Case> = [
 describe("the Jobs API answers with", () => {
   for (const { what, action, code, outcome, says } of jobsApi) {
     scenario(what, ({ workspace, serving }) =>
-      serving({}, (connector) =>
-        Effect.gen(function* () {
-          const { flyte } = connector
-          const resourceMeta = yield* flyte.createTask(tasks.createTask())
-          const calls: ReadonlyArray<readonly [operation: string, call: Effect.Effect<unknown, CallFailed>]> = [
-            ["submit a run", flyte.createTask(tasks.createTask({ node: "n1" }))],
-            ["get run", flyte.getTask(resourceMeta)],
-            ["cancel run", flyte.deleteTask(resourceMeta)]
-          ]
-          for (const [operation, call] of calls) {
-            yield* workspace.faults.add({ path: "/api/*", action })
-            const answer = yield* refusal(connector, call)
-            assert.strictEqual(answer.code, code, answer.details)
-            for (const fragment of [workspace.url, operation, ...says]) assert.include(answer.details, fragment)
-            assert.strictEqual(answer.line?.annotations["outcome"], outcome)
-            assert.isBelow(answer.details.length, 1000)
-            yield* workspace.faults.clear
+      serving(
+        {},
+        (connector) =>
+          Effect.gen(function* () {
+            const { flyte } = connector
+            const resourceMeta = yield* flyte.createTask(tasks.createTask())
+            const attempts: ReadonlyArray<readonly [operation: string, call: Effect.Effect<unknown, CallFailed>]> = [
+              ["submit a run", flyte.createTask(tasks.createTask({ node: "n1" }))],
+              ["cancel run", flyte.deleteTask(resourceMeta)]
+            ]
+            for (const [operation, call] of attempts) {
+              const fault = yield* workspace.faults.add({ path: "/api/*", action })
+              const answer = yield* refusal(connector, call)
+              assert.strictEqual(answer.code, code, answer.details)
+              for (const fragment of [workspace.url, operation, ...says]) assert.include(answer.details, fragment)
+              assert.strictEqual(answer.line?.annotations["outcome"], outcome)
+              assert.isBelow(answer.details.length, 1000)
+              yield* workspace.faults.remove(fault)
+            }
             yield* flyte.getTask(resourceMeta)
-          }
-        })
+            yield* workspace.faults.add({ path: "/api/*", action })
+            const poll = yield* verdict(connector, flyte.getTask(resourceMeta))
+            assert.strictEqual(poll.phase, code === "UNAVAILABLE" ? "INITIALIZING" : "FAILED")
+            assert.strictEqual(poll.outcome, outcome)
+            for (const fragment of [workspace.url, "get run", ...says]) assert.include(poll.message, fragment)
+            assert.isBelow(poll.message.length, 1000)
+            yield* workspace.faults.clear
+            assert.strictEqual(phaseOf(yield* flyte.getTask(resourceMeta)), "INITIALIZING")
+          }),
+        { references }
       )
     )
   }
 
-  scenario("200 with an error in place of a run's id", ({ workspace, serving }) =>
-    serving({}, (connector) =>
-      Effect.gen(function* () {
-        yield* workspace.faults.add({ path: "/api/*", times: 1, action: Fault.status(200, { body: secretInWords }) })
-        const create = connector.flyte.createTask(tasks.createTask())
-        const { code, details } = yield* refusal(connector, create)
-        assert.strictEqual(code, "UNAVAILABLE")
-        assert.include(details, "run_id")
-        yield* create
-      })
+  scenario("200 with something else than a run's id", ({ workspace, serving }) =>
+    serving(
+      {},
+      (connector) =>
+        Effect.gen(function* () {
+          const create = connector.flyte.createTask(tasks.createTask())
+          for (const [body, says] of [
+            [secretInWords, "the body is an error: INTERNAL: refused Bearer <redacted>"],
+            [{ job_id: 7 }, "run_id"]
+          ] as const) {
+            const fault = yield* workspace.faults.add({ path: "/api/*", action: Fault.status(200, { body }) })
+            const { code, details } = yield* refusal(connector, create)
+            assert.strictEqual(code, "UNAVAILABLE")
+            assert.include(details, says)
+            yield* workspace.faults.remove(fault)
+          }
+          yield* create
+        }),
+      { references }
     )
   )
 })

@@ -29,7 +29,6 @@ const create =
   (namespace: string): Make =>
   (flyte, _, options) =>
     flyte.createTask(tasks.createTask({ namespace, execution: "late" }), options)
-const get: Make = (flyte, resourceMeta, options) => flyte.getTask(resourceMeta, options)
 const del: Make = (flyte, resourceMeta, options) => flyte.deleteTask(resourceMeta, options)
 
 const token = (instance: string) => `a token of ${teamPrincipal.id} for ${instance}`
@@ -52,28 +51,12 @@ const hangs: ReadonlyArray<Case> = [
     waitingFor: token
   },
   {
-    what: "the token endpoint, at get",
-    at: "workspace",
-    path: "/oidc/v1/token",
-    namespace: "team-oauth",
-    call: get,
-    waitingFor: token
-  },
-  {
     what: "the Jobs API, at create",
     at: "workspace",
     path: "/api/2.1/jobs/runs/submit",
     namespace: "team-pat",
     call: create("team-pat"),
     waitingFor: (instance) => `${instance} to take the job`
-  },
-  {
-    what: "the Jobs API, at get",
-    at: "workspace",
-    path: "/api/2.1/jobs/runs/get",
-    namespace: "team-pat",
-    call: get,
-    waitingFor: (instance) => `${instance} to say how run 9007199254740993 is doing`
   },
   {
     what: "the Jobs API, at delete",

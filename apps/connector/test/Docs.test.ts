@@ -27,6 +27,7 @@ import * as Serve from "../src/cli/Serve.ts"
 import type * as Server from "../src/grpc/Server.ts"
 import * as DatabricksConnector from "../src/DatabricksConnector.ts"
 import * as Logging from "../src/Logging.ts"
+import * as Settings from "../src/Settings.ts"
 
 const root = fileURLToPath(new URL("../../..", import.meta.url))
 const files = (pattern: string) => globSync(pattern, { cwd: root }).toSorted()
@@ -86,6 +87,7 @@ const everything = Effect.gen(function* () {
   return {
     reason,
     flags: yield* flags,
+    pollPatience: yield* Settings.pollPatience,
     settings: yield* ConnectorSettings.fromConfig
   }
 }).pipe(
@@ -102,10 +104,15 @@ const everything = Effect.gen(function* () {
 
 const durationOf = (input: unknown): Duration.Duration =>
   Duration.isDuration(input) ? input : Duration.fromInputUnsafe(input as Duration.Input)
+const units = [
+  [3600, "hour"],
+  [60, "minute"]
+] as const
 /** A duration as people write it. */
 const spoken = (input: unknown): string => {
   const seconds = Duration.toSeconds(durationOf(input))
-  const [count, unit] = seconds % 60 === 0 ? [seconds / 60, "minute"] : [seconds, "second"]
+  const [size, unit] = units.find(([size]) => seconds % size === 0) ?? [1, "second"]
+  const count = seconds / size
   return `${count} ${unit}${count === 1 ? "" : "s"}`
 }
 
@@ -200,6 +207,7 @@ describe("README.md", () => {
         FLYTE_DATABRICKS_MAX_MESSAGE_BYTES: String(flags.maxMessageBytes),
         FLYTE_DATABRICKS_MAX_CONCURRENT_STREAMS: String(flags.maxConcurrentStreams),
         FLYTE_DATABRICKS_DRAIN_TIMEOUT: spoken(flags.drainTimeout),
+        FLYTE_DATABRICKS_POLL_PATIENCE: spoken(value.pollPatience),
         FLYTE_DATABRICKS_LOG_FORMAT: /"FLYTE_DATABRICKS_LOG_FORMAT"\)\.pipe\(\s*Config\.withDefault\("(\w+)"\)/.exec(
           sources
         )?.[1],

@@ -4,7 +4,7 @@ import { assert, describe } from "@effect/vitest"
 import { Effect, FileSystem } from "effect"
 import pythonMetadata from "../../../packages/databricks-jobs/test/fixtures/python-job-metadata.json" with { type: "json" }
 import { phaseOf } from "./support/FlyteClient.ts"
-import { jobsTokens, readMetadata, refusal, tampered } from "./support/outcomes.ts"
+import { jobsTokens, readMetadata, refusal, tampered, verdict } from "./support/outcomes.ts"
 import * as tasks from "./support/tasks.ts"
 import {
   connectorPat,
@@ -75,7 +75,7 @@ describe("a run that Flyte's Python connector submitted is followed and cancelle
       serving({ ...withConnectorPat, ...withConnectorPrincipal }, (connector) =>
         Effect.gen(function* () {
           const resourceMeta = written(name, { databricks_instance: workspace.url, namespace: "team-pat" })
-          yield* refusal(connector, connector.flyte.getTask(resourceMeta))
+          assert.strictEqual((yield* verdict(connector, connector.flyte.getTask(resourceMeta))).phase, "FAILED")
           yield* refusal(connector, connector.flyte.deleteTask(resourceMeta))
           assert.deepStrictEqual(yield* jobsTokens(workspace), [])
         })
@@ -173,9 +173,9 @@ describe("a credential that was rotated while the run goes on", () => {
         yield* workspace.revokeTokens()
         const data = { client_id: connectorPrincipal.id, client_secret: connectorPrincipal.secret }
         yield* kubernetes.setSecret({ namespace, name: "databricks-oauth", data })
-        const { code, details } = yield* refusal(connector, flyte.getTask(resourceMeta))
-        assert.strictEqual(code, "FAILED_PRECONDITION")
-        assert.include(details, `expected ${teamPrincipal.id}`)
+        const { phase, message } = yield* verdict(connector, flyte.getTask(resourceMeta))
+        assert.strictEqual(phase, "FAILED")
+        assert.include(message, `expected ${teamPrincipal.id}`)
         assert.strictEqual(yield* workspace.requests.count({ path: "/oidc/v1/token" }), 1)
       })
     )
@@ -191,9 +191,9 @@ describe("a credential that was rotated while the run goes on", () => {
           )
           yield* world.workspace.revokePat(teamPat.token)
           yield* world.workspace.requests.clear
-          const { code, details } = yield* refusal(connector, connector.flyte.getTask(resourceMeta))
-          assert.strictEqual(code, "UNAUTHENTICATED")
-          assert.include(details, "owner of the PAT")
+          const { phase, message } = yield* verdict(connector, connector.flyte.getTask(resourceMeta))
+          assert.strictEqual(phase, "FAILED")
+          assert.include(message, "owner of the PAT")
           assert.deepStrictEqual(new Set(yield* jobsTokens(world.workspace)), new Set([teamPat.token]))
         })
       )

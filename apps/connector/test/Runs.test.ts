@@ -3,7 +3,7 @@ import { assert, describe } from "@effect/vitest"
 import { Fault, type RunPlan } from "@flyte-databricks/emulators"
 import { Effect } from "effect"
 import { phaseOf } from "./support/FlyteClient.ts"
-import { readMetadata, refusal, tampered } from "./support/outcomes.ts"
+import { readMetadata, refusal, tampered, verdict } from "./support/outcomes.ts"
 import * as tasks from "./support/tasks.ts"
 import { scenario } from "./support/World.ts"
 
@@ -143,16 +143,16 @@ describe("deleting", () => {
     )
   )
 
-  scenario("a run that Databricks does not know any more is fine, following it is an error", ({ serving }) =>
+  scenario("a run that Databricks does not know any more is fine, following it ends the attempt", ({ serving }) =>
     serving({}, (connector) =>
       Effect.gen(function* () {
         const { flyte } = connector
         const resourceMeta = tampered(yield* flyte.createTask(tasks.createTask()), { run_id: "404" })
         yield* flyte.deleteTask(resourceMeta)
         yield* flyte.deleteTask(resourceMeta)
-        const { code, details } = yield* refusal(connector, flyte.getTask(resourceMeta))
-        assert.strictEqual(code, "NOT_FOUND")
-        assert.include(details, "knows no run 404")
+        const { phase, message } = yield* verdict(connector, flyte.getTask(resourceMeta))
+        assert.strictEqual(phase, "RETRYABLE_FAILED")
+        assert.include(message, "knows no run 404")
       })
     )
   )

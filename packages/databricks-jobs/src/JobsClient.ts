@@ -22,12 +22,36 @@ import { JobsError, RunNotFound } from "./JobsError.ts"
 import { RunId, RunIdFromJson } from "./RunId.ts"
 import { RunState } from "./RunState.ts"
 
-/** A run as `runs/get` tells of it. */
-export const Run = Schema.Struct({
+const text = Schema.optionalKey(Schema.NullOr(Schema.String))
+const millis = Schema.optionalKey(Schema.NullOr(Schema.Finite))
+
+// What a run and each of its tasks have in common.
+const life = {
   ...RunState.fields,
+  cluster_instance: Schema.optionalKey(Schema.NullOr(Schema.Struct({ cluster_id: text })))
+}
+
+/** A task of a run. It has a run id of its own. */
+export const RunTask = Schema.Struct({ ...life, task_key: text, run_id: Schema.optionalKey(RunIdFromJson) })
+export type RunTask = typeof RunTask.Type
+
+/** A run as `runs/get` tells of it. Times are in milliseconds, zero for "not yet". */
+export const Run = Schema.Struct({
+  ...life,
   job_id: Schema.optionalKey(RunIdFromJson),
-  run_page_url: Schema.optionalKey(Schema.NullOr(Schema.String))
-})
+  run_name: text,
+  run_page_url: text,
+  creator_user_name: text,
+  run_as_user_name: text,
+  start_time: millis,
+  end_time: millis,
+  tasks: Schema.optionalKey(Schema.NullOr(Schema.Array(RunTask)))
+}).check(
+  // An answer without either says nothing about the run, whatever its status.
+  Schema.makeFilter(
+    ({ state, status }) => (state ?? status ?? undefined) !== undefined || "expected a state or a status"
+  )
+)
 export type Run = typeof Run.Type
 
 /** Submits, follows and cancels runs. */
@@ -61,6 +85,8 @@ export const BodyLimit = Context.Reference<number>("@flyte-databricks/databricks
 })
 
 const Submitted = Schema.Struct({ run_id: RunIdFromJson })
+
+const Cancelled = Schema.Record(Schema.String, Schema.Unknown)
 
 /** The Jobs API over HTTP. */
 export const layer: Layer.Layer<JobsClient, never, HttpClient.HttpClient | DatabricksAuth> = Layer.effect(
@@ -106,7 +132,7 @@ export const layer: Layer.Layer<JobsClient, never, HttpClient.HttpClient | Datab
       }),
       cancel: Effect.fn("JobsClient.cancel")(function* (credential, runId) {
         const request = post(url(credential, "runs/cancel"), { run_id: integer(runId) })
-        yield* call(credential, request, Schema.Json, `cancel run ${runId}`, runId)
+        yield* call(credential, request, Cancelled, `cancel run ${runId}`, runId)
       })
     })
   })

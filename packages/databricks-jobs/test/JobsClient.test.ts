@@ -61,7 +61,7 @@ describe("what is sent", () => {
 
   it.effect("a get has the run id in its query, digit by digit", () =>
     Effect.gen(function* () {
-      const { jobs, sent } = yield* clientAnswered(() => answer(200, {}))
+      const { jobs, sent } = yield* clientAnswered(() => answer(200, { status: { state: "RUNNING" } }))
       yield* jobs.get(as, runId)
       const [request] = yield* sent
       assert.strictEqual(request?.method, "GET")
@@ -103,7 +103,9 @@ describe("what is read", () => {
       const { jobs } = yield* clientAnswered(() =>
         answer(
           200,
-          `{"job_id": 9007199254740995, "run_id": 9007199254740993, "run_page_url": "https://x/#job/1/run/2", "tasks": [{}],
+          `{"job_id": 9007199254740995, "run_id": 9007199254740993, "run_page_url": "https://x/#job/1/run/2", "run_type": "SUBMIT_RUN",
+            "tasks": [{"run_id": 9007199254740997, "task_key": "main", "cluster_instance": {"cluster_id": "0801-abc"}}],
+            "run_as_user_name": "sp-a", "start_time": 1785578400000, "end_time": 0, "setup_duration": 5,
             "state": {"life_cycle_state": "RUNNING", "state_message": "In run", "user_cancelled_or_timedout": false},
             "status": {"state": "RUNNING"}}`
         )
@@ -112,6 +114,16 @@ describe("what is read", () => {
       assert.deepStrictEqual(run, {
         job_id: RunId.make("9007199254740995"),
         run_page_url: "https://x/#job/1/run/2",
+        run_as_user_name: "sp-a",
+        start_time: 1_785_578_400_000,
+        end_time: 0,
+        tasks: [
+          {
+            run_id: RunId.make("9007199254740997"),
+            task_key: "main",
+            cluster_instance: { cluster_id: "0801-abc" }
+          }
+        ],
         state: { life_cycle_state: "RUNNING", state_message: "In run" },
         status: { state: "RUNNING" }
       })
@@ -133,7 +145,7 @@ describe("a refused token", () => {
     Effect.gen(function* () {
       for (const call of [submit, get, cancel]) {
         const { jobs, sent, invalidations } = yield* clientAnswered((count) =>
-          count === 1 ? answer(status, body) : answer(200, { run_id: 1 })
+          count === 1 ? answer(status, body) : answer(200, { run_id: 1, state: { life_cycle_state: "RUNNING" } })
         )
         yield* call(jobs)
         const [first, second, ...others] = yield* sent
@@ -222,6 +234,12 @@ describe("a refused request", () => {
       )
       const newer = { error_code: "RESOURCE_DOES_NOT_EXIST", message: "No run" }
       assert.strictEqual((yield* reasonOf(() => answer(404, newer), call))._tag, "RunNotFound")
+    })
+  )
+
+  it.effect("for a run that does not exist is that also where a proxy says 200 to it", () =>
+    Effect.gen(function* () {
+      assert.strictEqual((yield* reasonOf(() => answer(200, missing)))._tag, "RunNotFound")
     })
   )
 
@@ -365,6 +383,16 @@ describe("an answer that is none of the Jobs API", () => {
       () => answer(200, { state: secret }),
       invalid(200, 'the body is not what the Jobs API answers: Expected object | null at ["state"]')
     ],
+    [
+      "a run without a state",
+      () => answer(200, { run_id: 1, state: null }),
+      invalid(200, "the body is not what the Jobs API answers: expected a state or a status")
+    ],
+    [
+      "an error under a status that says yes",
+      () => answer(200, { error_code: "TEMPORARILY_UNAVAILABLE", message: `Soon, ${secret}` }),
+      invalid(200, "the body is an error: TEMPORARILY_UNAVAILABLE: Soon, <redacted>")
+    ],
     ["another success", () => answer(202, {}), invalid(202, "that is no answer of the Jobs API")],
     [
       "a redirect",
@@ -397,6 +425,14 @@ describe("an answer that is none of the Jobs API", () => {
       assert.include(reason.problem, '["run_id"]')
       assert.isTrue(reason.retryable)
     })
+  )
+
+  it.effect.each(["[]", '"ok"', "null", '{"error_code":"INTERNAL_ERROR","message":"boom"}'])(
+    "is a cancel that is no success: %s",
+    (body) =>
+      Effect.gen(function* () {
+        assert.strictEqual((yield* reasonOf(() => answer(200, body), cancel))._tag, "ResponseInvalid")
+      })
   )
 
   it.effect("is one without an end, of which no more than the limit is read", () =>

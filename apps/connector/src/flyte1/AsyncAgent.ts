@@ -6,9 +6,10 @@ import { Flyte1, grpcServiceDefinition } from "@flyte-databricks/flyte-protocol"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { ConnectorError, RequestIncomplete } from "../ConnectorError.ts"
-import { DatabricksConnector, type RunReport, type Task } from "../DatabricksConnector.ts"
+import { DatabricksConnector, type Task } from "../DatabricksConnector.ts"
 import type { Service } from "../grpc/Server.ts"
 import { unary } from "../grpc/Unary.ts"
+import type { RunReport } from "../runs/RunReport.ts"
 
 /**
  * The service, on the connector of the environment.
@@ -76,9 +77,10 @@ const incomplete = (missing: string): ConnectorError =>
 const taskTypeOf = (request: Flyte1.GetTaskRequest | Flyte1.DeleteTaskRequest): string =>
   request.taskCategory?.name || request.taskType
 
-const toResource = ({ phase, message, link }: RunReport) =>
+const toResource = ({ phase, message, link, info }: RunReport) =>
   create(Flyte1.ResourceSchema, {
     phase: Flyte1.TaskExecution_Phase[phase],
     message,
-    logLinks: Option.toArray(link).map((uri) => create(Flyte1.TaskLogSchema, { name: "Databricks Console", uri }))
+    logLinks: Option.toArray(link).map((uri) => create(Flyte1.TaskLogSchema, { name: "Databricks Console", uri })),
+    customInfo: { ...info }
   })

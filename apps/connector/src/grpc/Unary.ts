@@ -9,7 +9,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as Call from "../Call.ts"
-import type { Failure } from "../DatabricksConnector.ts"
+import type { Failure } from "../ConnectorError.ts"
 import { codeOf } from "./Status.ts"
 
 /**

@@ -3,7 +3,7 @@ import { assert, describe } from "@effect/vitest"
 import { ServiceAccountTokens } from "@flyte-databricks/databricks-auth"
 import { type Duration, Effect, Layer } from "effect"
 import { phaseOf } from "../support/FlyteClient.ts"
-import { readMetadata, refusal } from "../support/outcomes.ts"
+import { readMetadata, refusal, verdict } from "../support/outcomes.ts"
 import * as tasks from "../support/tasks.ts"
 import { type Cluster, type Connector, connectorPrincipal, inCluster } from "./support/Cluster.ts"
 import { addFederated, newTeam, type Team } from "./support/teams.ts"
@@ -245,11 +245,12 @@ inCluster("ServiceAccounts that change", (scenario) => {
         assert.isTrue(yield* cluster.controlPlane.delete(account))
         yield* cluster.serving(env, (connector) =>
           Effect.gen(function* () {
-            for (const call of [connector.flyte.getTask(resourceMeta), connector.flyte.deleteTask(resourceMeta)]) {
-              const { code, details } = yield* refusal<unknown>(connector, call)
-              assert.strictEqual(code, "FAILED_PRECONDITION")
-              assert.include(details, `ServiceAccount databricks in namespace ${team.namespace}`)
-              assert.include(details, "create it again")
+            const { phase, message } = yield* verdict(connector, connector.flyte.getTask(resourceMeta))
+            const { code, details } = yield* refusal(connector, connector.flyte.deleteTask(resourceMeta))
+            assert.deepStrictEqual([phase, code], ["FAILED", "FAILED_PRECONDITION"])
+            for (const words of [message, details]) {
+              assert.include(words, `ServiceAccount databricks in namespace ${team.namespace}`)
+              assert.include(words, "create it again")
             }
             // A pinned run needs the ServiceAccount, and no longer its marks.
             yield* cluster.controlPlane.createServiceAccount(team.namespace, "databricks")

@@ -1,7 +1,8 @@
 /** What tests ask of answers. */
 import { assert } from "@effect/vitest"
+import type { Flyte1 } from "@flyte-databricks/flyte-protocol"
 import { Effect } from "effect"
-import type { CallFailed } from "./FlyteClient.ts"
+import { type CallFailed, phaseOf } from "./FlyteClient.ts"
 import type { Log } from "./Log.ts"
 import type { World } from "./World.ts"
 
@@ -21,6 +22,25 @@ export const refusal = Effect.fnUntraced(function* <A>(
   assert.include(String(line?.message).toWellFormed(), details)
   assert.notInclude(["ok", "defect", "Unknown"], line?.annotations["outcome"])
   return { code, details, line }
+})
+
+/**
+ * What a poll that met with something is answered all the same: a phase, and why it is that. The log has it too: one
+ * line, a warning, with an outcome that says what it was.
+ */
+export const verdict = Effect.fnUntraced(function* (
+  { log }: { readonly log: Log },
+  poll: Effect.Effect<Flyte1.Resource, CallFailed>
+) {
+  const before = log.calls().length
+  const resource = yield* poll
+  const [line, ...more] = log.calls().slice(before)
+  assert.deepStrictEqual(more, [])
+  assert.strictEqual(line?.level, "WARN")
+  const { phase, outcome } = line?.annotations ?? {}
+  assert.strictEqual(phase, phaseOf(resource))
+  assert.notInclude(["ok", "defect", "Unknown"], outcome)
+  return { phase, outcome, message: resource.message, links: resource.logLinks.map(({ uri }) => uri) }
 })
 
 /** What Flyte keeps of a run, read. */

@@ -56,15 +56,12 @@ export const read = <A>(answer: Answer, schema: Schema.Codec<A, unknown>): Resul
   const { status, body } = answer
   if (status !== 200) return Result.fail(new JobsError({ reason: refusal(answer) }))
   if (typeof body !== "string") return invalid(answer, body.message)
-  return parse(body).pipe(
-    Result.mapError(() => describeBody(body)),
-    Result.flatMap((json) =>
-      Result.mapError(
-        Schema.decodeUnknownResult(schema)(json),
-        (error) => `the body is not what the Jobs API answers: ${printable(error.message, 200)}`
-      )
-    ),
-    Result.orElse((problem) => invalid(answer, problem))
+  const json = parse(body)
+  if (Result.isFailure(json)) return invalid(answer, describeBody(body))
+  // A status that says yes to a body that says no: a proxy's doing, and never a success.
+  if (Predicate.hasProperty(json.success, "error_code")) return Result.fail(new JobsError({ reason: refusal(answer) }))
+  return Result.orElse(Schema.decodeUnknownResult(schema)(json.success), (error) =>
+    invalid(answer, `the body is not what the Jobs API answers: ${printable(error.message, 200)}`)
   )
 }
 
@@ -79,6 +76,10 @@ const refusal = (answer: Answer): Reason => {
   const { asked, status, body, requestId } = answer
   const { operation, instance, principal, runId } = asked
   const { code, detail } = readRefusal(answer)
+  const codeAndId = {
+    ...(code === undefined ? {} : { errorCode: code }),
+    ...(requestId === undefined ? {} : { requestId })
+  }
   if (status === 408 || status === 429 || status >= 500) {
     return new JobsUnavailable({
       operation,
@@ -89,21 +90,13 @@ const refusal = (answer: Answer): Reason => {
       ...(answer.retryAfterMillis === undefined ? {} : { retryAfterMillis: answer.retryAfterMillis })
     })
   }
-  if (status < 400) {
-    const redirect = status >= 300 ? redirectTo(answer) : "that is no answer of the Jobs API"
-    return new ResponseInvalid({ operation, instance, status, problem: redirect })
+  if (runId !== undefined && saysNoSuchRun(status, code, detail)) {
+    return new RunNotFound({ operation, instance, status, detail, ...codeAndId, runId })
   }
-  const said = {
-    operation,
-    instance,
-    status,
-    detail,
-    ...(code === undefined ? {} : { errorCode: code }),
-    ...(requestId === undefined ? {} : { requestId })
-  }
+  if (status < 400) return new ResponseInvalid({ operation, instance, status, problem: oddity(answer) })
+  const said = { operation, instance, status, detail, ...codeAndId }
   if (refusesToken(answer)) return new TokenRefused({ ...said, principal })
   if (status === 403) return new PermissionDenied({ ...said, principal })
-  if (runId !== undefined && saysNoSuchRun(status, code, detail)) return new RunNotFound({ ...said, runId })
   if (typeof body === "string" && isHtml(body)) {
     return new ResponseInvalid({ operation, instance, status, problem: describeBody(body) })
   }
@@ -112,8 +105,9 @@ const refusal = (answer: Answer): Reason => {
 
 // A missing run is a 400 to this API; the code and the 404 that other Databricks APIs answer with mean the same.
 const saysNoSuchRun = (status: number, code: string | undefined, detail: string): boolean =>
-  (status === 400 && code === "INVALID_PARAMETER_VALUE" && /does not exist/i.test(detail)) ||
-  ((status === 400 || status === 404) && code === "RESOURCE_DOES_NOT_EXIST")
+  (status === 200 || status === 400 || status === 404) &&
+  (code === "RESOURCE_DOES_NOT_EXIST" ||
+    (status !== 404 && code === "INVALID_PARAMETER_VALUE" && /does not exist/i.test(detail)))
 
 const readRefusal = ({ body, authorization }: Answer): Refusal => {
   if (typeof body !== "string") return { code: undefined, detail: body.message }
@@ -137,6 +131,13 @@ const isHtml = (body: string): boolean => /^\s*<(!doctype|html|head|body)/i.test
 const describeBody = (body: string): string => {
   if (body.trim() === "") return "the body is empty"
   return isHtml(body) ? "the body is an HTML page, not JSON" : "the body is not JSON, or only the beginning of it"
+}
+
+const oddity = (answer: Answer): string => {
+  if (answer.status >= 300) return redirectTo(answer)
+  if (answer.status !== 200) return "that is no answer of the Jobs API"
+  const { code, detail } = readRefusal(answer)
+  return `the body is an error: ${[code, detail].filter((part) => part !== undefined && part !== "").join(": ")}`
 }
 
 // The query of a login page's address may hold what the request was about.

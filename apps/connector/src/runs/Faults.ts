@@ -1,0 +1,49 @@
+/**
+ * What a failure means for a call: whether it may pass, and how it is ridden out.
+ */
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Schedule from "effect/Schedule"
+import type { Failure } from "../ConnectorError.ts"
+
+/**
+ * Whether the same call may succeed later with nothing changed. A login or maintenance page in place of a token counts
+ * too: it says nothing about the identity, and the run goes on meanwhile.
+ */
+export const isTransient = (failure: Failure): boolean =>
+  failure.reason._tag === "TokenResponseInvalid" || ("retryable" in failure && failure.retryable)
+
+const retryAfter = ({ reason }: Failure): Duration.Duration =>
+  reason._tag === "JobsUnavailable" || reason._tag === "TokenEndpointUnavailable"
+    ? Duration.millis(reason.retryAfterMillis ?? 0)
+    : Duration.zero
+
+/**
+ * When what failed is tried again. Jitter keeps many runs from coming back at once, and `Retry-After` is obeyed.
+ */
+export const BackOff = Context.Reference<Schedule.Schedule<unknown, Failure>>("@flyte-databricks/connector/BackOff", {
+  defaultValue: () => backOffByDefault
+})
+
+const backOffByDefault: Schedule.Schedule<unknown, Failure> = Schedule.exponential("250 millis").pipe(
+  Schedule.jittered,
+  Schedule.setInputType<Failure>(),
+  Schedule.modifyDelay(({ input, duration }) =>
+    Effect.succeed(Duration.max(Duration.min(duration, Duration.seconds(2)), retryAfter(input)))
+  )
+)
+
+/**
+ * Tries again what may pass, as long as a try can begin before the given moment (in milliseconds); then fails as the
+ * last try did.
+ */
+export const rideOut =
+  (until: number) =>
+  <A, R>(call: Effect.Effect<A, Failure, R>): Effect.Effect<A, Failure, R> =>
+    Effect.flatMap(BackOff, (backOff) =>
+      Effect.retry(call, {
+        while: isTransient,
+        schedule: backOff.pipe(Schedule.while(({ now, duration }) => now + Duration.toMillis(duration) < until))
+      })
+    )

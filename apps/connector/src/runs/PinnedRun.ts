@@ -1,0 +1,50 @@
+/**
+ * A run as Flyte sends it back: what the job's metadata says of it, and the identity that it is pinned to.
+ */
+import type { DatabricksAuth, Identity, TokenCache } from "@flyte-databricks/databricks-auth"
+import { JobMetadata } from "@flyte-databricks/databricks-jobs"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Call from "../Call.ts"
+
+/**
+ * Reads the metadata of a run.
+ */
+export const read = Effect.fnUntraced(function* (resourceMeta: Uint8Array) {
+  const metadata = yield* Effect.fromResult(JobMetadata.decode(resourceMeta))
+  const { runId, namespace } = metadata
+  yield* Call.note({ runId, ...(Option.isSome(namespace) ? { namespace: namespace.value } : {}) })
+  return metadata
+})
+
+/**
+ * The identity that the run was submitted as. Nothing is resolved again.
+ */
+export const recall = Effect.fnUntraced(function* (
+  auth: DatabricksAuth.DatabricksAuth["Service"],
+  metadata: JobMetadata.JobMetadata
+) {
+  const credential = yield* auth.recall(metadata)
+  yield* noteIdentity(credential.identity)
+  return credential
+})
+
+/**
+ * Adds who a run is to the log line of the call.
+ */
+export const noteIdentity = (identity: Identity.Identity): Effect.Effect<void> =>
+  Call.note({
+    instance: identity.instance,
+    authType: identity.authType,
+    identity: identity.principal,
+    origin: identity.source
+  })
+
+/**
+ * The header, cached for the call that needs it. Asked for by itself so that, should the deadline come first, the caller
+ * hears which of the two was slow.
+ */
+export const readyToken = (auth: DatabricksAuth.DatabricksAuth["Service"], credential: TokenCache.Credential) =>
+  auth
+    .getHeader(credential)
+    .pipe(Call.waitFor(`a token of ${credential.identity.principal} for ${credential.identity.instance}`))
