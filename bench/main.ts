@@ -3,8 +3,13 @@
  */
 import { benchAuth } from "./auth.ts"
 import { benchConnector } from "./connector.ts"
+import { benchOutage } from "./outage.ts"
 
-const benchmarks: Record<string, () => Promise<void>> = { auth: benchAuth, connector: benchConnector }
+const benchmarks: Record<string, () => Promise<void>> = {
+  auth: benchAuth,
+  connector: benchConnector,
+  outage: benchOutage
+}
 
 const chosen = process.argv.slice(2)
 const unknown = chosen.filter((name) => !(name in benchmarks))

@@ -3,6 +3,7 @@
  * A message is computed from fields that cannot hold a secret; it names what was looked for, what was found and what
  * to do. `retryable` says whether the same call may succeed later with nothing changed.
  */
+import * as DateTime from "effect/DateTime"
 import * as Schema from "effect/Schema"
 
 /**
@@ -238,22 +239,55 @@ export class ExchangeRefused extends Schema.TaggedError<ExchangeRefused>()("Exch
   }
 }
 
-/** The token endpoint could not be reached, or failed in a way that may pass. */
+/**
+ * The token endpoint could not be reached, or failed in a way that may pass. Or it was not asked at all, because it
+ * failed for one client after the other just now.
+ */
 export class TokenEndpointUnavailable extends Schema.TaggedError<TokenEndpointUnavailable>()(
   "TokenEndpointUnavailable",
   {
     endpoint: Schema.String,
+    /** The last answer, also that to another client where this one was not asked for. */
     detail: Schema.String,
+    status: Schema.optionalKey(Schema.Int),
     attempts: Schema.Int,
-    retryAfterMillis: Schema.optionalKey(Schema.Finite)
+    /** What the endpoint asked for with `Retry-After`, or when it is asked again while it is down. */
+    retryAfterMillis: Schema.optionalKey(Schema.Finite),
+    /** What there was left to wait, where that was less than the endpoint asked for. */
+    leftMillis: Schema.optionalKey(Schema.Finite),
+    /** Since when it has failed for all clients, where it counts as down. */
+    downSinceMillis: Schema.optionalKey(Schema.Finite)
   }
 ) {
   readonly retryable = true
   override get message() {
-    const times = this.attempts === 1 ? "once" : `${this.attempts} times`
-    return `${this.endpoint} was tried ${times} and gave no token; the last answer: ${this.detail}. Try again.`
+    const { downSinceMillis } = this
+    return downSinceMillis === undefined
+      ? this.#failed()
+      : this.#down(DateTime.formatIso(DateTime.makeUnsafe(downSinceMillis)))
+  }
+  #failed(): string {
+    const { endpoint, detail, retryAfterMillis, leftMillis } = this
+    const asks = retryAfterMillis ? ` It asks for ${seconds(retryAfterMillis)} before the next try` : ""
+    const left = leftMillis === undefined ? "" : `, and there were ${seconds(leftMillis)} left`
+    return (
+      `${endpoint} was tried ${times(this.attempts)} and gave no token; the last answer: ${detail}.` +
+      `${asks}${left}${asks === "" ? "" : "."} Try again.`
+    )
+  }
+  #down(since: string): string {
+    const tried = this.attempts === 0 ? "It was not asked for this call" : `This call tried it ${times(this.attempts)}`
+    const next = this.retryAfterMillis === undefined ? "is under way" : `is made in ${seconds(this.retryAfterMillis)}`
+    return (
+      `${this.endpoint} has given no token to anyone since ${since}; the last answer: ${this.detail}. ` +
+      `${tried}; the next try ${next}. Try again then.`
+    )
   }
 }
+
+const times = (attempts: number): string => (attempts === 1 ? "once" : `${attempts} times`)
+
+const seconds = (millis: number): string => `${Math.ceil(millis / 100) / 10} s`
 
 /** The token endpoint said yes, but what it sent is not a token. */
 export class TokenResponseInvalid extends Schema.TaggedError<TokenResponseInvalid>()("TokenResponseInvalid", {

@@ -36,3 +36,10 @@ export const text = Effect.fnUntraced(function* (
   )
   return body + decoder.decode()
 })
+
+/**
+ * Reads a body that nobody wants, so that its connection is free for the next request. One that is long or slow in
+ * coming is cut off, and its connection with it.
+ */
+export const discard = (response: HttpClientResponse.HttpClientResponse): Effect.Effect<void> =>
+  text(response, 64 * 1024).pipe(Effect.timeoutOption("250 millis"), Effect.ignore)

@@ -7,24 +7,24 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
 import * as Ref from "effect/Ref"
 import * as Result from "effect/Result"
 import * as FetchHttpClient from "effect/http/FetchHttpClient"
 import * as Headers from "effect/http/Headers"
 import * as HttpClient from "effect/http/HttpClient"
-import type * as HttpClientError from "effect/http/HttpClientError"
 import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import type * as HttpClientResponse from "effect/http/HttpClientResponse"
 import { AuthError, TokenEndpointUnavailable } from "./AuthError.ts"
 import { Attempts } from "./Attempts.ts"
 import type { Token } from "./AuthMode.ts"
 import * as BoundedBody from "./BoundedBody.ts"
+import * as Circuit from "./Circuit.ts"
 import { basicCredentials } from "./internal/basicCredentials.ts"
 import { type Answer, type Asked, clean, readAnswer } from "./internal/tokenAnswer.ts"
 import type { Jwt } from "./Jwt.ts"
-import { RetryPolicy } from "./RetryPolicy.ts"
+import { defaultRetryPolicy, RetryPolicy, tooLong, within } from "./RetryPolicy.ts"
+import * as TransportFault from "./TransportFault.ts"
 import { baseUrl, type WorkspaceHost } from "./WorkspaceHost.ts"
 
 /**
@@ -82,15 +82,24 @@ export const layer: Layer.Layer<TokenEndpoint, never, HttpClient.HttpClient> = L
   TokenEndpoint,
   Effect.gen(function* () {
     const client = yield* HttpClient.HttpClient
-    const retryPolicy = yield* RetryPolicy
+    const policyOfLayer = yield* RetryPolicy
     const tryTimeout = yield* TryTimeout
-    const totalTimeout = yield* TotalTimeout
+    const totalTimeout = Duration.fromInputUnsafe(yield* TotalTimeout)
+    const circuit = yield* Circuit.make
 
     const send = Effect.fnUntraced(
       function* (request: HttpClientRequest.HttpClientRequest, { endpoint }: Asked, attempts: number) {
         const response = yield* client.execute(request)
         if (isTransient(response.status)) {
-          return yield* unavailable(endpoint, `status ${response.status}`, attempts, yield* retryAfterMillis(response))
+          const retryAfter = yield* retryAfterMillis(response)
+          yield* BoundedBody.discard(response)
+          return yield* new TokenEndpointUnavailable({
+            endpoint,
+            detail: `status ${response.status}`,
+            attempts,
+            status: response.status,
+            ...retryAfter
+          })
         }
         const body = yield* BoundedBody.text(response, bodyLimit).pipe(Effect.catchTag("BodyTooLarge", Effect.succeed))
         return { status: response.status, body, headers: response.headers } satisfies Answer
@@ -101,10 +110,19 @@ export const layer: Layer.Layer<TokenEndpoint, never, HttpClient.HttpClient> = L
           Effect.provideService(FetchHttpClient.RequestInit, { redirect: "manual" }),
           Effect.timeoutOrElse({
             duration: tryTimeout,
-            orElse: () => Effect.fail(unavailable(asked.endpoint, nothingWithin(tryTimeout), attempts))
+            orElse: () =>
+              Effect.fail(
+                new TokenEndpointUnavailable({ endpoint: asked.endpoint, detail: nothingWithin(tryTimeout), attempts })
+              )
           }),
           Effect.catchTag("HttpClientError", (error) =>
-            Effect.fail(unavailable(asked.endpoint, clean(describeTransport(error), asked), attempts))
+            Effect.fail(
+              new TokenEndpointUnavailable({
+                endpoint: asked.endpoint,
+                detail: clean(TransportFault.describe(error), asked),
+                attempts
+              })
+            )
           )
         )
     )
@@ -113,18 +131,26 @@ export const layer: Layer.Layer<TokenEndpoint, never, HttpClient.HttpClient> = L
       request: HttpClientRequest.HttpClientRequest,
       asked: Asked
     ): Effect.fn.Return<Token, AuthError> {
+      const policyOfCall = yield* RetryPolicy
+      const policy = policyOfCall === defaultRetryPolicy ? policyOfLayer : policyOfCall
       const attempts = yield* Ref.make(0)
-      const lastFailure = yield* Ref.make(Option.none<AuthError>())
-      const answer = yield* Ref.updateAndGet(attempts, (n) => n + 1).pipe(
-        Effect.flatMap((attempt) => send(HttpClientRequest.acceptJson(request), asked, attempt)),
-        Effect.tapError((error) => Ref.set(lastFailure, Option.some(error))),
-        Effect.tapError(report),
-        Effect.retry({ schedule: retryPolicy, while: (error) => error.retryable }),
+      const lastAnswer = yield* Ref.make(nothingWithin(totalTimeout))
+      const deadline = (yield* Clock.currentTimeMillis) + Duration.toMillis(totalTimeout)
+
+      const attempt = Ref.updateAndGet(attempts, (n) => n + 1).pipe(
+        Effect.flatMap((count) => send(HttpClientRequest.acceptJson(request), asked, count)),
+        Effect.tapError(({ detail }) => Ref.set(lastAnswer, detail)),
+        Effect.tapError(report)
+      )
+      const answer = yield* circuit.guard(attempt, asked, Ref.get(attempts)).pipe(
+        Effect.mapError((reason) => new AuthError({ reason })),
+        Effect.retry(within(policy, deadline)),
+        Effect.catch((error) => Effect.flatMap(Clock.currentTimeMillis, (now) => tooLong(error, deadline - now))),
         Effect.timeoutOrElse({
           duration: totalTimeout,
           orElse: () =>
-            Effect.flatMap(Ref.get(lastFailure), (last) =>
-              Effect.fail(Option.getOrElse(last, () => unavailable(asked.endpoint, nothingWithin(totalTimeout), 1)))
+            Effect.flatMap(Effect.all([Ref.get(lastAnswer), Ref.get(attempts)]), ([detail, count]) =>
+              unavailable({ endpoint: asked.endpoint, detail, attempts: count })
             )
         })
       )
@@ -160,47 +186,25 @@ export const layer: Layer.Layer<TokenEndpoint, never, HttpClient.HttpClient> = L
 )
 
 // To whoever waits for the token.
-const report = ({ reason }: AuthError): Effect.Effect<void> =>
-  reason._tag === "TokenEndpointUnavailable"
-    ? Effect.map(Attempts, (tell) => tell({ attempts: reason.attempts, lastAnswer: reason.detail }))
-    : Effect.void
+const report = ({ attempts, detail }: TokenEndpointUnavailable): Effect.Effect<void> =>
+  Effect.map(Attempts, (tell) => tell({ attempts, lastAnswer: detail }))
 
 const endpointOf = (instance: WorkspaceHost): string => `${baseUrl(instance)}/oidc/v1/token`
 
 const isTransient = (status: number): boolean => status === 408 || status === 429 || status >= 500
 
 const retryAfterMillis = Effect.fnUntraced(function* (response: HttpClientResponse.HttpClientResponse) {
-  const header = Option.fromNullishOr(response.headers["retry-after"])
-  const parsed = Option.flatMap(header, (value) => Result.getSuccess(Headers.parseRetryAfter(value)))
+  const parsed = Headers.parseRetryAfter(response.headers["retry-after"] ?? "")
+  if (Result.isFailure(parsed)) return {}
   const now = yield* Clock.currentTimeMillis
-  return Option.getOrUndefined(Option.map(parsed, (value) => Duration.toMillis(Headers.retryAfterDelay(value, now))))
+  return { retryAfterMillis: Duration.toMillis(Headers.retryAfterDelay(parsed.success, now)) }
 })
 
 const nothingWithin = (timeout: Duration.Input): string =>
   `nothing within ${Duration.format(Duration.fromInputUnsafe(timeout))}`
 
-// The innermost cause says what it was (ECONNREFUSED, ENOTFOUND, a certificate's fault), in its code where it has no
-// text; what is around it, "fetch failed"; the error's own text, the method and URL.
-const describeTransport = ({ reason }: HttpClientError.HttpClientError): string => {
-  let detail: string = reason._tag
-  let cause = "cause" in reason ? reason.cause : undefined
-  for (let depth = 0; depth < 5 && Predicate.isError(cause); depth++) {
-    const code = Predicate.hasProperty(cause, "code") && Predicate.isString(cause.code) ? cause.code : ""
-    detail = cause.message || code || detail
-    cause = cause.cause
-  }
-  return detail
-}
-
-const unavailable = (endpoint: string, detail: string, attempts: number, retryAfterMillis?: number): AuthError =>
-  new AuthError({
-    reason: new TokenEndpointUnavailable({
-      endpoint,
-      detail,
-      attempts,
-      ...(retryAfterMillis === undefined ? {} : { retryAfterMillis })
-    })
-  })
+const unavailable = (fields: ConstructorParameters<typeof TokenEndpointUnavailable>[0]): AuthError =>
+  new AuthError({ reason: new TokenEndpointUnavailable(fields) })
 
 /**
  * What a token endpoint in memory was asked for.

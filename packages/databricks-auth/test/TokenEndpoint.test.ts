@@ -608,14 +608,83 @@ describe("a try that may go better the next time", () => {
     })
   )
 
+  it.effect("obeys Retry-After whatever the policy, and says how long it asked for when there are no tries left", () =>
+    Effect.gen(function* () {
+      const { exit, instants } = yield* timed(
+        exact,
+        answer(429, "", { "retry-after": "2" }),
+        answer(429),
+        answer(503),
+        answer(503, "", { "retry-after": "1" })
+      )
+      assert.deepStrictEqual(instants, [0, 2000, 2200, 2600])
+      const { message } = unavailable(exit)
+      assert.include(message, "was tried 4 times and gave no token; the last answer: status 503.")
+      assert.include(message, "It asks for 1 s before the next try. Try again.")
+    })
+  )
+
+  it.effect("is tried again by the policy that holds where the token is asked for", () =>
+    Effect.gen(function* () {
+      const { layer, sent } = yield* makeHttp(answer(503))
+      const error = yield* ask().pipe(
+        Effect.provideService(RetryPolicy.RetryPolicy, Schedule.recurs(0)),
+        Effect.provide(TokenEndpoint.layer),
+        Effect.provide([layer, exact]),
+        Effect.flip
+      )
+      assert.lengthOf(yield* sent, 1)
+      assert.include(error.message, "once")
+    })
+  )
+
+  describe("has a body that nobody reads:", () => {
+    const failing = (start: (controller: ReadableStreamDefaultController) => void) =>
+      Effect.gen(function* () {
+        let ended = "no"
+        const body = new ReadableStream({ start, cancel: () => void (ended = "cut off") })
+        const { exit, instants, at } = yield* timed(never, (request) => answer(503, body)(request))
+        assert.strictEqual(unavailable(exit).detail, "status 503")
+        assert.deepStrictEqual(instants, [0])
+        const { done } = yield* Effect.promise(() => body.getReader().read())
+        return { ended, done, at }
+      })
+
+    it.effect("a short one is read to its end, so that its connection is free again", () =>
+      Effect.gen(function* () {
+        const { ended, done, at } = yield* failing((controller) => {
+          controller.enqueue(new Uint8Array(10_000))
+          controller.close()
+        })
+        assert.deepStrictEqual({ ended, done, at }, { ended: "no", done: true, at: 0 })
+      })
+    )
+
+    it.effect("a long one is cut off", () =>
+      Effect.gen(function* () {
+        const { ended, at } = yield* failing((controller) => {
+          for (let i = 0; i < 100; i++) controller.enqueue(new Uint8Array(10_000))
+        })
+        assert.deepStrictEqual({ ended, at }, { ended: "cut off", at: 0 })
+      })
+    )
+
+    it.effect("one that does not come is cut off, and waited for no longer than a moment", () =>
+      Effect.gen(function* () {
+        const { ended, at } = yield* failing(() => undefined)
+        assert.deepStrictEqual({ ended, at }, { ended: "cut off", at: 250 })
+      })
+    )
+  })
+
   describe("of the default policy", () => {
     /** No luck: jitter adds nothing and takes nothing. */
     const middling = Layer.succeed(Random.Random, { nextDoubleUnsafe: () => 0.5, nextIntUnsafe: () => 0 })
 
-    it.effect("is repeated at most four times, each after twice the time", () =>
+    it.effect("is repeated at most four times, each after twice the time, at most a second", () =>
       Effect.gen(function* () {
         const { exit, instants } = yield* timed(middling, answer(503))
-        assert.deepStrictEqual(instants, [0, 200, 600, 1400, 3000])
+        assert.deepStrictEqual(instants, [0, 200, 600, 1400, 2400])
         assert.strictEqual(unavailable(exit).attempts, 5)
       })
     )
@@ -630,17 +699,18 @@ describe("a try that may go better the next time", () => {
           const delays = instants.slice(1).map((instant, i) => instant - instants[i]!)
           assert.lengthOf(delays, 4)
           for (const [i, delay] of delays.entries()) {
-            assert.isAtLeast(delay, 0.8 * 200 * 2 ** i - 1)
-            assert.isAtMost(delay, 1.2 * 200 * 2 ** i + 1)
+            const middle = Math.min(1000, 200 * 2 ** i)
+            assert.isAtLeast(delay, 0.8 * middle - 1)
+            assert.isAtMost(delay, 1.2 * middle + 1)
           }
         }),
       { arbitrary: { runs: 30 } }
     )
 
-    it.effect("waits as long as Retry-After says, in seconds", () =>
+    it.effect.each([3, 8])("waits as long as Retry-After says, in seconds: %i", (seconds) =>
       Effect.gen(function* () {
-        const { exit, instants } = yield* timed(middling, answer(429, "", { "retry-after": "3" }), granted)
-        assert.deepStrictEqual(instants, [0, 3000])
+        const { exit, instants } = yield* timed(middling, answer(429, "", { "retry-after": `${seconds}` }), granted)
+        assert.deepStrictEqual(instants, [0, seconds * 1000])
         assert.isTrue(Exit.isSuccess(exit))
       })
     )
@@ -649,10 +719,21 @@ describe("a try that may go better the next time", () => {
       Effect.gen(function* () {
         const { instants } = yield* timed(
           middling,
-          answer(503, "", { "retry-after": "Thu, 01 Jan 1970 00:00:04 GMT" }),
+          answer(503, "", { "retry-after": "Thu, 01 Jan 1970 00:00:08 GMT" }),
           granted
         )
-        assert.deepStrictEqual(instants, [0, 4000])
+        assert.deepStrictEqual(instants, [0, 8000])
+      })
+    )
+
+    it.effect("waits for less the more time is gone", () =>
+      Effect.gen(function* () {
+        const slow = (request: Parameters<Answer>[0]) =>
+          Effect.delay(answer(503, "", { "retry-after": "6" })(request), "3 seconds")
+        const { exit, instants, at } = yield* timed(middling, slow, granted)
+        assert.deepStrictEqual(instants, [0])
+        assert.strictEqual(at, 3000)
+        assert.include(unavailable(exit).message, "It asks for 6 s before the next try, and there were 5.5 s left.")
       })
     )
 
@@ -665,16 +746,20 @@ describe("a try that may go better the next time", () => {
         })
     )
 
-    it.effect.each(["20", "86400", "999999999", "Fri, 01 Jan 2100 00:00:00 GMT"])(
+    it.effect.each(["9", "20", "86400", "999999999", "Thu, 01 Jan 1970 00:00:09 GMT", "Fri, 01 Jan 2100 00:00:00 GMT"])(
       "does not wait for a Retry-After of %s, which is past the caller's deadline: the caller hears of it at once",
       (header) =>
         Effect.gen(function* () {
           const { exit, instants, at } = yield* timed(middling, answer(429, "", { "retry-after": header }), granted)
           assert.deepStrictEqual(instants, [0])
           assert.isBelow(at, 1000)
-          const { detail, retryAfterMillis } = unavailable(exit)
+          const { detail, retryAfterMillis, message } = unavailable(exit)
           assert.strictEqual(detail, "status 429")
-          assert.isAtLeast(retryAfterMillis!, 20_000)
+          assert.isAtLeast(retryAfterMillis!, 9000)
+          assert.match(
+            message,
+            /was tried once .* status 429\. It asks for \d+ s before the next try, and there were 8\.5 s left\./
+          )
         })
     )
 

@@ -3,6 +3,7 @@
  */
 import * as BoundedBody from "@flyte-databricks/databricks-auth/BoundedBody"
 import type { AuthHeader } from "@flyte-databricks/databricks-auth/TokenCache"
+import * as TransportFault from "@flyte-databricks/databricks-auth/TransportFault"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -12,7 +13,6 @@ import type * as HttpClient from "effect/http/HttpClient"
 import type * as HttpClientError from "effect/http/HttpClientError"
 import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import type * as HttpClientResponse from "effect/http/HttpClientResponse"
-import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import { JobsError, JobsUnavailable } from "../JobsError.ts"
@@ -33,7 +33,7 @@ export const make =
       // undici follows no redirect by itself; fetch would.
       Effect.provideService(FetchHttpClient.RequestInit, { redirect: "manual" }),
       Effect.catchTag("HttpClientError", (error) =>
-        Effect.fail(unavailable(asked, withoutToken(describeTransport(error), authorization)))
+        Effect.fail(unavailable(asked, withoutToken(TransportFault.describe(error), authorization)))
       ),
       Effect.timeoutOrElse({
         duration: timeout,
@@ -64,14 +64,6 @@ const readAnswer = Effect.fnUntraced(function* (
       : Duration.toMillis(Headers.retryAfterDelay(retryAfter.success, now))
   }
 })
-
-// The cause has the system's words (ECONNREFUSED, ENOTFOUND, a certificate's fault); the error's own, method and URL.
-const describeTransport = ({ reason }: HttpClientError.HttpClientError): string => {
-  const cause = "cause" in reason ? reason.cause : undefined
-  // fetch wraps it once more, under "fetch failed".
-  const inner = Predicate.isError(cause) && Predicate.isError(cause.cause) ? cause.cause : cause
-  return Predicate.isError(inner) && inner.message !== "" ? inner.message : reason._tag
-}
 
 const unavailable = ({ operation, instance }: Asked, detail: string): JobsError =>
   new JobsError({ reason: new JobsUnavailable({ operation, instance, detail: printable(detail, 200) }) })
