@@ -18,7 +18,8 @@ export interface CallOptions {
   readonly timeout?: number
 }
 
-interface Method<Request, Response> {
+/** A method as generated code describes it. */
+export interface Method<Request, Response> {
   readonly path: string
   readonly requestSerialize: (message: Request) => Buffer
   readonly responseDeserialize: (bytes: Buffer) => Response
