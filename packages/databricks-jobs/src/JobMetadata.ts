@@ -116,6 +116,18 @@ const utf8 = (bytes: Uint8Array): Result.Result<string, void> =>
 /** Writes what Flyte is to keep. */
 export const encode = (metadata: JobMetadata): Result.Result<Uint8Array, JobsError> => {
   const { token_secret_name: _, ...keys } = Schema.encodeSync(Resource)(metadata)
+  return toBytes(keys)
+}
+
+/**
+ * Writes no more than the run and its workspace: all that Flyte 2's own connector writes, and all that it can read.
+ */
+export const encodeRun = (metadata: JobMetadata): Result.Result<Uint8Array, JobsError> => {
+  const { databricks_instance, run_id } = Schema.encodeSync(Resource)(metadata)
+  return toBytes({ databricks_instance, run_id })
+}
+
+const toBytes = (keys: object): Result.Result<Uint8Array, JobsError> => {
   const bytes = new TextEncoder().encode(JSON.stringify(keys))
   return bytes.length <= maxBytes
     ? Result.succeed(bytes)

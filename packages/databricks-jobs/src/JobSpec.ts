@@ -28,11 +28,15 @@ export interface Task {
   readonly serviceCredentialProvider: Option.Option<string>
 }
 
-/** What a Python task runs when it names neither `git_source` nor `python_file`. */
+/** What a Python task runs when it names neither `git_source` nor `python_file`, and what that is given. */
 export interface Defaults {
   readonly gitSource: Schema.JsonObject
   readonly pythonFile: string
   readonly serverlessPythonFile: string
+  /** Variables of every job, beside the container's. */
+  readonly environmentVariables?: Readonly<Record<string, string>>
+  /** Whether the serverless entrypoint knows `--flyte-credential-provider`. One that does not would refuse to start. */
+  readonly takesCredentialProvider?: boolean
 }
 
 /** The entrypoints of Flyte 1, at the commit that its own connector names. */
@@ -43,7 +47,24 @@ export const flyte1Defaults: Defaults = {
     git_commit: "572298df1f971fb58c258398bd70a6372f811c96"
   },
   pythonFile: "flytekitplugins/databricks/entrypoint.py",
-  serverlessPythonFile: "flytekitplugins/databricks/entrypoint_serverless.py"
+  serverlessPythonFile: "flytekitplugins/databricks/entrypoint_serverless.py",
+  // A job whose entrypoint swallowed the task's exception would be a success to Databricks.
+  environmentVariables: { FLYTE_FAIL_ON_ERROR: "true" },
+  takesCredentialProvider: true
+}
+
+/**
+ * The entrypoint of Flyte 2, at the commit that its own connector names; there is one for all compute. A task's exception
+ * is in its outputs, where Flyte 2 looks for it whatever Databricks says of the run.
+ */
+export const flyte2Defaults: Defaults = {
+  gitSource: {
+    git_url: "https://github.com/flyteorg/flytetools",
+    git_provider: "gitHub",
+    git_commit: "194364210c47c49ce66c419e8fb68d6f9c06fd7e"
+  },
+  pythonFile: "flyteplugins/databricks/entrypoint.py",
+  serverlessPythonFile: "flyteplugins/databricks/entrypoint.py"
 }
 
 /**
@@ -68,8 +89,7 @@ export const make = (task: Task, defaults: Defaults = flyte1Defaults): Result.Re
     const compute = yield* Compute.resolve(conf, {
       image: container.image,
       sparkConf: custom["sparkConf"] === undefined ? {} : custom["sparkConf"],
-      // A job whose entrypoint swallowed the task's exception would be a success to Databricks.
-      environmentVariables: { ...container.env, FLYTE_FAIL_ON_ERROR: "true" }
+      environmentVariables: { ...container.env, ...defaults.environmentVariables }
     })
     return isTruthy(custom["notebookPath"])
       ? notebookJob(compute, custom, custom["notebookPath"])
@@ -133,7 +153,10 @@ const pythonFileJob = (
     if (compute._tag === "Classic") {
       return { ...job, spark_python_task: pythonTask(defaults.pythonFile, container.args), git_source }
     }
-    const provider = yield* credentialProvider(custom, connectorsProvider)
+    const provider =
+      defaults.takesCredentialProvider || isTruthy(givenFile)
+        ? yield* credentialProvider(custom, connectorsProvider)
+        : Option.none()
     const parameters = Option.match(provider, {
       onNone: () => container.args,
       onSome: (name) => [...container.args, `--flyte-credential-provider=${name}`]

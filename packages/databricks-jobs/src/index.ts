@@ -1,3 +1,4 @@
+export * as Flyte2Entrypoint from "./Flyte2Entrypoint.ts"
 export * as JobMetadata from "./JobMetadata.ts"
 export * as JobsClient from "./JobsClient.ts"
 export * as JobsError from "./JobsError.ts"
