@@ -12,6 +12,8 @@ import * as Layer from "effect/Layer"
 import * as DatabricksConnector from "./DatabricksConnector.ts"
 import * as AgentMetadata from "./flyte1/AgentMetadata.ts"
 import * as AsyncAgent from "./flyte1/AsyncAgent.ts"
+import * as AsyncConnector from "./flyte2/AsyncConnector.ts"
+import * as ConnectorMetadata from "./flyte2/ConnectorMetadata.ts"
 import * as Server from "./grpc/Server.ts"
 
 // Connections to a workspace are kept and shared by all calls; more than this only queue at Databricks' rate limits.
@@ -28,7 +30,11 @@ const connector = DatabricksConnector.layer.pipe(
 const untracedHttp = Layer.succeed(HttpClient.TracerDisabledWhen, () => true)
 
 const server = (options: Server.Options) =>
-  Layer.unwrap(Effect.map(AsyncAgent.make, (asyncAgent) => Server.layer(options, [AgentMetadata.service, asyncAgent])))
+  Layer.unwrap(
+    Effect.map(Effect.all([AsyncAgent.make, AsyncConnector.make]), ([flyte1, flyte2]) =>
+      Server.layer(options, [AgentMetadata.service, flyte1, ConnectorMetadata.service, flyte2])
+    )
+  )
 
 /** The type of what `layer` fails with. */
 type StartUpError = Layer.Error<typeof connector> | Server.ListenFailed

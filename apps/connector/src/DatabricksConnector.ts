@@ -2,12 +2,13 @@
  * Create, get and delete, in words that both versions of Flyte share. Who the task is, is decided once, in `create`;
  * `get` and `delete` go by what the job's metadata recorded.
  */
-import { AuthError, DatabricksAuth } from "@flyte-databricks/databricks-auth"
+import { AuthError, type Connection, DatabricksAuth, Recorded } from "@flyte-databricks/databricks-auth"
 import { JobMetadata, JobsClient, JobSpec } from "@flyte-databricks/databricks-jobs"
 import type * as Config from "effect/Config"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import * as Call from "./Call.ts"
 import { ConnectorError, type Failure, TaskTypeUnknown } from "./ConnectorError.ts"
 import { type Attempt, idempotencyToken } from "./IdempotencyToken.ts"
@@ -30,8 +31,12 @@ export interface Task {
   readonly taskType: string
   readonly custom: unknown
   readonly container: JobSpec.Container | undefined
+  /** What is run where the task does not say. */
+  readonly defaults: JobSpec.Defaults
   readonly namespace: string
   readonly attempt: Attempt
+  /** The secrets that the request carries; requests of Flyte 1 carry none. */
+  readonly connection?: Connection.Connection
 }
 
 /**
@@ -43,8 +48,16 @@ export class DatabricksConnector extends Context.Service<
     /** Submits the task; the answer is what Flyte keeps of the run. */
     readonly create: (task: Task) => Effect.Effect<Uint8Array, Failure>
     /** How the run is doing. Nothing that happens to the run, or on the way to it, fails this. */
-    readonly get: (taskType: string, resourceMeta: Uint8Array) => Effect.Effect<RunReport, ConnectorError>
-    readonly delete: (taskType: string, resourceMeta: Uint8Array) => Effect.Effect<void, Failure>
+    readonly get: (
+      taskType: string,
+      resourceMeta: Uint8Array,
+      connection?: Connection.Connection
+    ) => Effect.Effect<RunReport, ConnectorError>
+    readonly delete: (
+      taskType: string,
+      resourceMeta: Uint8Array,
+      connection?: Connection.Connection
+    ) => Effect.Effect<void, Failure>
   }
 >()("@flyte-databricks/connector/DatabricksConnector") {}
 
@@ -65,36 +78,63 @@ export const layer: Layer.Layer<
       const { org, project, domain, execution } = task.attempt
       yield* Call.note({ namespace: task.namespace, execution: `${project}:${domain}:${execution}` })
       const body = yield* Effect.fromResult(
-        JobSpec.make({ custom: task.custom, container: task.container, serviceCredentialProvider: provider })
+        JobSpec.make(
+          { custom: task.custom, container: task.container, serviceCredentialProvider: provider },
+          task.defaults
+        )
       )
       const resolved = yield* auth
-        .resolve({ namespace: task.namespace, project, domain, org, custom: task.custom })
+        .resolve({
+          namespace: task.namespace,
+          project,
+          domain,
+          org,
+          custom: task.custom,
+          ...(task.connection === undefined ? {} : { connection: task.connection })
+        })
         .pipe(Call.waitFor("an identity"))
+      if (Option.isSome(resolved.namespace)) yield* Call.note({ namespace: resolved.namespace.value })
       yield* PinnedRun.noteIdentity(resolved.identity)
       yield* Effect.logDebug(`Identity chosen from:\n${AuthError.describeFindings(resolved.explanation)}`)
 
-      const credential = { identity: resolved.identity }
+      const { credential } = resolved
       yield* PinnedRun.readyToken(auth, credential)
       const runId = yield* jobs
         .submit(credential, body, idempotencyToken(task.attempt))
         .pipe(Call.waitFor(`${resolved.identity.instance} to take the job`))
       yield* Call.note({ runId })
       const recorded = yield* auth.record(resolved)
-      return yield* Effect.fromResult(JobMetadata.encode(new JobMetadata.JobMetadata({ ...recorded, runId })))
+      const metadata = new JobMetadata.JobMetadata({
+        ...recorded,
+        // Flyte 2's own connector neither writes a PAT nor looks for one.
+        ...(task.connection === undefined ? {} : { authToken: Option.none() }),
+        runId
+      })
+      return yield* Effect.fromResult(
+        Recorded.saysNothing(recorded) ? JobMetadata.encodeRun(metadata) : JobMetadata.encode(metadata)
+      )
     })
 
-    const get = Effect.fn("DatabricksConnector.get")(function* (taskType: string, resourceMeta: Uint8Array) {
+    const get = Effect.fn("DatabricksConnector.get")(function* (
+      taskType: string,
+      resourceMeta: Uint8Array,
+      connection?: Connection.Connection
+    ) {
       yield* serves(taskType)
-      const report = yield* follower.report(resourceMeta)
+      const report = yield* follower.report(resourceMeta, connection)
       yield* Call.note({ phase: report.phase })
       return report
     })
 
-    const cancel = Effect.fn("DatabricksConnector.delete")(function* (taskType: string, resourceMeta: Uint8Array) {
+    const cancel = Effect.fn("DatabricksConnector.delete")(function* (
+      taskType: string,
+      resourceMeta: Uint8Array,
+      connection?: Connection.Connection
+    ) {
       yield* serves(taskType)
       const metadata = yield* PinnedRun.read(resourceMeta)
       const { runId } = metadata
-      const credential = yield* PinnedRun.recall(auth, metadata)
+      const credential = yield* PinnedRun.recall(auth, metadata, connection)
       yield* PinnedRun.readyToken(auth, credential)
       yield* jobs.cancel(credential, runId).pipe(
         Call.waitFor(`${credential.identity.instance} to cancel run ${runId}`),

@@ -2,6 +2,7 @@
  * Flyte 1's `flyteidl.service.AsyncAgentService`: its messages on one side, the connector's words on the other.
  */
 import { create } from "@bufbuild/protobuf"
+import { JobSpec } from "@flyte-databricks/databricks-jobs"
 import { Flyte1, grpcServiceDefinition } from "@flyte-databricks/flyte-protocol"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -57,6 +58,7 @@ const toTask = Effect.fnUntraced(function* (request: Flyte1.CreateTaskRequest): 
       args: container.args,
       env: Object.fromEntries(container.env.map(({ key, value }) => [key, value]))
     },
+    defaults: JobSpec.flyte1Defaults,
     namespace: metadata?.namespace ?? "",
     attempt: {
       org: node.executionId.org,

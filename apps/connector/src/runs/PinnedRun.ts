@@ -1,7 +1,7 @@
 /**
  * A run as Flyte sends it back: what the job's metadata says of it, and the identity that it is pinned to.
  */
-import type { DatabricksAuth, Identity, TokenCache } from "@flyte-databricks/databricks-auth"
+import type { Connection, DatabricksAuth, Identity, TokenCache } from "@flyte-databricks/databricks-auth"
 import { JobMetadata } from "@flyte-databricks/databricks-jobs"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -22,9 +22,10 @@ export const read = Effect.fnUntraced(function* (resourceMeta: Uint8Array) {
  */
 export const recall = Effect.fnUntraced(function* (
   auth: DatabricksAuth.DatabricksAuth["Service"],
-  metadata: JobMetadata.JobMetadata
+  metadata: JobMetadata.JobMetadata,
+  connection: Connection.Connection | undefined
 ) {
-  const credential = yield* auth.recall(metadata)
+  const credential = yield* auth.recall(metadata, connection)
   yield* noteIdentity(credential.identity)
   return credential
 })

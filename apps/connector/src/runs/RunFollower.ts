@@ -3,7 +3,7 @@
  * poll always ends in a phase. A fault that may pass is ridden out, then the last phase known is given again; one that
  * does not pass ends the task with words that its author or the operator can act on.
  */
-import { DatabricksAuth } from "@flyte-databricks/databricks-auth"
+import { type Connection, DatabricksAuth } from "@flyte-databricks/databricks-auth"
 import { type JobMetadata, JobsClient, type RunState } from "@flyte-databricks/databricks-jobs"
 import * as Clock from "effect/Clock"
 import type * as Config from "effect/Config"
@@ -27,7 +27,12 @@ import * as RunReport from "./RunReport.ts"
  */
 export class RunFollower extends Context.Service<
   RunFollower,
-  { readonly report: (resourceMeta: Uint8Array) => Effect.Effect<RunReport.RunReport> }
+  {
+    readonly report: (
+      resourceMeta: Uint8Array,
+      connection: Connection.Connection | undefined
+    ) => Effect.Effect<RunReport.RunReport>
+  }
 >()("@flyte-databricks/connector/RunFollower") {}
 
 /** Why a poll has nothing new to say. */
@@ -48,9 +53,12 @@ export const layer: Layer.Layer<
     const reports = yield* LastReports
     const patience = Duration.toMillis(yield* Settings.pollPatience)
 
-    const ask = Effect.fnUntraced(function* (metadata: JobMetadata.JobMetadata) {
+    const ask = Effect.fnUntraced(function* (
+      metadata: JobMetadata.JobMetadata,
+      connection: Connection.Connection | undefined
+    ) {
       const { runId } = metadata
-      const credential = yield* PinnedRun.recall(auth, metadata)
+      const credential = yield* PinnedRun.recall(auth, metadata, connection)
       yield* PinnedRun.readyToken(auth, credential)
       const { identity } = credential
       const run = yield* jobs
@@ -80,13 +88,16 @@ export const layer: Layer.Layer<
           }
     })
 
-    const poll = Effect.fnUntraced(function* (metadata: JobMetadata.JobMetadata) {
+    const poll = Effect.fnUntraced(function* (
+      metadata: JobMetadata.JobMetadata,
+      connection: Connection.Connection | undefined
+    ) {
       const key = keyOf(metadata)
       const { report: last, faultySince } = reports.of(key)
       const start = yield* Clock.currentTimeMillis
       const until = answerBy(start, yield* Call.endsAt)
       let latest: Failure | undefined
-      const polled = yield* ask(metadata).pipe(
+      const polled = yield* ask(metadata, connection).pipe(
         Effect.tapError((failure) => Effect.sync(() => (latest = failure))),
         // Once per poll is enough while it lasts: retries of a thousand tasks would only keep Databricks down.
         faultySince === undefined ? rideOut(until) : (once) => once,
@@ -120,9 +131,9 @@ export const layer: Layer.Layer<
     })
 
     return RunFollower.of({
-      report: Effect.fnUntraced(function* (resourceMeta) {
+      report: Effect.fnUntraced(function* (resourceMeta, connection) {
         const metadata = yield* Effect.result(PinnedRun.read(resourceMeta))
-        if (Result.isSuccess(metadata)) return yield* poll(metadata.success)
+        if (Result.isSuccess(metadata)) return yield* poll(metadata.success, connection)
         yield* Call.warn(faultOf(metadata.failure))
         return { phase: "FAILED", message: metadata.failure.message, link: Option.none(), info: {} }
       })

@@ -1,0 +1,40 @@
+/**
+ * Flyte 2's `flyteidl2.connector.ConnectorMetadataService`: what this connector serves. It needs nothing and never waits:
+ * Flyte asks every ten seconds, and forgets where tasks go when it gets no answer.
+ */
+import { create } from "@bufbuild/protobuf"
+import { Flyte2, grpcServiceDefinition } from "@flyte-databricks/flyte-protocol"
+import { type sendUnaryData, type ServerUnaryCall, status } from "@grpc/grpc-js"
+import { connectorName, taskTypes } from "../DatabricksConnector.ts"
+import type { Service } from "../grpc/Server.ts"
+
+// Flyte 2 has no task type "spark" that its own Databricks connector would answer to: offered, it would be taken from
+// the plugin that runs Spark on Kubernetes.
+const offered = taskTypes.filter((name) => name === "databricks")
+
+const connector = create(Flyte2.ConnectorSchema, {
+  name: connectorName,
+  supportedTaskCategories: offered.map((name) => create(Flyte2.TaskCategorySchema, { name, version: 0 }))
+})
+
+const getConnector = (
+  call: ServerUnaryCall<Flyte2.GetConnectorRequest, Flyte2.GetConnectorResponse>,
+  callback: sendUnaryData<Flyte2.GetConnectorResponse>
+): void =>
+  call.request.name === connectorName
+    ? callback(null, create(Flyte2.GetConnectorResponseSchema, { connector }))
+    : callback({ code: status.NOT_FOUND, details: `Cannot find connector. There is one here: ${connectorName}.` })
+
+const listConnectors = (
+  _call: ServerUnaryCall<Flyte2.ListConnectorsRequest, Flyte2.ListConnectorsResponse>,
+  callback: sendUnaryData<Flyte2.ListConnectorsResponse>
+): void => callback(null, create(Flyte2.ListConnectorsResponseSchema, { connectors: [connector] }))
+
+/**
+ * The service; its answers are made before it listens.
+ */
+export const service: Service = {
+  name: Flyte2.ConnectorMetadataService.typeName,
+  addTo: (server) =>
+    server.addService(grpcServiceDefinition(Flyte2.ConnectorMetadataService), { getConnector, listConnectors })
+}

@@ -1,0 +1,76 @@
+/**
+ * A Flyte 2 request to create a task, in the connector's words.
+ */
+import type { Connection } from "@flyte-databricks/databricks-auth"
+import { Flyte2Entrypoint, JobSpec } from "@flyte-databricks/databricks-jobs"
+import type { Flyte2 } from "@flyte-databricks/flyte-protocol"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
+import { ConnectorError, RequestIncomplete } from "../ConnectorError.ts"
+import type { Task } from "../DatabricksConnector.ts"
+
+/**
+ * The task that the request asks for.
+ */
+export const toTask = Effect.fnUntraced(function* (
+  request: Flyte2.CreateTaskRequest
+): Effect.fn.Return<Task, ConnectorError> {
+  const { template, taskExecutionMetadata: metadata } = request
+  if (template === undefined) return yield* incomplete("a task template")
+  const id = metadata?.taskExecutionId
+  const node = id?.nodeExecutionId
+  const execution = node?.executionId
+  // Without them all tasks would be one attempt to Databricks, and a second task would get the run of the first.
+  if (!execution?.name) return yield* incomplete("an execution id (task_execution_metadata.task_execution_id)")
+  if (!node?.nodeId) return yield* incomplete("an action's name (node_id of task_execution_metadata.task_execution_id)")
+  const container = template.target.case === "container" ? template.target.value : undefined
+  const env = Object.fromEntries(container?.env.map(({ key, value }) => [key, value]) ?? [])
+  const { labels = {}, environmentVariables = {} } = metadata ?? {}
+  const variables = { ...env, ...environmentVariables }
+  const attempt = {
+    org: firstKnown(execution.org, labels["organization"]),
+    project: firstKnown(execution.project, labels["project"], labels["flyte.org/project"]),
+    domain: firstKnown(execution.domain, labels["domain"], labels["flyte.org/domain"]),
+    execution: execution.name,
+    node: node.nodeId,
+    task: id?.taskId?.name ?? "",
+    retryAttempt: id?.retryAttempt ?? 0
+  }
+  return {
+    taskType: template.type,
+    custom: template.custom,
+    container: container && {
+      image: container.image,
+      args: Flyte2Entrypoint.complete(container.args, {
+        runName: attempt.execution,
+        actionName: attempt.node,
+        project: attempt.project,
+        domain: attempt.domain,
+        // The variable is what a pod would hear; Flyte 2 leaves the id's organization empty.
+        org: firstKnown(execution.org, variables["_U_ORG_NAME"], labels["organization"]),
+        runBaseDir: firstKnown(variables["_U_RUN_BASE"])
+      }),
+      env
+    },
+    defaults: JobSpec.flyte2Defaults,
+    namespace: metadata?.namespace ?? "",
+    attempt,
+    connection: toConnection(request.connection)
+  }
+})
+
+/**
+ * The secrets that a request carries. From here on nothing shows them.
+ */
+export const toConnection = (connection: Flyte2.Connection | undefined): Connection.Connection => ({
+  databricksToken: Option.map(Option.fromUndefinedOr(connection?.secrets["databricks_token"]), (token) =>
+    Redacted.make(token, { label: "PAT" })
+  )
+})
+
+const firstKnown = (...values: ReadonlyArray<string | undefined>): string =>
+  values.map((value) => value?.trim()).find(Boolean) ?? ""
+
+const incomplete = (missing: string): ConnectorError =>
+  new ConnectorError({ reason: new RequestIncomplete({ operation: "CreateTask", missing }) })
