@@ -41,9 +41,9 @@ const decodeHeader = Schema.decodeUnknownOption(Schema.fromJsonString(Schema.Str
 export const parse = (text: string): Option.Option<Jwt> => {
   const parts = /^([\w-]+)\.([\w-]+)\.[\w-]+$/.exec(text)
   if (parts === null) return Option.none()
-  const json = (part: string | undefined) => Result.getSuccess(Base64Url.decodeString(part ?? ""))
+  const json = (part: string) => Result.getSuccess(Base64Url.decodeString(part))
   return Option.map(
-    Option.andThen(Option.flatMap(json(parts[1]), decodeHeader), Option.flatMap(json(parts[2]), decodeClaims)),
+    Option.andThen(Option.flatMap(json(parts[1]!), decodeHeader), Option.flatMap(json(parts[2]!), decodeClaims)),
     (claims) => ({ token: Redacted.make(text, { label: "JWT" }), claims })
   )
 }
@@ -55,7 +55,7 @@ const clockSkewSeconds = 60
  * Whether a token ended, at the given instant in milliseconds.
  */
 export const hasExpired = ({ exp }: Claims, now: number): boolean =>
-  exp !== undefined && (exp + clockSkewSeconds) * 1000 <= now
+  ((exp ?? Number.POSITIVE_INFINITY) + clockSkewSeconds) * 1000 <= now
 
 /**
  * When a token ends, as ISO 8601.
