@@ -2,6 +2,7 @@
  * Who a Flyte task is on Databricks: a mode, a principal where it is known, and where the credential came from. An
  * identity holds no secret; it is what submit pins, what the job's metadata stores, and what a token is acquired for.
  */
+import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { WorkspaceHost } from "./WorkspaceHost.ts"
 
@@ -45,6 +46,8 @@ export type OfConnection = typeof OfConnection.Type
 export const Origin = Schema.Union([NamespaceSecret, ConnectorLevel, Unrecorded, OfConnection])
 export type Origin = typeof Origin.Type
 
+const unrecorded = "not recorded at submit"
+
 /**
  * Names an origin the way errors, logs and tables show it.
  */
@@ -55,25 +58,24 @@ export const describeOrigin = (origin: Origin): string => {
     case "ConnectorLevel":
       return "connector"
     case "Unrecorded":
-      return "not recorded at submit"
+      return unrecorded
     case "OfConnection":
       return "connection of the request"
   }
 }
 
-// The parts are a host, enum words, Kubernetes names and a client id: none holds a NUL.
-const cacheKey = (...parts: ReadonlyArray<string>): string => parts.join("\u0000")
+// As JSON, so that no two identities look alike, whatever their parts hold, and a part that is absent is like no other.
+const cacheKey = (...parts: ReadonlyArray<string | null>): string => JSON.stringify(parts)
 
-const originKey = (origin: Origin): string => {
+const originParts = (origin: Origin): ReadonlyArray<string | null> => {
   switch (origin._tag) {
     case "NamespaceSecret":
-      return cacheKey("namespace", origin.namespace, origin.name)
+      return [origin._tag, origin.namespace, origin.name]
     case "ConnectorLevel":
-      return "connector"
-    case "Unrecorded":
-      return cacheKey("unrecorded", origin.namespace._tag === "Some" ? `=${origin.namespace.value}` : "", origin.name)
     case "OfConnection":
-      return "connection"
+      return [origin._tag]
+    case "Unrecorded":
+      return [origin._tag, Option.getOrNull(origin.namespace), origin.name]
   }
 }
 
@@ -88,7 +90,7 @@ export class PatIdentity extends Schema.TaggedClass<PatIdentity>()("pat", {
   #key: string | undefined
   /** Equal for two identities exactly when they may share a token. */
   get key(): string {
-    return (this.#key ??= cacheKey(this._tag, this.instance, originKey(this.origin)))
+    return (this.#key ??= cacheKey(this._tag, this.instance, ...originParts(this.origin)))
   }
   get principal(): string {
     return "owner of the PAT"
@@ -114,12 +116,12 @@ export class OAuthM2MIdentity extends Schema.TaggedClass<OAuthM2MIdentity>()("oa
     return (this.#key ??= cacheKey(
       this._tag,
       this.instance,
-      this.clientId._tag === "Some" ? `=${this.clientId.value}` : "",
-      originKey(this.origin)
+      Option.getOrNull(this.clientId),
+      ...originParts(this.origin)
     ))
   }
   get principal(): string {
-    return this.clientId._tag === "Some" ? this.clientId.value : "not recorded at submit"
+    return Option.getOrElse(this.clientId, () => unrecorded)
   }
   get source(): string {
     return describeOrigin(this.origin)
