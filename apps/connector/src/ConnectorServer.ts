@@ -2,10 +2,12 @@
  * The connector, whole: the gRPC server with its services, on authentication, the Jobs API and Kubernetes as the
  * environment configures them.
  */
-import { type AuthSummary, DatabricksAuth } from "@flyte-databricks/databricks-auth"
+import { AuthSummary, DatabricksAuth } from "@flyte-databricks/databricks-auth"
 import { JobsClient } from "@flyte-databricks/databricks-jobs"
 import { KubernetesClient } from "@flyte-databricks/kubernetes"
 import { NodeHttpClient, NodeServices } from "@effect/platform-node"
+import type * as Config from "effect/Config"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as HttpClient from "effect/http/HttpClient"
 import * as Layer from "effect/Layer"
@@ -19,6 +21,9 @@ import * as Server from "./grpc/Server.ts"
 // Connections to a workspace are kept and shared by all calls; more than this only queue at Databricks' rate limits.
 const http = NodeHttpClient.layerUndiciOptions({ connections: 64, keepAliveTimeout: 30_000 })
 
+// A span of an HTTP call holds whatever its client's own error says, unredacted.
+const untracedHttp = Layer.succeed(HttpClient.TracerDisabledWhen, () => true)
+
 const connector = DatabricksConnector.layer.pipe(
   Layer.provide(JobsClient.layer),
   Layer.provideMerge(DatabricksAuth.layerConfig),
@@ -26,21 +31,35 @@ const connector = DatabricksConnector.layer.pipe(
   Layer.provide(NodeServices.layer)
 )
 
-// A span of an HTTP call holds whatever its client's own error says, unredacted.
-const untracedHttp = Layer.succeed(HttpClient.TracerDisabledWhen, () => true)
-
-const server = (options: Server.Options) =>
-  Layer.unwrap(
-    Effect.map(Effect.all([AsyncAgent.make, AsyncConnector.make]), ([flyte1, flyte2]) =>
-      Server.layer(options, [AgentMetadata.service, flyte1, ConnectorMetadata.service, flyte2])
-    )
-  )
-
-/** The type of what `layer` fails with. */
-type StartUpError = Layer.Error<typeof connector> | Server.ListenFailed
+// Of each version of Flyte, the registry and what works.
+const services = Effect.all([AgentMetadata.make, AsyncAgent.make, ConnectorMetadata.make, AsyncConnector.make])
 
 /**
- * Serves as long as the layer lives.
+ * Serves as long as the layer lives. The server listens before the connector is built, so that the registry is answered
+ * for from the start; calls that need the connector wait for it within their deadlines.
  */
-export const layer = (options: Server.Options): Layer.Layer<Server.Server | AuthSummary.AuthSummary, StartUpError> =>
-  server(options).pipe(Layer.provide(untracedHttp), Layer.provideMerge(connector))
+export const layerOf = <E, R>(
+  options: Server.Options,
+  starting: Layer.Layer<DatabricksConnector.DatabricksConnector | AuthSummary.AuthSummary, E, R>
+): Layer.Layer<Server.Server | AuthSummary.AuthSummary, E | Server.ListenFailed | Config.ConfigError, R> =>
+  Layer.effectContext(
+    Effect.gen(function* () {
+      const pending = yield* DatabricksConnector.makePending
+      const server = yield* Effect.provideService(
+        services,
+        DatabricksConnector.DatabricksConnector,
+        pending.connector
+      ).pipe(Effect.flatMap((made) => Server.listen(options, made)))
+      const started = yield* Layer.build(starting)
+      yield* pending.start(Context.get(started, DatabricksConnector.DatabricksConnector))
+      yield* server.serve
+      return Context.make(Server.Server, { port: server.port }).pipe(
+        Context.add(AuthSummary.AuthSummary, Context.get(started, AuthSummary.AuthSummary))
+      )
+    })
+  ).pipe(Layer.provide(untracedHttp))
+
+/**
+ * The connector of the environment.
+ */
+export const layer = (options: Server.Options) => layerOf(options, connector)

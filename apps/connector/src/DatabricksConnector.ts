@@ -6,6 +6,7 @@ import { AuthError, type Connection, DatabricksAuth, Recorded } from "@flyte-dat
 import { JobMetadata, JobsClient, JobSpec } from "@flyte-databricks/databricks-jobs"
 import type * as Config from "effect/Config"
 import * as Context from "effect/Context"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
@@ -20,9 +21,6 @@ import * as Settings from "./Settings.ts"
 
 /** The name that Flyte shows. */
 export const connectorName = "Databricks Connector"
-
-/** The task types of Flyte's own connector, all of version 0. */
-export const taskTypes: ReadonlyArray<string> = ["spark", "databricks"]
 
 /**
  * A task to be run.
@@ -72,9 +70,10 @@ export const layer: Layer.Layer<
     const jobs = yield* JobsClient.JobsClient
     const follower = yield* RunFollower.RunFollower
     const provider = yield* Settings.serviceCredentialProvider
+    const taskTypes = yield* Settings.taskTypes
 
     const create = Effect.fn("DatabricksConnector.create")(function* (task: Task) {
-      yield* serves(task.taskType)
+      yield* serves(taskTypes, task.taskType)
       const { org, project, domain, execution } = task.attempt
       yield* Call.note({ namespace: task.namespace, execution: `${project}:${domain}:${execution}` })
       const body = yield* Effect.fromResult(
@@ -120,7 +119,8 @@ export const layer: Layer.Layer<
       resourceMeta: Uint8Array,
       connection?: Connection.Connection
     ) {
-      yield* serves(taskType)
+      // Runs that were created before the setting was narrowed are followed to their end.
+      yield* serves(Settings.knownTaskTypes, taskType)
       const report = yield* follower.report(resourceMeta, connection)
       yield* Call.note({ phase: report.phase })
       return report
@@ -131,7 +131,7 @@ export const layer: Layer.Layer<
       resourceMeta: Uint8Array,
       connection?: Connection.Connection
     ) {
-      yield* serves(taskType)
+      yield* serves(Settings.knownTaskTypes, taskType)
       const metadata = yield* PinnedRun.read(resourceMeta)
       const { runId } = metadata
       const credential = yield* PinnedRun.recall(auth, metadata, connection)
@@ -147,9 +147,30 @@ export const layer: Layer.Layer<
   })
 ).pipe(Layer.provide(RunFollower.layer), Layer.provide(LastReports.layer))
 
-const serves = Effect.fnUntraced(function* (taskType: string): Effect.fn.Return<void, ConnectorError> {
+const serves = Effect.fnUntraced(function* (
+  served: ReadonlyArray<string>,
+  taskType: string
+): Effect.fn.Return<void, ConnectorError> {
   yield* Call.note({ taskType })
-  if (!taskTypes.includes(taskType)) {
-    yield* new ConnectorError({ reason: new TaskTypeUnknown({ taskType: taskType.slice(0, 100), served: taskTypes }) })
+  if (!served.includes(taskType)) {
+    yield* new ConnectorError({ reason: new TaskTypeUnknown({ taskType: taskType.slice(0, 100), served }) })
+  }
+})
+
+/**
+ * A connector that may be called before it has started: calls wait for it, within their deadlines.
+ */
+export const makePending: Effect.Effect<{
+  readonly connector: DatabricksConnector["Service"]
+  readonly start: (connector: DatabricksConnector["Service"]) => Effect.Effect<void>
+}> = Effect.map(Deferred.make<DatabricksConnector["Service"]>(), (started) => {
+  const ready = Deferred.await(started).pipe(Call.waitFor("the connector to start"))
+  return {
+    connector: {
+      create: (task) => Effect.flatMap(ready, (connector) => connector.create(task)),
+      get: (...run) => Effect.flatMap(ready, (connector) => connector.get(...run)),
+      delete: (...run) => Effect.flatMap(ready, (connector) => connector.delete(...run))
+    },
+    start: (connector) => Deferred.succeed(started, connector)
   }
 })

@@ -14,7 +14,7 @@ const variable = (name: string): Config.Config<Option.Option<string>> =>
 
 const isBounded = Schema.makeFilter(
   (duration: Duration.Duration) =>
-    (Duration.isFinite(duration) && !Duration.isNegative(duration)) || "expected a duration that is not negative"
+    (Duration.isFinite(duration) && !Duration.isNegative(duration)) || "expected a duration, finite and not negative"
 )
 
 const duration = (name: string, byDefault: Duration.Input): Config.Config<Duration.Duration> =>
@@ -25,6 +25,28 @@ const duration = (name: string, byDefault: Duration.Input): Config.Config<Durati
       onSome: () => Config.schema(Schema.Trim.pipe(Schema.decodeTo(Schema.DurationFromString.check(isBounded))), name)
     })
   )
+
+/** The task types of Flyte's own connector, all of version 0. */
+export const knownTaskTypes = ["spark", "databricks"] as const
+
+const listed = (text: string): ReadonlyArray<string> => text.split(",").flatMap((word) => word.trim() || [])
+
+const isTaskTypes = Schema.makeFilter((text: string) => {
+  const unknown = listed(text).find((word) => !knownTaskTypes.some((known) => known === word))
+  if (unknown !== undefined) return `expected ${knownTaskTypes.join(" and ")}, got ${unknown.slice(0, 50)}`
+  return listed(text).length > 0 || `expected one of ${knownTaskTypes.join(" and ")} at least`
+})
+
+/**
+ * The task types that Flyte is told of and that are created here. `spark` may belong to Flyte's Kubernetes plugin.
+ */
+export const taskTypes: Config.Config<ReadonlyArray<string>> = Config.flatMap(
+  variable("FLYTE_DATABRICKS_TASK_TYPES"),
+  Option.match({
+    onNone: () => Config.succeed<ReadonlyArray<string>>(knownTaskTypes),
+    onSome: () => Config.map(Config.schema(Schema.String.check(isTaskTypes), "FLYTE_DATABRICKS_TASK_TYPES"), listed)
+  })
+)
 
 /** The service credential of Unity Catalog that serverless tasks get unless they say otherwise. */
 export const serviceCredentialProvider = variable("FLYTE_DATABRICKS_SERVICE_CREDENTIAL_PROVIDER")

@@ -34,6 +34,34 @@ describe("the registry", () => {
     )
   )
 
+  scenario("lists the task types that are set, and takes no other", ({ workspace, serving }) =>
+    Effect.gen(function* () {
+      const spark = tasks.createTask({ type: "spark" })
+      const resourceMeta = yield* serving({}, ({ flyte }) => flyte.createTask(spark))
+      yield* serving({ FLYTE_DATABRICKS_TASK_TYPES: " databricks, " }, (connector) =>
+        Effect.gen(function* () {
+          const { flyte } = connector
+          const [agent] = (yield* flyte.listAgents).agents
+          assert.deepStrictEqual(agent?.supportedTaskTypes, ["databricks"])
+          assert.deepStrictEqual(
+            agent?.supportedTaskCategories.map(({ name }) => name),
+            ["databricks"]
+          )
+          const { code, details } = yield* refusal(connector, flyte.createTask(spark))
+          assert.strictEqual(code, "NOT_FOUND")
+          assert.include(details, "This connector serves databricks.")
+          // What was created before goes on to its end.
+          const taskType = "spark"
+          const get = create(Flyte1.GetTaskRequestSchema, { taskType, resourceMeta })
+          const { resource } = yield* flyte.call(agentService.getTask, get)
+          assert.strictEqual(phaseOf(resource ?? create(Flyte1.ResourceSchema)), "INITIALIZING")
+          yield* flyte.call(agentService.deleteTask, create(Flyte1.DeleteTaskRequestSchema, { taskType, resourceMeta }))
+          assert.strictEqual((yield* workspace.runs)[0]?.lifeCycleState, "TERMINATING")
+        })
+      )
+    })
+  )
+
   scenario("knows no other agent, and says which it has", ({ serving }) =>
     serving({}, ({ flyte }) =>
       Effect.gen(function* () {

@@ -87,6 +87,7 @@ const everything = Effect.gen(function* () {
   return {
     reason,
     flags: yield* flags,
+    taskTypes: yield* Settings.taskTypes,
     pollPatience: yield* Settings.pollPatience,
     settings: yield* ConnectorSettings.fromConfig
   }
@@ -206,7 +207,10 @@ describe("README.md", () => {
         FLYTE_DATABRICKS_LISTEN_PORT: String(flags.port),
         FLYTE_DATABRICKS_MAX_MESSAGE_BYTES: String(flags.maxMessageBytes),
         FLYTE_DATABRICKS_MAX_CONCURRENT_STREAMS: String(flags.maxConcurrentStreams),
+        FLYTE_DATABRICKS_MAX_CONNECTION_AGE: spoken(flags.maxConnectionAge),
+        FLYTE_DATABRICKS_DRAIN_DELAY: spoken(flags.drainDelay),
         FLYTE_DATABRICKS_DRAIN_TIMEOUT: spoken(flags.drainTimeout),
+        FLYTE_DATABRICKS_TASK_TYPES: value.taskTypes.join(","),
         FLYTE_DATABRICKS_POLL_PATIENCE: spoken(value.pollPatience),
         FLYTE_DATABRICKS_LOG_FORMAT: /"FLYTE_DATABRICKS_LOG_FORMAT"\)\.pipe\(\s*Config\.withDefault\("(\w+)"\)/.exec(
           sources

@@ -51,6 +51,26 @@ describe("connector serve does not start", () => {
       env: { FLYTE_DATABRICKS_DRAIN_TIMEOUT: "soon" },
       says: ["FLYTE_DATABRICKS_DRAIN_TIMEOUT", "Duration"]
     },
+    {
+      what: "with a patience that is no time",
+      env: { FLYTE_DATABRICKS_POLL_PATIENCE: "long" },
+      says: ["FLYTE_DATABRICKS_POLL_PATIENCE", "Duration"]
+    },
+    {
+      what: "with a patience without end",
+      env: { FLYTE_DATABRICKS_POLL_PATIENCE: "Infinity" },
+      says: ["FLYTE_DATABRICKS_POLL_PATIENCE", "a duration"]
+    },
+    {
+      what: "with a task type that it does not know",
+      env: { FLYTE_DATABRICKS_TASK_TYPES: "databricks, snowflake" },
+      says: ["FLYTE_DATABRICKS_TASK_TYPES", "snowflake", "spark"]
+    },
+    {
+      what: "with no task type",
+      env: { FLYTE_DATABRICKS_TASK_TYPES: "," },
+      says: ["FLYTE_DATABRICKS_TASK_TYPES"]
+    },
     { what: "with a flag that it does not know", args: ["--prot", "8000"], says: ["--prot"] }
   ]
 

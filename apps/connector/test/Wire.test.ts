@@ -6,6 +6,7 @@ import { Deferred, Effect, Fiber } from "effect"
 import { connect } from "node:net"
 import { gzipSync } from "node:zlib"
 import * as Http2 from "./support/Http2.ts"
+import { refusal } from "./support/outcomes.ts"
 import * as tasks from "./support/tasks.ts"
 import { type Connector, scenario } from "./support/World.ts"
 
@@ -47,7 +48,7 @@ describe("in place of a request,", () => {
         Effect.gen(function* () {
           for (const method of ["CreateTask", "GetTask", "DeleteTask"]) {
             const path = `/flyteidl.service.AsyncAgentService/${method}`
-            const { code, details } = yield* Effect.flip(connector.flyte.raw(path, bytes))
+            const { code, details } = yield* refusal(connector, connector.flyte.raw(path, bytes))
             assert.include(["INTERNAL", "NOT_FOUND"], code)
             assert.isNotEmpty(details)
           }
@@ -63,8 +64,9 @@ describe("in place of a request,", () => {
       Effect.gen(function* () {
         const broken = Buffer.from(createBytes)
         broken.set([0xff, 0xfe], broken.indexOf("team-pat"))
-        const { code } = yield* Effect.flip(connector.flyte.raw(createPath, broken))
+        const { code, line } = yield* refusal(connector, connector.flyte.raw(createPath, broken))
         assert.strictEqual(code, "INTERNAL")
+        assert.strictEqual(line?.annotations["outcome"], "RequestUnreadable")
         assert.deepStrictEqual(yield* workspace.requests.all(), [])
         yield* serves(connector)
       })
@@ -80,7 +82,7 @@ describe("a message", () => {
         Effect.gen(function* () {
           const withInputs = (bytes: number) =>
             connector.flyte.createTask(tasks.createTask({ custom: { padding: "x".repeat(bytes) } }))
-          const { code, details } = yield* Effect.flip(withInputs(64 * 1024))
+          const { code, details } = yield* refusal(connector, withInputs(64 * 1024))
           assert.strictEqual(code, "RESOURCE_EXHAUSTED")
           assert.include(details, String(64 * 1024))
           assert.deepStrictEqual(yield* workspace.requests.all(), [])

@@ -36,7 +36,8 @@ export const start = Effect.fnUntraced(function* (options: {
   const main = new URL(import.meta.resolve("@flyte-databricks/connector/main")).pathname
   const connector = yield* spawner.spawn(
     ChildProcess.make(process.execPath, [main, "serve", "--host", "127.0.0.1", "--port", String(options.port)], {
-      env: { ...options.env, FLYTE_DATABRICKS_LOG_FORMAT: "json" },
+      // Nobody but the tour calls it, and the tour knows when it ends.
+      env: { ...options.env, FLYTE_DATABRICKS_LOG_FORMAT: "json", FLYTE_DATABRICKS_DRAIN_DELAY: "0 seconds" },
       extendEnv: false,
       killSignal: "SIGTERM",
       forceKillAfter: "30 seconds"

@@ -47,9 +47,27 @@ const flags = {
     Flag.withSchema(positive),
     Flag.withDefault(1000)
   ),
+  maxConnectionAge: Flag.String("max-connection-age").pipe(
+    Flag.withDescription(
+      "When clients are asked to connect anew, so that they find further replicas; " +
+        "FLYTE_DATABRICKS_MAX_CONNECTION_AGE, else 5 minutes"
+    ),
+    Flag.withSchema(Schema.DurationFromString),
+    Flag.withFallbackConfig(Config.Duration("FLYTE_DATABRICKS_MAX_CONNECTION_AGE")),
+    Flag.withDefault(Duration.minutes(5))
+  ),
+  drainDelay: Flag.String("drain-delay").pipe(
+    Flag.withDescription(
+      "How long it serves on as before after SIGTERM, until others have heard of it; " +
+        "FLYTE_DATABRICKS_DRAIN_DELAY, else 5 seconds"
+    ),
+    Flag.withSchema(Schema.DurationFromString),
+    Flag.withFallbackConfig(Config.Duration("FLYTE_DATABRICKS_DRAIN_DELAY")),
+    Flag.withDefault(Duration.seconds(5))
+  ),
   drainTimeout: Flag.String("drain-timeout").pipe(
     Flag.withDescription(
-      "How long calls under way may take to finish after SIGTERM; FLYTE_DATABRICKS_DRAIN_TIMEOUT, else 25 seconds"
+      "How long it may take to end after SIGTERM, calls under way included; FLYTE_DATABRICKS_DRAIN_TIMEOUT, else 25 seconds"
     ),
     Flag.withSchema(Schema.DurationFromString),
     Flag.withFallbackConfig(Config.Duration("FLYTE_DATABRICKS_DRAIN_TIMEOUT")),

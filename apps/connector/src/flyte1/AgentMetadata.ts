@@ -5,33 +5,39 @@
 import { create } from "@bufbuild/protobuf"
 import { Flyte1, grpcServiceDefinition } from "@flyte-databricks/flyte-protocol"
 import { type sendUnaryData, type ServerUnaryCall, status } from "@grpc/grpc-js"
-import { connectorName, taskTypes } from "../DatabricksConnector.ts"
+import type * as Config from "effect/Config"
+import * as Effect from "effect/Effect"
+import { connectorName } from "../DatabricksConnector.ts"
 import type { Service } from "../grpc/Server.ts"
-
-const agent = create(Flyte1.AgentSchema, {
-  name: connectorName,
-  isSync: false,
-  supportedTaskTypes: [...taskTypes],
-  supportedTaskCategories: taskTypes.map((name) => create(Flyte1.TaskCategorySchema, { name, version: 0 }))
-})
-
-const getAgent = (
-  call: ServerUnaryCall<Flyte1.GetAgentRequest, Flyte1.GetAgentResponse>,
-  callback: sendUnaryData<Flyte1.GetAgentResponse>
-): void =>
-  call.request.name === connectorName
-    ? callback(null, create(Flyte1.GetAgentResponseSchema, { agent }))
-    : callback({ code: status.NOT_FOUND, details: `Cannot find agent. This connector has one: ${connectorName}.` })
-
-const listAgents = (
-  _call: ServerUnaryCall<Flyte1.ListAgentsRequest, Flyte1.ListAgentsResponse>,
-  callback: sendUnaryData<Flyte1.ListAgentsResponse>
-): void => callback(null, create(Flyte1.ListAgentsResponseSchema, { agents: [agent] }))
+import * as Settings from "../Settings.ts"
 
 /**
- * The service; its answers are made before it listens.
+ * The service, for the task types of the environment; its answers are made before it listens.
  */
-export const service: Service = {
-  name: Flyte1.AgentMetadataService.typeName,
-  addTo: (server) => server.addService(grpcServiceDefinition(Flyte1.AgentMetadataService), { getAgent, listAgents })
-}
+export const make: Effect.Effect<Service, Config.ConfigError> = Effect.gen(function* () {
+  const taskTypes = yield* Settings.taskTypes
+  const agent = create(Flyte1.AgentSchema, {
+    name: connectorName,
+    isSync: false,
+    supportedTaskTypes: [...taskTypes],
+    supportedTaskCategories: taskTypes.map((name) => create(Flyte1.TaskCategorySchema, { name, version: 0 }))
+  })
+
+  const getAgent = (
+    call: ServerUnaryCall<Flyte1.GetAgentRequest, Flyte1.GetAgentResponse>,
+    callback: sendUnaryData<Flyte1.GetAgentResponse>
+  ): void =>
+    call.request.name === connectorName
+      ? callback(null, create(Flyte1.GetAgentResponseSchema, { agent }))
+      : callback({ code: status.NOT_FOUND, details: `Cannot find agent. This connector has one: ${connectorName}.` })
+
+  const listAgents = (
+    _call: ServerUnaryCall<Flyte1.ListAgentsRequest, Flyte1.ListAgentsResponse>,
+    callback: sendUnaryData<Flyte1.ListAgentsResponse>
+  ): void => callback(null, create(Flyte1.ListAgentsResponseSchema, { agents: [agent] }))
+
+  return {
+    name: Flyte1.AgentMetadataService.typeName,
+    addTo: (server) => server.addService(grpcServiceDefinition(Flyte1.AgentMetadataService), { getAgent, listAgents })
+  }
+})

@@ -5,36 +5,40 @@
 import { create } from "@bufbuild/protobuf"
 import { Flyte2, grpcServiceDefinition } from "@flyte-databricks/flyte-protocol"
 import { type sendUnaryData, type ServerUnaryCall, status } from "@grpc/grpc-js"
-import { connectorName, taskTypes } from "../DatabricksConnector.ts"
+import type * as Config from "effect/Config"
+import * as Effect from "effect/Effect"
+import { connectorName } from "../DatabricksConnector.ts"
 import type { Service } from "../grpc/Server.ts"
-
-// Flyte 2 has no task type "spark" that its own Databricks connector would answer to: offered, it would be taken from
-// the plugin that runs Spark on Kubernetes.
-const offered = taskTypes.filter((name) => name === "databricks")
-
-const connector = create(Flyte2.ConnectorSchema, {
-  name: connectorName,
-  supportedTaskCategories: offered.map((name) => create(Flyte2.TaskCategorySchema, { name, version: 0 }))
-})
-
-const getConnector = (
-  call: ServerUnaryCall<Flyte2.GetConnectorRequest, Flyte2.GetConnectorResponse>,
-  callback: sendUnaryData<Flyte2.GetConnectorResponse>
-): void =>
-  call.request.name === connectorName
-    ? callback(null, create(Flyte2.GetConnectorResponseSchema, { connector }))
-    : callback({ code: status.NOT_FOUND, details: `Cannot find connector. There is one here: ${connectorName}.` })
-
-const listConnectors = (
-  _call: ServerUnaryCall<Flyte2.ListConnectorsRequest, Flyte2.ListConnectorsResponse>,
-  callback: sendUnaryData<Flyte2.ListConnectorsResponse>
-): void => callback(null, create(Flyte2.ListConnectorsResponseSchema, { connectors: [connector] }))
+import * as Settings from "../Settings.ts"
 
 /**
- * The service; its answers are made before it listens.
+ * The service, for the task types of the environment; its answers are made before it listens.
  */
-export const service: Service = {
-  name: Flyte2.ConnectorMetadataService.typeName,
-  addTo: (server) =>
-    server.addService(grpcServiceDefinition(Flyte2.ConnectorMetadataService), { getConnector, listConnectors })
-}
+export const make: Effect.Effect<Service, Config.ConfigError> = Effect.gen(function* () {
+  // Flyte 2 has no task type "spark" that its own Databricks connector would answer to: offered, it would be taken from
+  // the plugin that runs Spark on Kubernetes.
+  const offered = (yield* Settings.taskTypes).filter((name) => name === "databricks")
+  const connector = create(Flyte2.ConnectorSchema, {
+    name: connectorName,
+    supportedTaskCategories: offered.map((name) => create(Flyte2.TaskCategorySchema, { name, version: 0 }))
+  })
+
+  const getConnector = (
+    call: ServerUnaryCall<Flyte2.GetConnectorRequest, Flyte2.GetConnectorResponse>,
+    callback: sendUnaryData<Flyte2.GetConnectorResponse>
+  ): void =>
+    call.request.name === connectorName
+      ? callback(null, create(Flyte2.GetConnectorResponseSchema, { connector }))
+      : callback({ code: status.NOT_FOUND, details: `Cannot find connector. There is one here: ${connectorName}.` })
+
+  const listConnectors = (
+    _call: ServerUnaryCall<Flyte2.ListConnectorsRequest, Flyte2.ListConnectorsResponse>,
+    callback: sendUnaryData<Flyte2.ListConnectorsResponse>
+  ): void => callback(null, create(Flyte2.ListConnectorsResponseSchema, { connectors: [connector] }))
+
+  return {
+    name: Flyte2.ConnectorMetadataService.typeName,
+    addTo: (server) =>
+      server.addService(grpcServiceDefinition(Flyte2.ConnectorMetadataService), { getConnector, listConnectors })
+  }
+})

@@ -1,13 +1,18 @@
 /**
- * The gRPC server's life: it listens, says that it does, and on the way out lets calls under way finish.
+ * The gRPC server's life. It listens and answers for the registry from the first moment to the last: one poll of it that
+ * fails empties Flyte's, and running tasks are lost. It says SERVING between the two, and before it ends it lets calls
+ * under way finish.
  */
 import * as Grpc from "@grpc/grpc-js"
-import * as Context from "effect/Context"
+import * as Clock from "effect/Clock"
 import * as Data from "effect/Data"
+import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
-import { HealthImplementation } from "grpc-health-check"
+import type * as Scope from "effect/Scope"
+import * as Health from "./Health.ts"
+import * as UnderWay from "./UnderWay.ts"
+import * as Unread from "./Unread.ts"
 
 /**
  * A service and its handlers.
@@ -15,7 +20,7 @@ import { HealthImplementation } from "grpc-health-check"
 export interface Service {
   /** Its full name, under which health is reported. */
   readonly name: string
-  readonly addTo: (server: Grpc.Server) => void
+  readonly addTo: (server: Pick<Grpc.Server, "addService">) => void
 }
 
 /**
@@ -28,7 +33,11 @@ export interface Options {
   readonly maxMessageBytes: number
   /** How many calls one connection may have under way. */
   readonly maxConcurrentStreams: number
-  /** How long calls under way may take to finish once the server is told to stop. */
+  /** After this, clients are asked to connect anew: that is how they find replicas that came later. */
+  readonly maxConnectionAge: Duration.Duration
+  /** How long the server goes on as before once it is told to stop: as long as others may take to hear of it. */
+  readonly drainDelay: Duration.Duration
+  /** How long it may take to end, that delay included. */
   readonly drainTimeout: Duration.Duration
 }
 
@@ -52,73 +61,78 @@ export class Server extends Context.Service<Server, { readonly port: number }>()
 ) {}
 
 /**
- * Serves as long as the layer lives. Health is SERVING for the server as a whole, for each service, and for the health
- * service itself: what Flyte's probes ask for.
+ * A server that listens and does not say SERVING yet.
  */
-export const layer = (options: Options, services: ReadonlyArray<Service>): Layer.Layer<Server, ListenFailed> =>
-  Layer.effect(
-    Server,
-    Effect.gen(function* () {
-      const names = ["", "grpc.health.v1.Health", ...services.map(({ name }) => name)]
-      const health = new HealthImplementation(Object.fromEntries(names.map((name) => [name, "SERVING"])))
-      const server = new Grpc.Server({
-        "grpc.max_receive_message_length": options.maxMessageBytes,
-        "grpc.max_concurrent_streams": options.maxConcurrentStreams
-      })
-      const endWatches = addHealth(server, health)
-      for (const service of services) service.addTo(server)
-
-      const port = yield* Effect.acquireRelease(listen(server, options), () =>
-        Effect.andThen(
-          Effect.sync(() => {
-            names.forEach((name) => health.setStatus(name, "NOT_SERVING"))
-            endWatches()
-          }),
-          drain(server, options.drainTimeout)
-        )
-      )
-      return Server.of({ port })
-    })
-  )
-
-// A watch of health has no end of its own, and the server would wait for one.
-const addHealth = (server: Grpc.Server, health: HealthImplementation): (() => void) => {
-  const watches = new Set<Grpc.ServerWritableStream<unknown, unknown>>()
-  const remembering: Pick<Grpc.Server, "addService"> = {
-    addService: (definition, { watch, ...handlers }) =>
-      server.addService(definition, {
-        ...handlers,
-        watch: (call: Grpc.ServerWritableStream<unknown, unknown>) => {
-          watches.add(call)
-          call.on("cancelled", () => watches.delete(call))
-          ;(watch as Grpc.handleServerStreamingCall<unknown, unknown>)(call)
-        }
-      })
-  }
-  health.addToServer(remembering as Grpc.Server)
-  return () => watches.forEach((call) => call.end())
+export interface Listening {
+  readonly port: number
+  /** Says SERVING until the scope closes, then lets calls under way finish. */
+  readonly serve: Effect.Effect<void, never, Scope.Scope>
 }
 
-const listen = (server: Grpc.Server, { host, port }: Options) =>
+/**
+ * Listens for as long as the scope is open.
+ */
+export const listen = Effect.fnUntraced(function* (
+  options: Options,
+  services: ReadonlyArray<Service>
+): Effect.fn.Return<Listening, ListenFailed, Scope.Scope> {
+  const server = new Grpc.Server({
+    "grpc.max_receive_message_length": options.maxMessageBytes,
+    "grpc.max_concurrent_streams": options.maxConcurrentStreams,
+    "grpc.max_connection_age_ms": Duration.toMillis(options.maxConnectionAge),
+    interceptors: [Unread.logged(yield* Effect.context<never>())]
+  })
+  const underWay = UnderWay.make(server)
+  const health = Health.addTo(
+    server,
+    services.map(({ name }) => name)
+  )
+  for (const service of services) service.addTo(underWay.counting)
+  const port = yield* Effect.acquireRelease(bind(server, options), () => Effect.sync(() => server.forceShutdown()))
+
+  const drain = Effect.gen(function* () {
+    const until = (yield* Clock.currentTimeMillis) + Duration.toMillis(options.drainTimeout)
+    yield* Effect.sleep(Duration.min(options.drainDelay, options.drainTimeout))
+    // Connections are asked to go; whoever comes anew until the last call has ended is served all the same.
+    server.drain(addressOf(options.host, port), until - (yield* Clock.currentTimeMillis))
+    yield* underWay.none
+    health.endWatches()
+    yield* shutdown(server)
+  })
+
+  const stop = drain.pipe(
+    Effect.interruptible,
+    Effect.timeoutOrElse({
+      duration: options.drainTimeout,
+      orElse: () =>
+        Effect.logWarning(`Calls were still under way after ${Duration.format(options.drainTimeout)}; they are cut off`)
+    })
+  )
+  return {
+    port,
+    serve: Effect.acquireRelease(
+      Effect.sync(() => health.set("SERVING")),
+      () =>
+        Effect.andThen(
+          Effect.sync(() => health.set("NOT_SERVING")),
+          stop
+        )
+    )
+  }
+})
+
+const addressOf = (host: string, port: number): string => `${host.includes(":") ? `[${host}]` : host}:${port}`
+
+const bind = (server: Grpc.Server, { host, port }: Options) =>
   Effect.callback<number, ListenFailed>((resume) => {
-    const address = `${host.includes(":") ? `[${host}]` : host}:${port}`
+    const address = addressOf(host, port)
     // Inside a cluster Flyte speaks to its connectors in plain text; a mesh or a sidecar adds TLS.
     server.bindAsync(address, Grpc.ServerCredentials.createInsecure(), (error, bound) =>
       resume(error === null ? Effect.succeed(bound) : Effect.fail(new ListenFailed({ address, detail: error.message })))
     )
   })
 
-const drain = (server: Grpc.Server, timeout: Duration.Duration) =>
+const shutdown = (server: Grpc.Server) =>
   Effect.callback<void>((resume) => {
     server.tryShutdown(() => resume(Effect.void))
-  }).pipe(
-    Effect.interruptible,
-    Effect.timeoutOrElse({
-      duration: timeout,
-      orElse: () =>
-        Effect.andThen(
-          Effect.logWarning(`Calls were still under way after ${Duration.format(timeout)}; they are cut off`),
-          Effect.sync(() => server.forceShutdown())
-        )
-    })
-  )
+  })

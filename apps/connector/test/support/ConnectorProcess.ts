@@ -30,7 +30,10 @@ export const serve = Effect.fnUntraced(function* (
   env: Readonly<Record<string, string>>,
   args: ReadonlyArray<string> = []
 ) {
-  const handle = yield* spawn(["serve", "--host", "127.0.0.1", "--port", "0", ...args], env)
+  const handle = yield* spawn(["serve", "--host", "127.0.0.1", "--port", "0", ...args], {
+    FLYTE_DATABRICKS_DRAIN_DELAY: "0 seconds",
+    ...env
+  })
   const lines = yield* Ref.make<ReadonlyArray<string>>([])
   const listening = yield* Deferred.make<number, string>()
   const errors = yield* handle.stderr.pipe(

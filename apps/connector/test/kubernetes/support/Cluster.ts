@@ -138,6 +138,8 @@ const make = Effect.gen(function* () {
       port: 0,
       maxMessageBytes: 4 * 1024 * 1024,
       maxConcurrentStreams: 1000,
+      maxConnectionAge: Duration.minutes(5),
+      drainDelay: Duration.zero,
       drainTimeout: Duration.seconds(5)
     }).pipe(Layer.provide([ConfigProvider.layer(environment), Logger.layer([log.logger]), references]))
     // A connector that starts again shares nothing with the one before.

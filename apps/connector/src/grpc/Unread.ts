@@ -1,0 +1,37 @@
+/**
+ * Requests that no handler ever sees, because they are too large, cut off or no message at all: gRPC answers them by
+ * itself, and this makes it say so in the log.
+ */
+import * as Grpc from "@grpc/grpc-js"
+import type * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+
+type Status = Parameters<Grpc.ServerInterceptingCallInterface["sendStatus"]>[0]
+
+// A handler's failure has metadata, if only empty; a client that goes away, or lets its deadline pass, is no news.
+const isOurs = ({ code, metadata }: Status): boolean =>
+  metadata != null ||
+  code === Grpc.status.OK ||
+  code === Grpc.status.CANCELLED ||
+  code === Grpc.status.DEADLINE_EXCEEDED
+
+/**
+ * An interceptor that logs on the given services (loggers).
+ */
+export const logged =
+  (services: Context.Context<never>): Grpc.ServerInterceptor =>
+  ({ path }, call) => {
+    const sendStatus = call.sendStatus.bind(call)
+    // The call answers such requests by its own method, which a call around it would not get to see.
+    call.sendStatus = (status) => {
+      if (!isOurs(status)) Effect.runForkWith(services)(line(path, status))
+      sendStatus(status)
+    }
+    // The type asks for a wrapper; what gRPC does with it is what any call can do.
+    return call as Grpc.ServerInterceptingCall
+  }
+
+const line = (path: string, { code, details }: Status) =>
+  Effect.logWarning(`${path.split("/").at(-1)}: ${(details ?? "").slice(0, 500).toWellFormed()}`).pipe(
+    Effect.annotateLogs({ outcome: "RequestUnreadable", status: Grpc.status[code ?? Grpc.status.UNKNOWN] })
+  )
