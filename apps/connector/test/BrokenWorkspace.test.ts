@@ -1,8 +1,8 @@
 /** A workspace that answers with something else than it should, at its token endpoint and at its Jobs API. */
 import { assert, describe } from "@effect/vitest"
 import { Fault, type FaultAction } from "@flyte-databricks/emulators"
-import { RetryPolicy } from "@flyte-databricks/databricks-auth"
-import { Effect, Layer, Schedule } from "effect"
+import { RetryPolicy, TokenPolicy } from "@flyte-databricks/databricks-auth"
+import { Duration, Effect, Layer, Schedule } from "effect"
 import { BackOff } from "../src/runs/Faults.ts"
 import { type CallFailed, phaseOf } from "./support/FlyteClient.ts"
 import { refusal, verdict } from "./support/outcomes.ts"
@@ -22,10 +22,14 @@ interface Case {
 
 const tenMegabytes = " ".repeat(10 * 1024 * 1024)
 
-// Two tries, at once: how long retries wait is tested elsewhere.
-const references = Layer.merge(
+// Two tries, at once, and no failure is kept: how long either takes is tested elsewhere.
+const references = Layer.mergeAll(
   Layer.succeed(RetryPolicy.RetryPolicy, Schedule.recurs(1)),
-  Layer.succeed(BackOff, Schedule.recurs(1))
+  Layer.succeed(BackOff, Schedule.recurs(1)),
+  Layer.succeed(TokenPolicy.TokenPolicy, {
+    ...TokenPolicy.defaults,
+    failureTimeToLive: { unavailable: Duration.zero, refused: Duration.zero }
+  })
 )
 
 const invalidToken = { code: "FAILED_PRECONDITION", outcome: "TokenResponseInvalid" }

@@ -2,6 +2,7 @@
  * What a fetch of a token has met with so far, so that whoever waits for it can say more than that it is late.
  */
 import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
 
 /**
  * A try that failed: how many there were by then, and what the last one was answered.
@@ -14,6 +15,7 @@ export interface Attempt {
 /**
  * Told of each try that failed, by what makes the tries. The token cache listens.
  */
-export const Attempts = Context.Reference<(attempt: Attempt) => void>("@flyte-databricks/databricks-auth/Attempts", {
-  defaultValue: () => () => undefined
-})
+export const Attempts = Context.Reference<(attempt: Attempt) => Effect.Effect<void>>(
+  "@flyte-databricks/databricks-auth/Attempts",
+  { defaultValue: () => () => Effect.void }
+)

@@ -14,6 +14,7 @@ import * as Redacted from "effect/Redacted"
 import type * as HttpClient from "effect/http/HttpClient"
 import * as Acquisition from "./Acquisition.ts"
 import type { AuthError, Finding } from "./AuthError.ts"
+import type { Attempt } from "./Attempts.ts"
 import type { Token } from "./AuthMode.ts"
 import * as AuthRequest from "./AuthRequest.ts"
 import * as AuthSummary from "./AuthSummary.ts"
@@ -37,6 +38,7 @@ import * as ProjectedToken from "./sources/ProjectedToken.ts"
 import * as ServiceAccountTokens from "./sources/ServiceAccountTokens.ts"
 import * as TokenCache from "./TokenCache.ts"
 import * as TokenEndpoint from "./TokenEndpoint.ts"
+import * as TokenEntries from "./TokenEntries.ts"
 import { admit } from "./WorkspaceHost.ts"
 
 /**
@@ -63,6 +65,10 @@ export class DatabricksAuth extends Context.Service<
     readonly getHeader: (credential: TokenCache.Credential) => Effect.Effect<TokenCache.AuthHeader, AuthError>
     /** Databricks refused this header: the next one is built anew from the same source, for the same identity. */
     readonly invalidate: (credential: TokenCache.Credential, refused: TokenCache.AuthHeader) => Effect.Effect<void>
+    /** What the request for a token that callers of `getHeader` wait for has met with so far. */
+    readonly waiting: (credential: TokenCache.Credential) => Effect.Effect<Option.Option<Attempt>>
+    /** How each credential that was asked for lately is doing, without its secrets. */
+    readonly tokens: Effect.Effect<ReadonlyArray<TokenCache.TokenStatus>>
     /**
      * What job metadata is to keep of who a run is. Of tokens it is a PAT alone, because older connectors need it to
      * poll, and only where the operator lets it be written.
@@ -116,6 +122,8 @@ export const layerSelected: Layer.Layer<
       getHeader: cache.get,
       invalidate: (credential, refused) =>
         Effect.andThen(acquisition.forget(credential.identity), cache.invalidate(credential, refused)),
+      waiting: cache.waiting,
+      tokens: cache.status,
       record: Effect.fnUntraced(function* ({ identity, namespace }) {
         if (Pat.isOfConnection(identity)) return acquisition.record(identity)
         const recorded: Recorded.Recorded = { ...acquisition.record(identity), namespace }
@@ -139,7 +147,7 @@ export const layerSelected: Layer.Layer<
       })
     })
   })
-).pipe(Layer.provide(TokenCache.layerEntries))
+).pipe(Layer.provide(TokenEntries.layer))
 
 /**
  * PAT and nothing else: no other credential is among the requirements.

@@ -24,6 +24,11 @@ export const defaultRetryPolicy: Schedule.Schedule<unknown, AuthError> = Schedul
   Schedule.spaced("1 second")
 ]).pipe(Schedule.jittered, Schedule.setInputType<AuthError>(), Schedule.upTo({ times: 4 }))
 
+/**
+ * For requests that nobody waits for: they are made again later, all of them.
+ */
+export const noRetry: Schedule.Schedule<unknown, AuthError> = Schedule.recurs(0)
+
 // An endpoint that has just gone down may be back in a moment; one that stays down must not hold those who ask.
 const waitedOutMillis = 5000
 

@@ -1,95 +1,44 @@
 /**
- * Tokens by credential, in memory. One request is in flight per key, however many callers wait; it belongs to the
- * cache and not to the caller that began it, so a caller that goes away neither fails nor restarts it for the others.
- *
- *     (none) ──get──▶ Fetching ──success──▶ Fresh ──time──▶ (expired: as none)
- *        ▲               │ failure             │ invalidate, retire
- *        └───────────────┴─────────────────────┘
+ * Tokens by credential, in memory; `TokenEntry` draws their states. One request is in flight per credential, however
+ * many callers wait; it belongs to the cache and not to the caller that began it, so a caller that goes away neither
+ * fails nor restarts it for the others. A token is renewed ahead of its end by the first call that finds it due: an
+ * identity that nobody asks for costs no request.
  */
+import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
-import * as Context from "effect/Context"
-import * as Data from "effect/Data"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Equal from "effect/Equal"
 import * as Exit from "effect/Exit"
-import * as HashMap from "effect/HashMap"
-import * as Layer from "effect/Layer"
+import * as MutableRef from "effect/MutableRef"
 import * as Option from "effect/Option"
+import * as Random from "effect/Random"
 import * as Redacted from "effect/Redacted"
 import * as Ref from "effect/Ref"
+import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
+import { type Attempt, Attempts } from "./Attempts.ts"
 import type { AuthError } from "./AuthError.ts"
 import type { Token } from "./AuthMode.ts"
-import type { Identity } from "./Identity.ts"
+import { noRetry, RetryPolicy } from "./RetryPolicy.ts"
+import {
+  type AuthHeader,
+  type Credential,
+  type Entry,
+  type EntryOf,
+  type Held,
+  type InFlight,
+  isInFlight,
+  type Outdated,
+  type Slot,
+  statusOf,
+  type TokenStatus
+} from "./TokenEntry.ts"
+import * as TokenEntries from "./TokenEntries.ts"
+import { failureLasts, makePacer, nextRefresh, timesOf, TokenPolicy } from "./TokenPolicy.ts"
 
-/**
- * What a call to Databricks carries. It stays `Redacted` until the request is built.
- */
-export interface AuthHeader {
-  readonly authorization: Redacted.Redacted<string>
-}
-
-/**
- * What a token is for: an identity, and, for a run submitted with a PAT, the token that the job's metadata stores.
- */
-export interface Credential {
-  readonly identity: Identity
-  readonly storedToken?: Redacted.Redacted<string>
-}
-
-class StoredKey extends Data.Class<{ readonly identity: string; readonly token: Redacted.Redacted<string> }> {}
-
-type Key = string | StoredKey
-
-const keyOf = ({ identity, storedToken }: Credential): Key =>
-  storedToken === undefined ? identity.key : new StoredKey({ identity: identity.key, token: storedToken })
-
-interface Fetching {
-  readonly _tag: "Fetching"
-  readonly result: Deferred.Deferred<AuthHeader, AuthError>
-}
-
-interface Fresh {
-  readonly _tag: "Fresh"
-  /** Success, ready to be returned: an `Exit` is an `Effect` that needs no fiber. */
-  readonly header: Exit.Success<AuthHeader, AuthError>
-  readonly usableUntil: number
-  readonly builtFrom: Redacted.Redacted<string>
-  /** The token before it was refused, and with it what it was built from. */
-  readonly afterRefusal: boolean
-}
-
-/** The token was refused or its credential replaced; the next one is built from what is there now. */
-interface Refused {
-  readonly _tag: "Refused"
-}
-
-export type Entry = Fetching | Fresh | Refused
-
-/**
- * The cache's state, a service so that tests and tools can look at it.
- */
-export class TokenEntries extends Context.Service<TokenEntries, Ref.Ref<HashMap.HashMap<Key, Entry>>>()(
-  "@flyte-databricks/databricks-auth/TokenEntries"
-) {}
-
-export const layerEntries: Layer.Layer<TokenEntries> = Layer.effect(TokenEntries, Ref.make(HashMap.empty()))
-
-/**
- * How long before its end a token is no longer used. Azure refuses tokens with 30 seconds or less left.
- */
-export const ExpiryBuffer = Context.Reference<Duration.Input>("@flyte-databricks/databricks-auth/ExpiryBuffer", {
-  defaultValue: () => "40 seconds"
-})
-
-/**
- * How many tokens are kept; the one that ends first makes room.
- */
-export const CacheCapacity = Context.Reference<number>("@flyte-databricks/databricks-auth/CacheCapacity", {
-  defaultValue: () => 10_000
-})
+export type { AuthHeader, Credential, TokenStatus }
 
 export interface TokenCache {
   readonly get: (credential: Credential) => Effect.Effect<AuthHeader, AuthError>
@@ -97,6 +46,9 @@ export interface TokenCache {
   readonly invalidate: (credential: Credential, refused: AuthHeader) => Effect.Effect<void>
   /** Drops a token that was built from another credential than the one that is there now. */
   readonly retire: (credential: Credential, builtFrom: Redacted.Redacted<string>) => Effect.Effect<void>
+  /** What the request that callers wait for has met with so far. */
+  readonly waiting: (credential: Credential) => Effect.Effect<Option.Option<Attempt>>
+  readonly status: Effect.Effect<ReadonlyArray<TokenStatus>>
 }
 
 /**
@@ -104,119 +56,205 @@ export interface TokenCache {
  */
 export const make = Effect.fnUntraced(function* (
   acquire: (credential: Credential, refused: boolean) => Effect.Effect<Token, AuthError>
-): Effect.fn.Return<TokenCache, never, TokenEntries | Scope.Scope> {
-  const entries = yield* TokenEntries
+): Effect.fn.Return<TokenCache, never, TokenEntries.TokenEntries | Scope.Scope> {
+  const entries = yield* TokenEntries.TokenEntries
   const clock = yield* Clock.Clock
+  const random = yield* Random.Random
   const scope = yield* Effect.scope
-  const buffer = Duration.toMillis(yield* ExpiryBuffer)
-  const capacity = yield* CacheCapacity
+  const policy = yield* TokenPolicy
+  const retryPolicy = yield* RetryPolicy
+  const mayBegin = makePacer(policy)
+  const now = () => clock.currentTimeMillisUnsafe()
+  const chance = () => random.nextDoubleUnsafe()
 
-  const fresh = (entry: Option.Option<Entry>): Exit.Success<AuthHeader, AuthError> | undefined =>
-    Option.isSome(entry) && entry.value._tag === "Fresh" && clock.currentTimeMillisUnsafe() < entry.value.usableUntil
-      ? entry.value.header
-      : undefined
-
-  // Only the fetch that the entry still stands for may replace it: a late answer never overwrites a newer token.
-  const settle = (key: Key, result: Fetching["result"], next: Option.Option<Entry>) =>
-    Ref.update(entries, (all) => {
-      const current = HashMap.get(all, key)
-      if (Option.isNone(current) || current.value._tag !== "Fetching" || current.value.result !== result) return all
-      return Option.isSome(next) ? HashMap.set(all, key, next.value) : HashMap.remove(all, key)
-    })
-
-  const fetch = Effect.fnUntraced(function* (
-    credential: Credential,
-    key: Key,
-    result: Fetching["result"],
-    refused: boolean
-  ) {
-    // The lifetime counts from before the request: the time that the answer took is not ours to use.
-    const asked = clock.currentTimeMillisUnsafe()
-    const exit = yield* Effect.suspend(() => acquire(credential, refused)).pipe(
-      Effect.map((token) => freshOf(token, asked, buffer, refused)),
-      Effect.exit
-    )
-    const onFailure = refused ? Option.some<Entry>({ _tag: "Refused" }) : Option.none()
-    yield* settle(key, result, Exit.isSuccess(exit) ? Option.some(exit.value) : onFailure)
-    yield* Deferred.done(
-      result,
-      Exit.map(exit, ({ header }) => header.value)
-    )
-  })
-
-  // However the fetch ended, also before it began: nobody waits for an answer that does not come.
-  const abandon = (key: Key, result: Fetching["result"]) => () => {
-    if (Deferred.isDoneUnsafe(result)) return
-    Effect.runSync(settle(key, result, Option.none()))
-    Deferred.doneUnsafe(result, Exit.interrupt())
+  const slotOf = (credential: Credential): Slot => {
+    const found = TokenEntries.find(entries, credential)
+    if (found !== undefined) return found
+    const entry = Ref.makeUnsafe<Entry>({ _tag: "Empty" })
+    const slot: Slot = { credential, entry, lastUsedAt: now(), refused: false }
+    TokenEntries.add(entries, slot, policy.capacity)
+    return slot
   }
 
-  const join = (credential: Credential, key: Key) =>
+  // Retries are for those who wait. A refresh in the background has time: it is put off, and the token goes on.
+  const request = (credential: Credential, slot: Slot, isWaitedFor: boolean): Effect.Effect<Held, AuthError> => {
+    const asked = now()
+    return Effect.suspend(() => acquire(credential, slot.refused)).pipe(
+      Effect.map((token) => ({
+        header: headerOf(token),
+        builtFrom: token.builtFrom,
+        times: timesOf(policy, asked, Duration.toMillis(token.lifetime), chance())
+      })),
+      Effect.provideService(RetryPolicy, isWaitedFor ? retryPolicy : noRetry),
+      Effect.provideService(Attempts, (attempt) => updateInFlight(slot, { attempt }))
+    )
+  }
+
+  /** What comes of a request's outcome: the next state, or `undefined` where it takes another request. */
+  const next = (entry: Entry, exit: Exit.Exit<Held, AuthError>, which: Which): Entry | undefined => {
+    if (Exit.isSuccess(exit)) {
+      if (!which.isSecond && isOutdated(entry, exit.value)) return undefined
+      const { refreshAt } = exit.value.times
+      return { _tag: "Fresh", held: exit.value, refreshAt, failures: 0, failure: undefined }
+    }
+    const error = Option.getOrUndefined(Cause.findErrorOption(exit.cause))
+    if (which.isWaitedFor) {
+      return error === undefined
+        ? { _tag: "Empty" }
+        : { _tag: "Failed", error, until: now() + failureLasts(policy, error) }
+    }
+    if (entry._tag !== "Refreshing" || now() >= entry.held.times.usableUntil || error === undefined) return undefined
+    const failures = entry.failures + 1
+    const refreshAt = nextRefresh(now(), entry.held.times, failures, error, chance())
+    return { _tag: "Fresh", held: entry.held, refreshAt, failures, failure: error }
+  }
+
+  // The requests are made one after the other: one in the background whose failure somebody turns out to wait for is
+  // followed by one with retries, and one whose token was outdated before it came, by another.
+  const fetch = Effect.fnUntraced(function* (credential: Credential, slot: Slot, { result }: InFlight, which: Which) {
+    let current = which
+    for (;;) {
+      const exit = yield* Effect.exit(request(credential, slot, current.isWaitedFor))
+      const settled = next(Ref.getUnsafe(slot.entry), exit, current)
+      if (settled === undefined) {
+        current = { isWaitedFor: true, isSecond: Exit.isSuccess(exit) || current.isSecond }
+        yield* updateInFlight(slot, untried)
+        continue
+      }
+      setEntry(slot, settled)
+      yield* Deferred.done(
+        result,
+        Exit.map(exit, ({ header }) => header.value)
+      )
+      return yield* settled._tag === "Fresh" && settled.failures === 1 ? warn(slot, settled) : Effect.void
+    }
+  })
+
+  // Once per outage and token: as long as it lasts, nobody is harmed.
+  const warn = ({ credential: { identity } }: Slot, { held, failure }: EntryOf<"Fresh">) => {
+    const left = Duration.seconds(Math.round((held.times.usableUntil - now()) / 1000))
+    return Effect.logWarning(
+      `The token of ${identity.principal} for ${identity.instance} could not be renewed, and is good for another ` +
+        `${Duration.format(left)}. ${failure?.message}`
+    )
+  }
+
+  // However the fetch ended, also before it began: nobody waits for an answer that does not come.
+  const abandon =
+    (slot: Slot, { result }: InFlight) =>
+    () => {
+      if (Deferred.isDoneUnsafe(result)) return
+      setEntry(slot, { _tag: "Empty" })
+      Deferred.doneUnsafe(result, Exit.interrupt())
+    }
+
+  const begin = (credential: Credential, slot: Slot, inFlight: InFlight, isWaitedFor: boolean) =>
+    Effect.forkIn(fetch(credential, slot, inFlight, { isWaitedFor, isSecond: false }), scope).pipe(
+      Effect.andThen((fiber) => Effect.sync(() => fiber.addObserver(abandon(slot, inFlight))))
+    )
+
+  const isDue = ({ held: { times }, refreshAt }: EntryOf<"Fresh">, at: number) =>
+    at >= refreshAt && (at >= times.urgentAt || mayBegin(at, TokenEntries.size(entries)))
+
+  // The state is read and written in one step, so that of two calls at once only one begins a request.
+  const visit = (credential: Credential): Effect.Effect<AuthHeader, AuthError> =>
     Effect.uninterruptibleMask((restore) =>
       Effect.suspend(() => {
-        const result = Deferred.makeUnsafe<AuthHeader, AuthError>()
-        const before = HashMap.get(Ref.getUnsafe(entries), key)
-        const header = fresh(before)
-        if (header !== undefined) return header
-        if (Option.isSome(before) && before.value._tag === "Fetching")
-          return restore(Deferred.await(before.value.result))
-        return Ref.update(entries, (all) =>
-          HashMap.set(HashMap.has(all, key) ? all : makeRoom(all, capacity), key, { _tag: "Fetching", result })
-        ).pipe(
-          Effect.andThen(Effect.forkIn(fetch(credential, key, result, wasRefused(before)), scope)),
-          Effect.andThen((fiber) => Effect.sync(() => fiber.addObserver(abandon(key, result)))),
-          Effect.andThen(restore(Deferred.await(result)))
-        )
+        const at = now()
+        const slot = slotOf(credential)
+        slot.lastUsedAt = at
+        const entry = Ref.getUnsafe(slot.entry)
+        const wait = ({ result }: InFlight) => restore(Deferred.await(result))
+        const inFlight: InFlight = { result: Deferred.makeUnsafe(), ...untried }
+
+        if (entry._tag === "Fresh" && at < entry.held.times.usableUntil) {
+          const { held, failures } = entry
+          if (!isDue(entry, at)) return held.header
+          setEntry(slot, { _tag: "Refreshing", held, failures, ...inFlight })
+          return Effect.andThen(begin(credential, slot, inFlight, false), held.header)
+        }
+        if (entry._tag === "Refreshing" && at < entry.held.times.usableUntil) return entry.held.header
+        if (isInFlight(entry)) return wait(entry)
+        if (entry._tag === "Failed" && at < entry.until) return Effect.fail(entry.error)
+        setEntry(slot, { _tag: "Fetching", ...inFlight })
+        return Effect.andThen(begin(credential, slot, inFlight, true), wait(inFlight))
       })
     )
 
-  const drop = (credential: Credential, when: (entry: Fresh) => boolean) => {
-    const key = keyOf(credential)
-    return Ref.update(entries, (all) => {
-      const entry = HashMap.get(all, key)
-      return Option.isSome(entry) && entry.value._tag === "Fresh" && when(entry.value)
-        ? HashMap.set(all, key, { _tag: "Refused" })
-        : all
+  const drop = (credential: Credential, outdated: Outdated, when: (held: Held) => boolean) =>
+    Effect.suspend(() => {
+      const slot = TokenEntries.find(entries, credential)
+      if (slot === undefined) return Effect.void
+      return Ref.update(slot.entry, (entry): Entry => {
+        if (entry._tag === "Fetching") return outdated._tag === "Replaced" ? { ...entry, outdated } : entry
+        if ((entry._tag !== "Fresh" && entry._tag !== "Refreshing") || !when(entry.held)) return entry
+        slot.refused = true
+        if (entry._tag === "Fresh") return { _tag: "Empty" }
+        const { result, attempt } = entry
+        return { _tag: "Fetching", result, attempt, outdated }
+      })
     })
-  }
+
+  const sweep = Effect.sync(() => {
+    TokenEntries.removeIdle(entries, now() - Duration.toMillis(policy.idleTimeToLive))
+  })
+  yield* Effect.forkScoped(Effect.repeat(sweep, Schedule.spaced(Duration.divideUnsafe(policy.idleTimeToLive, 4))))
 
   return {
     // The look-up happens when this is called, not when the effect runs: that is what makes a hit free of a fiber.
     get: (credential) => {
-      const key = keyOf(credential)
-      return fresh(HashMap.get(Ref.getUnsafe(entries), key)) ?? join(credential, key)
+      const slot = TokenEntries.find(entries, credential)
+      if (slot !== undefined) {
+        const entry = Ref.getUnsafe(slot.entry)
+        if (entry._tag === "Fresh") {
+          const at = now()
+          if (at < entry.refreshAt) {
+            slot.lastUsedAt = at
+            return entry.held.header
+          }
+        }
+      }
+      return visit(credential)
     },
-    invalidate: (credential, refused) => drop(credential, ({ header }) => header.value === refused),
-    retire: (credential, builtFrom) => drop(credential, (entry) => !Equal.equals(entry.builtFrom, builtFrom))
+    invalidate: (credential, refused) =>
+      drop(credential, { _tag: "Refused", header: refused }, ({ header }) => header.value === refused),
+    retire: (credential, builtFrom) =>
+      drop(credential, { _tag: "Replaced", builtFrom }, (held) => !Equal.equals(held.builtFrom, builtFrom)),
+    waiting: (credential) =>
+      Effect.sync(() => {
+        const slot = TokenEntries.find(entries, credential)
+        const entry = slot && Ref.getUnsafe(slot.entry)
+        return entry && isInFlight(entry) ? Option.fromUndefinedOr(entry.attempt) : Option.none()
+      }),
+    status: Effect.sync(() => TokenEntries.all(entries).map((slot) => statusOf(slot, now())))
   }
 })
 
-const wasRefused = (entry: Option.Option<Entry>): boolean =>
-  Option.isSome(entry) && (entry.value._tag === "Refused" || (entry.value._tag === "Fresh" && entry.value.afterRefusal))
+/** A request, and what is expected of it. */
+interface Which {
+  readonly isWaitedFor: boolean
+  /** It follows one whose token was outdated before it came. A third is not made. */
+  readonly isSecond: boolean
+}
 
-const freshOf = (token: Token, asked: number, buffer: number, afterRefusal: boolean): Fresh => ({
-  _tag: "Fresh",
-  header: Exit.succeed({
-    authorization: Redacted.make(`Bearer ${Redacted.value(token.value)}`, { label: "authorization" })
-  }) as Exit.Success<AuthHeader, AuthError>,
-  usableUntil: asked + usableFor(Duration.toMillis(token.lifetime), buffer),
-  builtFrom: token.builtFrom,
-  afterRefusal
-})
+const untried = { attempt: undefined, outdated: undefined }
 
-// A token that lives no longer than the buffer is used until it ends; otherwise each call would ask for a new one.
-const usableFor = (lifetime: number, buffer: number): number => (lifetime > buffer ? lifetime - buffer : lifetime)
+// In one step with the decision that led to it: another fiber may come between two.
+const setEntry = (slot: Slot, entry: Entry): void => {
+  MutableRef.set(slot.entry.ref, entry)
+}
 
-// A fetch on its way stays, or the next caller would begin another: as long as there are more of them than there is
-// room, there are more entries.
-const makeRoom = (all: HashMap.HashMap<Key, Entry>, capacity: number): HashMap.HashMap<Key, Entry> => {
-  if (HashMap.size(all) < capacity) return all
-  const settled = [...HashMap.entries(all)].flatMap(([key, entry]) =>
-    entry._tag === "Fetching" ? [] : [{ key, end: entry._tag === "Fresh" ? entry.usableUntil : 0 }]
-  )
-  const leaving = settled.toSorted((one, other) => one.end - other.end).slice(0, HashMap.size(all) - capacity + 1)
-  return HashMap.removeMany(
-    all,
-    leaving.map(({ key }) => key)
-  )
+const updateInFlight = (slot: Slot, change: Partial<InFlight>): Effect.Effect<void> =>
+  Ref.update(slot.entry, (entry) => (isInFlight(entry) ? { ...entry, ...change } : entry))
+
+const headerOf = ({ value }: Token): Held["header"] =>
+  Exit.succeed({
+    authorization: Redacted.make(`Bearer ${Redacted.value(value)}`, { label: "authorization" })
+  }) as Held["header"]
+
+const isOutdated = (entry: Entry, held: Held): boolean => {
+  if (!isInFlight(entry) || entry.outdated === undefined) return false
+  return entry.outdated._tag === "Refused"
+    ? Equal.equals(entry.outdated.header.authorization, held.header.value.authorization)
+    : !Equal.equals(entry.outdated.builtFrom, held.builtFrom)
 }

@@ -187,7 +187,7 @@ export const layer: Layer.Layer<TokenEndpoint, never, HttpClient.HttpClient> = L
 
 // To whoever waits for the token.
 const report = ({ attempts, detail }: TokenEndpointUnavailable): Effect.Effect<void> =>
-  Effect.map(Attempts, (tell) => tell({ attempts, lastAnswer: detail }))
+  Effect.flatMap(Attempts, (tell) => tell({ attempts, lastAnswer: detail }))
 
 const endpointOf = (instance: WorkspaceHost): string => `${baseUrl(instance)}/oidc/v1/token`
 

@@ -231,6 +231,7 @@ describe("a run goes on as who it was submitted as", () => {
         yield* failSecret("team-a", "databricks-oauth", new Kubernetes.Forbidden({ detail: "no" }))
         assert.strictEqual((yield* Effect.flip(poll(recorded))).reason._tag, "AccessForbidden")
         yield* failSecret("team-a", "databricks-oauth", new Kubernetes.Unavailable({ detail: "timeout" }))
+        yield* TestClock.adjust("5 seconds")
         assert.isTrue((yield* Effect.flip(poll(recorded))).retryable)
         assert.deepStrictEqual(yield* asked, [])
       }).pipe(on(both))

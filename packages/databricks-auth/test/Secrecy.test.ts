@@ -9,24 +9,11 @@ import {
   PatSource,
   ProjectedToken,
   ServiceAccountTokens,
-  TokenCache,
+  TokenEntries,
   TokenEndpoint
 } from "@flyte-databricks/databricks-auth"
 import { assert, describe, it } from "@effect/vitest"
-import {
-  ByteSize,
-  Effect,
-  Exit,
-  FileSystem,
-  HashMap,
-  Layer,
-  Option,
-  Path,
-  PlatformError,
-  Redacted,
-  Ref,
-  Tracer
-} from "effect"
+import { ByteSize, Effect, Exit, FileSystem, Layer, Option, Path, PlatformError, Redacted, Tracer } from "effect"
 import { TestClock } from "effect/testing"
 import { environment, instance } from "./support/environment.ts"
 import { type Answer, answer, makeHttp, networkFault } from "./support/http.ts"
@@ -347,10 +334,11 @@ describe("the state of the cache", () => {
         const cache = yield* makeCache(() => Effect.succeed(token(secret, "1 hour", secret)))
         const header = yield* cache.get(credentialOf("team-a"))
         yield* cache.get(credentialOf("team-a", secret))
-        const entries = yield* Ref.get(yield* TokenCache.TokenEntries)
-        assert.strictEqual(HashMap.size(entries), 2)
-        assertNoSecret("the cache", ...[cache, header, entries, [...entries]].flatMap((value) => shownAs(value)))
-      }).pipe(Effect.scoped, Effect.provide(TokenCache.layerEntries)),
+        const entries = yield* TokenEntries.TokenEntries
+        assert.strictEqual(TokenEntries.size(entries), 2)
+        const shown = [cache, header, entries, TokenEntries.all(entries), yield* cache.status]
+        assertNoSecret("the cache", ...shown.flatMap((value) => shownAs(value)))
+      }).pipe(Effect.scoped, Effect.provide(TokenEntries.layer)),
     runs
   )
 })

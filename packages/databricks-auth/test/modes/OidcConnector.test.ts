@@ -445,6 +445,7 @@ describe("a token of Model 1", () => {
           const { requests } = yield* TokenEndpoint.TokenEndpointMemory
           assert.lengthOf(yield* requests, 0)
           yield* files.write(byDefault, jwtText({ ...connectorClaims, exp: 7200 * 3 }))
+          yield* TestClock.adjust("5 seconds")
           assert.include(yield* header(resolved), "app-1-as-")
         }).pipe(Effect.provide(connector({ env, files })))
       }

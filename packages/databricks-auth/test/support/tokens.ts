@@ -1,5 +1,13 @@
-import { AuthError, type AuthMode, Identity, TokenCache, WorkspaceHost } from "@flyte-databricks/databricks-auth"
-import { Clock, Duration, Effect, Redacted, Ref } from "effect"
+import {
+  AuthError,
+  type AuthMode,
+  Identity,
+  RetryPolicy,
+  TokenCache,
+  TokenPolicy,
+  WorkspaceHost
+} from "@flyte-databricks/databricks-auth"
+import { Clock, Duration, Effect, Layer, Random, Redacted, Ref } from "effect"
 import { instance } from "./environment.ts"
 
 export const host = WorkspaceHost.WorkspaceHost.make(instance)
@@ -28,6 +36,24 @@ export const outage = new AuthError.AuthError({
   reason: new AuthError.TokenEndpointUnavailable({ endpoint: "e", detail: "status 503", attempts: 1 })
 })
 
+/** A failure that does not pass by itself. */
+export const refusal = new AuthError.AuthError({
+  reason: new AuthError.TokenRefused({
+    endpoint: "e",
+    clientId: "c",
+    source: "s",
+    status: 401,
+    error: "invalid_client"
+  })
+})
+
+/** Jitter that changes nothing: moments are what the policy says. */
+export const withoutJitter = Layer.succeed(Random.Random, { nextDoubleUnsafe: () => 0.5, nextIntUnsafe: () => 0 })
+
+/** The usual policy but for this. */
+export const policy = (change: Partial<TokenPolicy.Policy>) =>
+  Layer.succeed(TokenPolicy.TokenPolicy, { ...TokenPolicy.defaults, ...change })
+
 export const bearer = ({ authorization }: TokenCache.AuthHeader): string => Redacted.value(authorization)
 
 /** One request for a token, as the cache made it. */
@@ -35,6 +61,8 @@ export interface Asked {
   readonly credential: TokenCache.Credential
   readonly refused: boolean
   readonly at: number
+  /** When it was to be tried again, had it failed. */
+  readonly retryPolicy: unknown
 }
 
 /**
@@ -48,7 +76,8 @@ export const makeCache = (
     const asked = yield* Ref.make<ReadonlyArray<Asked>>([])
     const cache = yield* TokenCache.make((credential, refused) =>
       Effect.gen(function* () {
-        const one: Asked = { credential, refused, at: yield* Clock.currentTimeMillis }
+        const retryPolicy = yield* RetryPolicy.RetryPolicy
+        const one: Asked = { credential, refused, at: yield* Clock.currentTimeMillis, retryPolicy }
         const all = yield* Ref.updateAndGet(asked, (all) => [...all, one])
         return yield* respond(one, all.length)
       })

@@ -1,0 +1,124 @@
+/**
+ * When a token is used, renewed and given up. All of it is arithmetic on milliseconds: the cache brings the clock and
+ * the dice.
+ *
+ *     issued                      refresh          urgent  usableUntil   expires
+ *       ├───────────────────────────┼────────────────┼─────────┼────────────┤
+ *       │ handed out at once        │ handed out at once, one  │ callers    │
+ *       │                           │ refresh in the background│ wait       │
+ */
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import type { AuthError } from "./AuthError.ts"
+
+/**
+ * What a deployment, or a test, may want otherwise.
+ */
+export interface Policy {
+  /** How long before its end a token is no longer used. Azure refuses tokens with 30 seconds or less left. */
+  readonly expiryBuffer: Duration.Duration
+  /** How long before the end of its use a token is renewed, at most: half of its use where that is less. */
+  readonly refreshLead: Duration.Duration
+  /** How many tokens are kept; the least recently used one makes room. */
+  readonly capacity: number
+  /** How long a token is kept that nobody asks for. */
+  readonly idleTimeToLive: Duration.Duration
+  /** For how long callers hear of a failure again before the next one asks. */
+  readonly failureTimeToLive: { readonly unavailable: Duration.Duration; readonly refused: Duration.Duration }
+}
+
+export const defaults: Policy = {
+  expiryBuffer: Duration.seconds(40),
+  refreshLead: Duration.minutes(20),
+  capacity: 10_000,
+  idleTimeToLive: Duration.hours(1),
+  failureTimeToLive: { unavailable: Duration.seconds(1), refused: Duration.seconds(5) }
+}
+
+export const TokenPolicy = Context.Reference<Policy>("@flyte-databricks/databricks-auth/TokenPolicy", {
+  defaultValue: () => defaults
+})
+
+/**
+ * The moments in a token's life.
+ */
+export interface Times {
+  readonly issuedAt: number
+  readonly refreshAt: number
+  /** From here on a refresh is not put off for the sake of others. */
+  readonly urgentAt: number
+  readonly usableUntil: number
+  readonly expiresAt: number
+}
+
+/** A fifth more or less, so that tokens that were issued together are not renewed together. */
+const jittered = (millis: number, chance: number): number => millis * (0.8 + 0.4 * chance)
+
+/**
+ * Plans a token's life. It counts from before the request: the time that the answer took is not ours to use. A token
+ * that hardly outlives the buffer is used until it ends; otherwise each call would ask for a new one.
+ */
+export const timesOf = (policy: Policy, asked: number, lifetime: number, chance: number): Times => {
+  const buffer = Duration.toMillis(policy.expiryBuffer)
+  const usableFor = Math.max(lifetime - buffer, Math.min(lifetime, buffer))
+  const lead = jittered(Math.min(usableFor / 2, Duration.toMillis(policy.refreshLead)), chance)
+  const usableUntil = asked + usableFor
+  return {
+    issuedAt: asked,
+    refreshAt: usableUntil - lead,
+    urgentAt: usableUntil - lead / 8,
+    usableUntil,
+    expiresAt: asked + lifetime
+  }
+}
+
+// SDKs of Databricks wait a minute. The tries come closer together when the time that is left does.
+const firstPause = 30_000
+const longestPause = 120_000
+const shortestPause = 1_000
+
+/**
+ * When to try again after this many refreshes failed in a row: while the token lasts, or when it no longer does.
+ */
+export const nextRefresh = (
+  now: number,
+  { usableUntil }: Times,
+  failures: number,
+  error: AuthError,
+  chance: number
+) => {
+  const pause = Math.min(firstPause * 2 ** (failures - 1), longestPause, (usableUntil - now) / 4)
+  const wait = Math.max(Math.round(jittered(pause, chance)), shortestPause, retryAfter(error))
+  return Math.min(now + wait, usableUntil)
+}
+
+/**
+ * For how long a failure is the answer to whoever asks. It is not the truth, only a reason not to ask again at once.
+ */
+export const failureLasts = ({ failureTimeToLive }: Policy, error: AuthError): number =>
+  error.retryable
+    ? Math.max(Duration.toMillis(failureTimeToLive.unavailable), Math.min(retryAfter(error), longestPause))
+    : Duration.toMillis(failureTimeToLive.refused)
+
+const retryAfter = ({ reason }: AuthError): number =>
+  reason._tag === "TokenEndpointUnavailable" ? (reason.retryAfterMillis ?? 0) : 0
+
+/**
+ * Lets background refreshes begin at the rate that renews every token once within the refresh lead, and no faster: an
+ * endpoint that comes back, or a thousand tokens of one age, are then no reason for a stampede.
+ */
+export const makePacer = ({ refreshLead }: Policy): ((now: number, tokens: number) => boolean) => {
+  const lead = Math.max(1, Duration.toSeconds(refreshLead))
+  let second = Number.NaN
+  let begun = 0
+  return (now, tokens) => {
+    const current = Math.floor(now / 1000)
+    if (current !== second) {
+      second = current
+      begun = 0
+    }
+    if (begun >= Math.ceil(tokens / lead)) return false
+    begun += 1
+    return true
+  }
+}
