@@ -12,7 +12,8 @@ import {
   NamespaceSecrets,
   Pat,
   PatSource,
-  ServiceAccountTokens
+  ServiceAccountTokens,
+  TokenPolicy
 } from "@flyte-databricks/databricks-auth"
 import { JobsClient } from "@flyte-databricks/databricks-jobs"
 import { ConfigProvider, Duration, Effect, FileSystem, Layer, Option, Path, Redacted } from "effect"
@@ -274,9 +275,20 @@ describe("README.md", () => {
         `a Secret for ${spoken(secret.present)}, an annotated ServiceAccount for ${spoken(discovery.present)}`
       )
       assert.include(text, `there is none, for ${spoken(secret.absent)} and ${spoken(discovery.absent)}`)
-      assert.include(text, `A PAT is read again after ${spoken(yield* Pat.PatLifetime)}`)
+      assert.include(text, `A PAT is read again within ${spoken(yield* Pat.PatLifetime)}`)
     })
   )
+
+  it("says of tokens what the policy says", () => {
+    const text = section("How tokens are kept fresh").replaceAll(/\s+/g, " ")
+    const { expiryBuffer, refreshLead, idleTimeToLive, capacity } = TokenPolicy.defaults
+    assert.include(text, `in its last ${spoken(expiryBuffer)}`)
+    assert.deepStrictEqual(refreshLead, Duration.minutes(20))
+    assert.include(text, "Twenty minutes before a token can no longer be used")
+    assert.deepStrictEqual(idleTimeToLive, Duration.hours(1))
+    assert.include(text, "forgotten after an hour")
+    assert.include(text, `At most ${capacity.toLocaleString("en")} are kept`)
+  })
 
   it("quotes errors in the words that the code has for them", () => {
     const quoted = rows(section("When something is wrong")).flatMap(([message]) => spans(message))
