@@ -69,6 +69,7 @@ export const make = Effect.fnUntraced(function* (address: string, said: Array<st
   return {
     client,
     call,
+    said,
     createTask: (request: Flyte1.CreateTaskRequest, options?: CallOptions) =>
       Effect.map(call(agent.createTask, request, options), ({ resourceMeta }) => resourceMeta),
     getTask: (resourceMeta: Uint8Array, options?: CallOptions) =>

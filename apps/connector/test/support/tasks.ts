@@ -4,12 +4,15 @@ import { Flyte1 } from "@flyte-databricks/flyte-protocol"
 
 export interface TaskOptions {
   readonly namespace?: string
+  readonly project?: string
+  readonly domain?: string
   readonly execution?: string
   readonly node?: string
   readonly retryAttempt?: number
   readonly type?: string
   /** Keys of `custom` beside `databricksConf`. */
   readonly custom?: JsonObject
+  readonly args?: Array<string>
   readonly databricksConf?: JsonObject
 }
 
@@ -26,7 +29,10 @@ export const fields = (options: TaskOptions = {}) =>
       },
       target: {
         case: "container",
-        value: { image: "example.com/spark:v1", args: ["pyflyte-fast-execute", "--inputs", "s3://flyte/in"] }
+        value: {
+          image: "example.com/spark:v1",
+          args: options.args ?? ["pyflyte-fast-execute", "--inputs", "s3://flyte/in"]
+        }
       }
     },
     taskExecutionMetadata: {
@@ -35,7 +41,11 @@ export const fields = (options: TaskOptions = {}) =>
         taskId: { name: "workflows.nightly" },
         nodeExecutionId: {
           nodeId: options.node ?? "n0",
-          executionId: { project: "billing", domain: "production", name: options.execution ?? "f0c1d2e3" }
+          executionId: {
+            project: options.project ?? "billing",
+            domain: options.domain ?? "production",
+            name: options.execution ?? "f0c1d2e3"
+          }
         },
         retryAttempt: options.retryAttempt ?? 0
       }
