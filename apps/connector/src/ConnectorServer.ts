@@ -5,21 +5,19 @@
 import { AuthSummary, DatabricksAuth } from "@flyte-databricks/databricks-auth"
 import { JobsClient } from "@flyte-databricks/databricks-jobs"
 import { KubernetesClient } from "@flyte-databricks/kubernetes"
-import { NodeHttpClient, NodeServices } from "@effect/platform-node"
+import { NodeServices } from "@effect/platform-node"
 import type * as Config from "effect/Config"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as HttpClient from "effect/http/HttpClient"
 import * as Layer from "effect/Layer"
 import * as DatabricksConnector from "./DatabricksConnector.ts"
+import * as DatabricksHttp from "./DatabricksHttp.ts"
 import * as AgentMetadata from "./flyte1/AgentMetadata.ts"
 import * as AsyncAgent from "./flyte1/AsyncAgent.ts"
 import * as AsyncConnector from "./flyte2/AsyncConnector.ts"
 import * as ConnectorMetadata from "./flyte2/ConnectorMetadata.ts"
 import * as Server from "./grpc/Server.ts"
-
-// Connections to a workspace are kept and shared by all calls; more than this only queue at Databricks' rate limits.
-const http = NodeHttpClient.layerUndiciOptions({ connections: 64, keepAliveTimeout: 30_000 })
 
 // A span of an HTTP call holds whatever its client's own error says, unredacted.
 const untracedHttp = Layer.succeed(HttpClient.TracerDisabledWhen, () => true)
@@ -27,7 +25,7 @@ const untracedHttp = Layer.succeed(HttpClient.TracerDisabledWhen, () => true)
 const connector = DatabricksConnector.layer.pipe(
   Layer.provide(JobsClient.layer),
   Layer.provideMerge(DatabricksAuth.layerConfig),
-  Layer.provide([KubernetesClient.layerConfig, http]),
+  Layer.provide([KubernetesClient.layerConfig, DatabricksHttp.layer]),
   Layer.provide(NodeServices.layer)
 )
 

@@ -5,6 +5,7 @@
 import * as Config from "effect/Config"
 import * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 
 const variable = (name: string): Config.Config<Option.Option<string>> =>
@@ -58,3 +59,21 @@ export const serviceCredentialProvider = variable("FLYTE_DATABRICKS_SERVICE_CRED
  * leave tasks RUNNING for ever.
  */
 export const pollPatience = duration("FLYTE_DATABRICKS_POLL_PATIENCE", "12 hours")
+
+const firstOf = (lower: string, upper: string): Config.Config<Option.Option<string>> =>
+  Config.all([variable(lower), variable(upper)]).pipe(
+    Config.map(([first, second]) => Option.orElse(first, () => second))
+  )
+
+/** The proxy to Databricks. It may hold a password. */
+export const httpsProxy = firstOf("https_proxy", "HTTPS_PROXY").pipe(
+  Config.map(Option.map((url) => Redacted.make(url)))
+)
+
+/** What is reached without the proxy: names, `.suffixes`, `*.wildcards`, each with a port or without, or `*`. */
+export const noProxy = firstOf("no_proxy", "NO_PROXY")
+
+export const caFileName = "FLYTE_DATABRICKS_CA_FILE"
+
+/** A file of certificate authorities to trust at Databricks and the proxy, beside those that Node.js trusts. */
+export const caFile = variable(caFileName)

@@ -18,7 +18,6 @@ import {
 import { JobsClient } from "@flyte-databricks/databricks-jobs"
 import { ConfigProvider, Duration, Effect, FileSystem, Layer, Option, Path, Redacted } from "effect"
 import { Command } from "effect/cli"
-import { FetchHttpClient } from "effect/http"
 import { TestConsole } from "effect/testing"
 import { existsSync, globSync, readFileSync } from "node:fs"
 import { dirname, join } from "node:path"
@@ -28,6 +27,7 @@ import * as Serve from "../src/cli/Serve.ts"
 import type * as Server from "../src/grpc/Server.ts"
 import * as DatabricksConnector from "../src/DatabricksConnector.ts"
 import * as Logging from "../src/Logging.ts"
+import * as DatabricksHttp from "../src/DatabricksHttp.ts"
 import * as Settings from "../src/Settings.ts"
 
 const root = fileURLToPath(new URL("../../..", import.meta.url))
@@ -97,7 +97,7 @@ const everything = Effect.gen(function* () {
     DatabricksConnector.layer.pipe(
       Layer.provide(Layer.mock(JobsClient.JobsClient, {})),
       Layer.provideMerge(DatabricksAuth.layerConfig),
-      Layer.provide([Kubernetes.layerMemory(), FetchHttpClient.layer]),
+      Layer.provide([Kubernetes.layerMemory(), DatabricksHttp.layer]),
       Layer.merge(Logging.layer)
     )
   ),
@@ -163,8 +163,8 @@ const core = Effect.gen(function* () {
 describe("README.md", () => {
   it.effect("has the variables that the connector reads in its settings, and no others", () =>
     Effect.gen(function* () {
-      // A secret is looked for under its name, and under Flyte's prefix and its name.
-      const asked = (yield* everything).asked.filter((name) => !name.startsWith("_FSEC_"))
+      // A secret is looked for under its name, and under Flyte's prefix and its name; a proxy in lower case too.
+      const asked = (yield* everything).asked.filter((name) => !name.startsWith("_FSEC_") && !name.endsWith("_proxy"))
       assert.deepStrictEqual(unique(settings.flatMap(({ variables }) => variables)), asked)
     })
   )
@@ -213,6 +213,9 @@ describe("README.md", () => {
         FLYTE_DATABRICKS_DRAIN_TIMEOUT: spoken(flags.drainTimeout),
         FLYTE_DATABRICKS_TASK_TYPES: value.taskTypes.join(","),
         FLYTE_DATABRICKS_POLL_PATIENCE: spoken(value.pollPatience),
+        HTTPS_PROXY: undefined,
+        NO_PROXY: undefined,
+        FLYTE_DATABRICKS_CA_FILE: undefined,
         FLYTE_DATABRICKS_LOG_FORMAT: /"FLYTE_DATABRICKS_LOG_FORMAT"\)\.pipe\(\s*Config\.withDefault\("(\w+)"\)/.exec(
           sources
         )?.[1],

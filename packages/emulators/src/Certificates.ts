@@ -25,7 +25,7 @@ const newKeys = () => crypto.subtle.generateKey(algorithm, true, ["sign", "verif
 
 const newSerialNumber = () => crypto.randomUUID().replaceAll("-", "").replace(/^./, "1")
 
-const issue = async (): Promise<ServerCertificate> => {
+const issue = async (names: ReadonlyArray<string>): Promise<ServerCertificate> => {
   const authorityKeys = await newKeys()
   const authority = await x509.X509CertificateGenerator.createSelfSigned({
     ...validity,
@@ -55,7 +55,8 @@ const issue = async (): Promise<ServerCertificate> => {
       new x509.SubjectAlternativeNameExtension([
         { type: "dns", value: "localhost" },
         { type: "ip", value: "127.0.0.1" },
-        { type: "ip", value: "::1" }
+        { type: "ip", value: "::1" },
+        ...names.map((value) => ({ type: "dns" as const, value }))
       ]),
       await x509.AuthorityKeyIdentifierExtension.create(authorityKeys.publicKey),
       await x509.SubjectKeyIdentifierExtension.create(serverKeys.publicKey)
@@ -70,4 +71,8 @@ const issue = async (): Promise<ServerCertificate> => {
 }
 
 /** Makes a new authority and, signed by it, a certificate for `localhost`, `127.0.0.1` and `::1`. */
-export const loopbackCertificate: Effect.Effect<ServerCertificate> = Effect.promise(issue)
+export const loopbackCertificate: Effect.Effect<ServerCertificate> = Effect.promise(() => issue([]))
+
+/** The same with further host names, for a server that a proxy stands before. */
+export const certificateFor = (names: ReadonlyArray<string>): Effect.Effect<ServerCertificate> =>
+  Effect.promise(() => issue(names))

@@ -27,8 +27,14 @@ export interface ServerOptions {
   readonly port?: number | undefined
   /** The address to listen on; by default `127.0.0.1`. */
   readonly host?: string | undefined
-  /** HTTPS with a certificate made on the spot; `caFile` is where the CA's PEM is written. Without it: HTTP. */
-  readonly tls?: boolean | { readonly caFile?: string | undefined } | undefined
+  /**
+   * HTTPS with a certificate made on the spot; `caFile` is where the CA's PEM is written, `names` are host names that the
+   * certificate is for beside those of loopback. Without it: HTTP.
+   */
+  readonly tls?:
+    | boolean
+    | { readonly caFile?: string | undefined; readonly names?: ReadonlyArray<string> | undefined }
+    | undefined
   /** How many requests the record keeps; by default 1,000. */
   readonly recordedRequests?: number | undefined
   /** Fault rules in force from the start. */
@@ -73,7 +79,7 @@ export const start = Effect.fnUntraced(function* (
   const host = options.host ?? "127.0.0.1"
   const port = options.port ?? 0
   const tls = options.tls === true ? {} : options.tls === false ? undefined : options.tls
-  const certificate = tls === undefined ? undefined : yield* Certificates.loopbackCertificate
+  const certificate = tls === undefined ? undefined : yield* Certificates.certificateFor(tls.names ?? [])
   if (certificate !== undefined && tls?.caFile !== undefined) {
     yield* writeClientFile(tls.caFile, "CA certificate", certificate.caPem, 0o644)
   }

@@ -1,0 +1,141 @@
+/**
+ * The way to Databricks, as companies have it: through a proxy, and with certificate authorities of their own. It is for
+ * the token endpoint and the Jobs API alone; the Kubernetes API has a way of its own, which none of this touches.
+ */
+import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
+import type * as Config from "effect/Config"
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import type * as HttpClient from "effect/http/HttpClient"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
+import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
+import { X509Certificate } from "node:crypto"
+import { getCACertificates } from "node:tls"
+import { EnvHttpProxyAgent, Pool } from "undici"
+import * as Settings from "./Settings.ts"
+
+/**
+ * A setting of the network cannot be used: found when the layer is built. The value of a proxy may hold a password and
+ * is never shown.
+ */
+export class NetworkSettingInvalid extends Schema.TaggedError<NetworkSettingInvalid>()("NetworkSettingInvalid", {
+  setting: Schema.String,
+  problem: Schema.String,
+  expected: Schema.String
+}) {
+  override get message() {
+    return `${this.setting} ${this.problem}. Expected ${this.expected}.`
+  }
+}
+
+// More than these only queue at Databricks' rate limits.
+const pool = { connections: 64, keepAliveTimeout: 30_000, allowH2: false }
+
+// A proxy that does not answer must not keep its connection busy long after the request was given up.
+const proxyAnswersWithin = 10_000
+
+/**
+ * An HTTP client for calls to Databricks, as the environment configures the way there.
+ */
+export const layer: Layer.Layer<
+  HttpClient.HttpClient,
+  NetworkSettingInvalid | Config.ConfigError,
+  FileSystem.FileSystem
+> = NodeHttpClient.layerUndiciNoDispatcher.pipe(
+  Layer.provide(
+    Layer.effect(
+      NodeHttpClient.Dispatcher,
+      Effect.gen(function* () {
+        const proxy = yield* readProxy
+        const noProxy = Option.getOrElse(yield* Settings.noProxy, () => "")
+        const ca = yield* readAuthorities
+        if (Option.isSome(proxy)) {
+          yield* Effect.logInfo(
+            `Databricks is reached through the proxy ${proxy.value.shown}` +
+              (noProxy === "" ? "" : `, except what NO_PROXY lists: ${noProxy}`)
+          )
+        }
+        const options: EnvHttpProxyAgent.Options = {
+          ...pool,
+          // Plain HTTP is for stand-ins on this machine, which no proxy reaches. Blank keeps undici from looking into
+          // the environment itself.
+          httpProxy: "",
+          httpsProxy: Option.match(proxy, { onNone: () => "", onSome: ({ url }) => Redacted.value(url) }),
+          noProxy,
+          clientFactory: (origin, settings) => new Pool(origin, { ...settings, headersTimeout: proxyAnswersWithin }),
+          ...(ca === undefined ? {} : { connect: { ca }, requestTls: { ca }, proxyTls: { ca } })
+        }
+        return yield* Effect.acquireRelease(
+          Effect.sync(() => new EnvHttpProxyAgent(options)),
+          (dispatcher) => Effect.promise(() => dispatcher.destroy())
+        )
+      })
+    )
+  )
+)
+
+interface Proxy {
+  readonly url: Redacted.Redacted<string>
+  /** Without user and password. */
+  readonly shown: string
+}
+
+const readProxy = Effect.gen(function* () {
+  const given = yield* Settings.httpsProxy
+  if (Option.isNone(given)) return Option.none<Proxy>()
+  return Option.some(yield* Effect.fromResult(parseProxy(Redacted.value(given.value))))
+})
+
+const parseProxy = (given: string): Result.Result<Proxy, NetworkSettingInvalid> => {
+  const problem = (found: string) =>
+    Result.fail(
+      new NetworkSettingInvalid({
+        setting: "HTTPS_PROXY",
+        problem: found,
+        expected:
+          "http://HOST:PORT or https://HOST:PORT, where needed with USER:PASSWORD@ before the host, their special characters percent-encoded"
+      })
+    )
+  // As curl and others take it.
+  const url = URL.parse(given.includes("://") ? given : `http://${given}`)
+  if (url === null) return problem("is not a URL (it is not shown, as it may hold a password)")
+  if (url.protocol !== "http:" && url.protocol !== "https:") {
+    return problem(`names a proxy of the kind ${url.protocol}//, which is not supported`)
+  }
+  // What follows may be the rest of a password that was not encoded, so it is not shown.
+  if (url.pathname !== "/" || url.search !== "" || url.hash !== "")
+    return problem("has something after the host and port")
+  if (!isEncoded(url.username) || !isEncoded(url.password)) {
+    return problem("has a user or password with a % that is no percent-encoding")
+  }
+  return Result.succeed({ url: Redacted.make(url.href, { label: "HTTPS_PROXY" }), shown: url.origin })
+}
+
+const isEncoded = (text: string): boolean => Result.isSuccess(Result.try(() => decodeURIComponent(text)))
+
+// Those that Node.js trusts by itself, NODE_EXTRA_CA_CERTS included, and the file's.
+const readAuthorities = Effect.gen(function* () {
+  const file = yield* Settings.caFile
+  if (Option.isNone(file)) return undefined
+  const problem = (found: string) =>
+    new NetworkSettingInvalid({
+      setting: Settings.caFileName,
+      problem: `names ${file.value}, ${found}`,
+      expected: "the path of a file with certificates in PEM, each between BEGIN CERTIFICATE and END CERTIFICATE"
+    })
+  const text = yield* FileSystem.FileSystem.use((files) => files.readFileString(file.value)).pipe(
+    Effect.mapError(({ reason }) => problem(`which cannot be read (${reason._tag})`))
+  )
+  const certificates = text.match(/-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g) ?? []
+  if (certificates.length === 0) return yield* problem("which holds no certificate")
+  for (const [index, certificate] of certificates.entries()) {
+    yield* Effect.try({
+      try: () => new X509Certificate(certificate),
+      catch: () => problem(`whose certificate number ${index + 1} cannot be read`)
+    })
+  }
+  return [...getCACertificates("default"), ...certificates]
+})
