@@ -185,7 +185,7 @@ describe.each(["databricksTokenSecret", "databricksOauthSecret"])("a name in %s"
   )
   it.effect("may have dots and 253 characters", () =>
     Effect.gen(function* () {
-      for (const name of ["a", "0", "team.databricks-token.v2", "x".repeat(253)]) {
+      for (const name of ["a", "0", "a.b.c", "team.databricks-token.v2", "x".repeat(253)]) {
         const resolved = yield* request({ custom: { [key]: name } })
         assert.include([resolved.tokenSecretName, resolved.oauthSecretName], name)
       }

@@ -102,8 +102,8 @@ describe("what is in the place", () => {
     Effect.gen(function* () {
       const error = yield* Effect.flip(lookUp(name, { files: { [file]: failure } }))
       assert(error._tag === "AuthError" && error.reason._tag === "CredentialsBroken")
-      assert.include(error.message, file)
-      assert.include(error.message, failure)
+      assert.include(error.message, `The mounted Secret ${file} exists but cannot be read (${failure})`)
+      assert.include(error.message, "a file that the connector's user may read")
     })
   )
 

@@ -1,32 +1,38 @@
 import * as Redacted from "effect/Redacted"
 import * as Base64 from "effect/encoding/Base64"
+import * as Base64Url from "effect/encoding/Base64Url"
 
 /** What both halves of a pair become before they are joined (RFC 6749 §2.3.1). */
 const formEncode = (text: string): string => new URLSearchParams({ v: text }).toString().slice(2)
+
+const joined = (clientId: string, secret: string): string => `${formEncode(clientId)}:${formEncode(secret)}`
 
 /**
  * A client's id and secret as HTTP Basic carries them.
  */
 export const basicCredentials = (clientId: string, clientSecret: Redacted.Redacted<string>): string =>
-  Base64.encode(`${formEncode(clientId)}:${formEncode(Redacted.value(clientSecret))}`)
+  Base64.encode(joined(clientId, Redacted.value(clientSecret)))
 
 /**
  * Every way in which a server may repeat the secret that it was sent, the longest first.
  */
 export const spellings = (clientId: string, clientSecret: Redacted.Redacted<string>): ReadonlyArray<string> => {
   const secret = Redacted.value(clientSecret)
-  const encoded = [secret, `${clientId}:${secret}`].map((text) => Base64.encode(text))
   return [
     secret,
     formEncode(secret),
     encodeURIComponent(secret.toWellFormed()),
     JSON.stringify(secret).slice(1, -1),
-    basicCredentials(clientId, clientSecret),
-    ...encoded,
-    ...encoded.map((text) => text.replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "")),
+    ...[secret, `${clientId}:${secret}`, joined(clientId, secret)].flatMap(base64),
     // What makes a JWT one is its signature.
-    /^eyJ[\w-]+\.[\w-]+\.([\w-]+)$/.exec(secret)?.[1] ?? ""
+    ...Array.from(secret.matchAll(/eyJ[\w-]+\.[\w-]+\.([\w-]+)/g), ([, signature]) => signature!)
   ]
     .filter((spelling) => spelling !== "")
     .toSorted((one, other) => other.length - one.length)
+}
+
+// In both alphabets, and where the padding was dropped.
+const base64 = (text: string): ReadonlyArray<string> => {
+  const padded = Base64.encode(text)
+  return [padded, padded.replaceAll("=", ""), Base64Url.encode(text)]
 }

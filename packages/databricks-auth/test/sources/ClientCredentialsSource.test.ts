@@ -74,6 +74,7 @@ describe("a namespace's Secret", () => {
       const error = yield* Effect.flip(ofNamespace({ client_id: secret, client_secret: "app-1" }))
       assert.strictEqual(error.reason._tag, "CredentialsBroken")
       assert.include(error.message, "client_id")
+      assert.include(error.message, "Put the service principal's application id there.")
       assert.notInclude(error.message, secret)
     })
   )

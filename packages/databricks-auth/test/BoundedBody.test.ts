@@ -1,0 +1,45 @@
+import { BoundedBody } from "@flyte-databricks/databricks-auth"
+import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { HttpClientRequest, HttpClientResponse } from "effect/http"
+
+/** The text of a body that comes in these pieces. */
+const read = (pieces: ReadonlyArray<Uint8Array>, limit: number) =>
+  BoundedBody.text(
+    HttpClientResponse.fromWeb(HttpClientRequest.get("http://localhost"), new Response(ReadableStream.from(pieces))),
+    limit
+  )
+
+const bytes = (text: string) => new TextEncoder().encode(text)
+
+describe("a body", () => {
+  it.effect("is read whole, also where a character is cut in two", () =>
+    Effect.gen(function* () {
+      const all = bytes("größer als 1 €")
+      for (let cut = 0; cut <= all.length; cut++) {
+        assert.strictEqual(yield* read([all.slice(0, cut), all.slice(cut)], 100), "größer als 1 €")
+      }
+    })
+  )
+
+  it.effect("that ends in the middle of a character shows that", () =>
+    Effect.gen(function* () {
+      assert.strictEqual(yield* read([bytes("1 €").slice(0, -1)], 100), "1 �")
+    })
+  )
+
+  it.effect("without a byte is empty", () =>
+    Effect.gen(function* () {
+      assert.strictEqual(yield* read([], 100), "")
+    })
+  )
+
+  it.effect("may be as large as the limit, and no larger; bytes count", () =>
+    Effect.gen(function* () {
+      assert.strictEqual(yield* read([bytes("ab"), bytes("ä")], 4), "abä")
+      const error = yield* Effect.flip(read([bytes("ab"), bytes("ä")], 3))
+      assert.strictEqual(error._tag, "BodyTooLarge")
+      assert.strictEqual(error.message, "the body is larger than 3 bytes")
+    })
+  )
+})
