@@ -63,7 +63,7 @@ export const make = Effect.fnUntraced(function* (
   const scope = yield* Effect.scope
   const policy = yield* TokenPolicy
   const retryPolicy = yield* RetryPolicy
-  const mayBegin = makePacer(policy)
+  const pacer = makePacer()
   const now = () => clock.currentTimeMillisUnsafe()
   const chance = () => random.nextDoubleUnsafe()
 
@@ -148,13 +148,17 @@ export const make = Effect.fnUntraced(function* (
       Deferred.doneUnsafe(result, Exit.interrupt())
     }
 
-  const begin = (credential: Credential, slot: Slot, inFlight: InFlight, isWaitedFor: boolean) =>
-    Effect.forkIn(fetch(credential, slot, inFlight, { isWaitedFor, isSecond: false }), scope).pipe(
-      Effect.andThen((fiber) => Effect.sync(() => fiber.addObserver(abandon(slot, inFlight))))
-    )
+  const begin = (credential: Credential, slot: Slot, entry: EntryOf<"Fetching"> | EntryOf<"Refreshing">) => {
+    setEntry(slot, entry)
+    pacer.count(now())
+    return Effect.forkIn(
+      fetch(credential, slot, entry, { isWaitedFor: entry._tag === "Fetching", isSecond: false }),
+      scope
+    ).pipe(Effect.andThen((fiber) => Effect.sync(() => fiber.addObserver(abandon(slot, entry)))))
+  }
 
   const isDue = ({ held: { times }, refreshAt }: EntryOf<"Fresh">, at: number) =>
-    at >= refreshAt && (at >= times.urgentAt || mayBegin(at, TokenEntries.size(entries)))
+    at >= refreshAt && (at >= times.urgentAt || pacer.allows(at, TokenEntries.size(entries), times))
 
   // The state is read and written in one step, so that of two calls at once only one begins a request.
   const visit = (credential: Credential): Effect.Effect<AuthHeader, AuthError> =>
@@ -170,14 +174,15 @@ export const make = Effect.fnUntraced(function* (
         if (entry._tag === "Fresh" && at < entry.held.times.usableUntil) {
           const { held, failures } = entry
           if (!isDue(entry, at)) return held.header
-          setEntry(slot, { _tag: "Refreshing", held, failures, ...inFlight })
-          return Effect.andThen(begin(credential, slot, inFlight, false), held.header)
+          return Effect.andThen(
+            begin(credential, slot, { _tag: "Refreshing", held, failures, ...inFlight }),
+            held.header
+          )
         }
         if (entry._tag === "Refreshing" && at < entry.held.times.usableUntil) return entry.held.header
         if (isInFlight(entry)) return wait(entry)
         if (entry._tag === "Failed" && at < entry.until) return Effect.fail(entry.error)
-        setEntry(slot, { _tag: "Fetching", ...inFlight })
-        return Effect.andThen(begin(credential, slot, inFlight, true), wait(inFlight))
+        return Effect.andThen(begin(credential, slot, { _tag: "Fetching", ...inFlight }), wait(inFlight))
       })
     )
 

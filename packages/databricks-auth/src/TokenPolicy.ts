@@ -17,7 +17,7 @@ import type { AuthError } from "./AuthError.ts"
 export interface Policy {
   /** How long before its end a token is no longer used. Azure refuses tokens with 30 seconds or less left. */
   readonly expiryBuffer: Duration.Duration
-  /** How long before the end of its use a token is renewed, at most: half of its use where that is less. */
+  /** How long before the end of its use a token is renewed, at least: half of its use where that is less. */
   readonly refreshLead: Duration.Duration
   /** How many tokens are kept; the least recently used one makes room. */
   readonly capacity: number
@@ -51,17 +51,16 @@ export interface Times {
   readonly expiresAt: number
 }
 
-/** A fifth more or less, so that tokens that were issued together are not renewed together. */
-const jittered = (millis: number, chance: number): number => millis * (0.8 + 0.4 * chance)
-
 /**
  * Plans a token's life. It counts from before the request: the time that the answer took is not ours to use. A token
- * that hardly outlives the buffer is used until it ends; otherwise each call would ask for a new one.
+ * that hardly outlives the buffer is used until it ends; otherwise each call would ask for a new one. The lead is up to
+ * two fifths longer, so that tokens that were issued together are not renewed together, and never shorter: each token is
+ * to outlast the same outage.
  */
 export const timesOf = (policy: Policy, asked: number, lifetime: number, chance: number): Times => {
   const buffer = Duration.toMillis(policy.expiryBuffer)
   const usableFor = Math.max(lifetime - buffer, Math.min(lifetime, buffer))
-  const lead = jittered(Math.min(usableFor / 2, Duration.toMillis(policy.refreshLead)), chance)
+  const lead = Math.min(usableFor / 2, Duration.toMillis(policy.refreshLead)) * (1 + 0.4 * chance)
   const usableUntil = asked + usableFor
   return {
     issuedAt: asked,
@@ -76,6 +75,9 @@ export const timesOf = (policy: Policy, asked: number, lifetime: number, chance:
 const firstPause = 30_000
 const longestPause = 120_000
 const shortestPause = 1_000
+
+/** A fifth more or less, so that what failed together is not tried again together. */
+const jittered = (millis: number, chance: number): number => millis * (0.8 + 0.4 * chance)
 
 /**
  * When to try again after this many refreshes failed in a row: while the token lasts, or when it no longer does.
@@ -104,21 +106,39 @@ const retryAfter = ({ reason }: AuthError): number =>
   reason._tag === "TokenEndpointUnavailable" ? (reason.retryAfterMillis ?? 0) : 0
 
 /**
- * Lets background refreshes begin at the rate that renews every token once within the refresh lead, and no faster: an
- * endpoint that comes back, or a thousand tokens of one age, are then no reason for a stampede.
+ * Spreads renewals, so that neither an endpoint that comes back nor ten thousand tokens of one age are a stampede.
  */
-export const makePacer = ({ refreshLead }: Policy): ((now: number, tokens: number) => boolean) => {
-  const lead = Math.max(1, Duration.toSeconds(refreshLead))
+export interface Pacer {
+  /** Whether the renewal of a token that is due may begin now, or has to leave its turn to others. */
+  readonly allows: (now: number, tokens: number, times: Times) => boolean
+  /** A request begins. All kinds count: renewals, which nobody waits for, make room for the rest. */
+  readonly count: (now: number) => void
+}
+
+/**
+ * At full rate every token would be renewed once within its lead. A token that has just become due may begin as long as
+ * three quarters of that have not begun in this second, one that is about to end up to one and a half: so whoever has
+ * waited longest goes first, without a queue.
+ */
+export const makePacer = (): Pacer => {
   let second = Number.NaN
   let begun = 0
-  return (now, tokens) => {
+  const begunIn = (now: number): number => {
     const current = Math.floor(now / 1000)
     if (current !== second) {
       second = current
       begun = 0
     }
-    if (begun >= Math.ceil(tokens / lead)) return false
-    begun += 1
-    return true
+    return begun
+  }
+  return {
+    allows: (now, tokens, { refreshAt, usableUntil }) => {
+      const lead = usableUntil - refreshAt
+      const waited = (now - refreshAt) / lead
+      return begunIn(now) < Math.ceil((tokens / (lead / 1000)) * 0.75 * (1 + waited))
+    },
+    count: (now) => {
+      begun = begunIn(now) + 1
+    }
   }
 }

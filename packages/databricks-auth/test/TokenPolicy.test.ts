@@ -29,13 +29,13 @@ describe("a token's life, whatever its length and whatever the dice say", () => 
   )
 
   it.prop(
-    "is renewed twenty minutes before the end of its use, or half of it, give or take a fifth",
+    "is renewed twenty minutes before the end of its use, or half of it, or up to two fifths earlier",
     { lifetime, chance },
     ({ lifetime, chance }) => {
       const { refreshAt, usableUntil } = TokenPolicy.timesOf(defaults, 0, lifetime, chance / 1_000_001)
       const lead = Math.min(usableUntil / 2, 20 * minute)
-      assert.isAtLeast(usableUntil - refreshAt, lead * 0.799)
-      assert.isAtMost(usableUntil - refreshAt, lead * 1.201)
+      assert.isAtLeast(usableUntil - refreshAt, lead * 0.999)
+      assert.isAtMost(usableUntil - refreshAt, lead * 1.401)
     },
     { arbitrary: { runs: 1000 } }
   )
@@ -50,6 +50,41 @@ describe("a token's life, whatever its length and whatever the dice say", () => 
       TokenPolicy.timesOf(defaults, 0, 60 * minute, index / 1000)
     ).map(({ refreshAt }) => refreshAt)
     assert.isAtLeast(Math.max(...moments) - Math.min(...moments), 7.9 * minute)
+  })
+})
+
+describe("the pace of renewals", () => {
+  const times = TokenPolicy.timesOf(defaults, 0, 60 * minute, 0)
+  /** How many of these begin, one after the other, in a second that so many others began in. */
+  const begin = (at: number, tokens: number, others = 0) => {
+    const pacer = TokenPolicy.makePacer()
+    for (let count = 0; count < others; count++) pacer.count(at)
+    let begun = 0
+    for (; begun < tokens && pacer.allows(at, tokens, times); begun++) pacer.count(at)
+    return begun
+  }
+  const middle = (times.refreshAt + times.usableUntil) / 2
+
+  it.each([
+    ["three quarters of what renews all within their lead, when they have just become due", times.refreshAt, 6_000, 4],
+    ["half as much again, half way to their end", middle, 6_000, 6],
+    ["twice as much, at their end", times.usableUntil - 1, 6_000, 8],
+    ["one, where that is less than one", times.refreshAt, 3, 1]
+  ] as const)("is %s", (_, at, tokens, expected) => {
+    assert.strictEqual(begin(at, tokens), expected)
+  })
+
+  it("counts what the others begin", () => {
+    assert.strictEqual(begin(middle, 6_000, 5), 1)
+    assert.strictEqual(begin(middle, 6_000, 60), 0)
+  })
+
+  it("is that of each second anew", () => {
+    const pacer = TokenPolicy.makePacer()
+    const at = times.refreshAt + 999
+    pacer.count(at)
+    assert.isFalse(pacer.allows(at, 1, times))
+    assert.isTrue(pacer.allows(at + 1, 1, times))
   })
 })
 

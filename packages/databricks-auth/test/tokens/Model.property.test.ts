@@ -3,7 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Arbitrary, Cause, Clock, Duration, Effect, Exit, Fiber, Layer, Random, Redacted, Ref, Schema } from "effect"
 import { TestClock } from "effect/testing"
 import { bearer, credentialOf, outage, policy, token } from "../support/tokens.ts"
-import { TokenModel } from "./TokenModel.ts"
+import { share, TokenModel } from "./TokenModel.ts"
 
 // Two identities, and a run of one of them that goes on with the token that its metadata stores.
 const credentials = { a: credentialOf("a"), b: credentialOf("b"), s: credentialOf("a", "dapi") }
@@ -90,20 +90,20 @@ const play = Effect.fnUntraced(function* (events: ReadonlyArray<Event>, dice: { 
   }
   const cache = yield* TokenCache.make(acquire)
 
-  // One refresh a second may begin, for all credentials together.
-  let lastRefresh = Number.NaN
-  const mayRefresh = (now: number) => () => {
-    const second = Math.floor(now / 1000)
-    if (second === lastRefresh) return false
-    lastRefresh = second
-    return true
-  }
+  // What calls begin in one second counts for all credentials together.
+  const begun = { second: Number.NaN, count: 0 }
+  const size = Effect.map(TokenEntries.TokenEntries, TokenEntries.size)
 
   const call = Effect.fnUntraced(function* (key: Key) {
     const now = yield* Clock.currentTimeMillis
     const model = models[key]
     const droppedBefore = new Set(model.dropped)
-    const expected = model.call(now, mayRefresh(now))
+    const second = Math.floor(now / 1000)
+    if (second !== begun.second) Object.assign(begun, { second, count: 0 })
+    const tokens = yield* size
+    const requestsBefore = model.requests
+    const expected = model.call(now, (token) => begun.count < share(now, tokens, token))
+    begun.count += model.requests - requestsBefore
     const fiber = yield* Effect.suspend(() => cache.get(credentials[key])).pipe(
       Effect.tap((header) =>
         Effect.map(Clock.currentTimeMillis, (at) => {

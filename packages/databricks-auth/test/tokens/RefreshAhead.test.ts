@@ -9,8 +9,8 @@ const a = credentialOf("team-a")
 const fork = Effect.forkChild({ startImmediately: true })
 const fresh = Layer.merge(TokenEntries.layer, withoutJitter)
 
-// A token of an hour is used for 59 minutes and 20 seconds, and due 20 minutes before.
-const due = 2_360_000
+// A token of an hour is used for 59 minutes and 20 seconds, and due 24 minutes before, by dice that show their middle.
+const due = 2_120_000
 
 /** A cache whose first token is an hour's, and a request for the second takes a second. */
 const renewing = (second: ReturnType<Parameters<typeof makeCache>[0]>) =>
@@ -68,9 +68,9 @@ describe("a token that is due", () => {
       yield* fork(cache.get(a))
       yield* TestClock.adjust(due)
       yield* cache.get(a)
-      yield* TestClock.adjust("20 minutes")
+      yield* TestClock.adjust("24 minutes")
       const waiting = yield* fork(cache.get(a))
-      yield* TestClock.adjust("9 minutes")
+      yield* TestClock.adjust("5 minutes")
       assert.isUndefined(waiting.pollUnsafe())
       yield* TestClock.adjust("1 minute")
       assert.strictEqual(bearer(yield* Fiber.join(waiting)), "Bearer t2")
@@ -107,7 +107,7 @@ describe("a refresh that fails", () => {
       const cache = yield* makeCache((_, count) => (count === 1 ? Effect.succeed(token("t1")) : Effect.fail(outage)))
       yield* cache.get(a)
       yield* TestClock.adjust(due)
-      const requests = yield* requestsDuring(cache, 1200)
+      const requests = yield* requestsDuring(cache, 1440)
       const pauses = requests.slice(1).map((at, index) => at - requests[index]!)
       assert.deepStrictEqual(
         pauses.slice(5).toSorted((one, other) => other - one),
@@ -115,7 +115,7 @@ describe("a refresh that fails", () => {
       )
       assert.isAtLeast(Math.min(...pauses), 1)
       assert.isAtMost(requests.length, 30)
-      assert.isAtLeast(requests.at(-1)!, 1190)
+      assert.isAtLeast(requests.at(-1)!, 1430)
     }).pipe(Effect.provide(fresh))
   )
 
@@ -161,7 +161,7 @@ describe("a refresh that fails", () => {
       yield* cache.get(a)
       yield* TestClock.adjust(due)
       yield* cache.get(a)
-      yield* TestClock.adjust("20 minutes")
+      yield* TestClock.adjust("24 minutes")
       yield* Effect.flip(cache.get(a))
       assert.deepStrictEqual(
         (yield* cache.asked).map(({ retryPolicy }) => retryPolicy === retries),
@@ -173,12 +173,12 @@ describe("a refresh that fails", () => {
   it.effect("after the token has ended is followed by one with retries, for those who wait by then", () =>
     Effect.gen(function* () {
       const cache = yield* makeCache((_, count) =>
-        count === 2 ? Effect.delay(Effect.fail(outage), "21 minutes") : Effect.succeed(token(`t${count}`))
+        count === 2 ? Effect.delay(Effect.fail(outage), "25 minutes") : Effect.succeed(token(`t${count}`))
       )
       yield* cache.get(a)
       yield* TestClock.adjust(due)
       yield* cache.get(a)
-      yield* TestClock.adjust("20 minutes")
+      yield* TestClock.adjust("24 minutes")
       const waiting = yield* fork(cache.get(a))
       yield* TestClock.adjust("1 minute")
       assert.strictEqual(bearer(yield* Fiber.join(waiting)), "Bearer t3")
@@ -195,7 +195,7 @@ describe("a refresh that fails", () => {
       yield* TestClock.adjust(due)
       yield* requestsDuring(cache, 100)
       assert.lengthOf(said, 1)
-      assert.match(said[0]!, /could not be renewed.* another 20m.*status 503/)
+      assert.match(said[0]!, /could not be renewed.* another 24m.*status 503/)
     }).pipe(Effect.provide([fresh, Logger.layer([logger])]))
   })
 
@@ -240,21 +240,31 @@ describe("many tokens of one age", () => {
     }).pipe(Effect.provide(fresh))
   )
 
-  it.effect("are renewed several at once, where one a second would not be enough", () =>
+  it.effect("are renewed several at once where one a second would not be enough, and more when they are late", () =>
     Effect.gen(function* () {
       const cache = yield* makeCache((_, count) => Effect.succeed(token(`t${count}`)))
       yield* getAll(cache)
       yield* TestClock.adjust("3551 seconds")
-      assert.deepStrictEqual((yield* perSecond(cache, 6)).slice(0, 6), [3, 3, 3, 3, 3, 3])
+      assert.deepStrictEqual(yield* perSecond(cache, 9), [3, 3, 3, 3, 3, 4, 4, 4, 3])
     }).pipe(Effect.provide([fresh, policy({ refreshLead: Duration.seconds(10) })]))
+  )
+
+  it.effect("leave the second to whoever waits for a token", () =>
+    Effect.gen(function* () {
+      const cache = yield* makeCache((_, count) => Effect.succeed(token(`t${count}`)))
+      yield* getAll(cache)
+      yield* TestClock.adjust(due)
+      yield* cache.get(a)
+      assert.deepStrictEqual(yield* perSecond(cache, 3), [0, 1, 1])
+    }).pipe(Effect.provide(fresh))
   )
 
   it.effect("do not wait for their turn when they are about to end", () =>
     Effect.gen(function* () {
       const cache = yield* makeCache((_, count) => Effect.succeed(token(`t${count}`)))
       yield* getAll(cache)
-      // The last eighth of twenty minutes.
-      yield* TestClock.adjust(Duration.seconds(3560 - 150))
+      // The last eighth of 24 minutes.
+      yield* TestClock.adjust(Duration.seconds(3560 - 180))
       assert.deepStrictEqual(yield* perSecond(cache, 2), [30, 0])
     }).pipe(Effect.provide(fresh))
   )
@@ -280,7 +290,7 @@ describe("what the cache says of itself", () => {
           state: "fresh",
           lastUsedAt: 0,
           issuedAt: 0,
-          refreshAt: 2_360_000,
+          refreshAt: 2_120_000,
           usableUntil: 3_560_000,
           expiresAt: 3_600_000
         }
@@ -293,7 +303,7 @@ describe("what the cache says of itself", () => {
       assert.strictEqual(failing?.state, "fresh")
       assert.strictEqual(failing?.failure, outage.message)
       assert.strictEqual(failing?.retryAt, failing?.refreshAt)
-      yield* TestClock.adjust("20 minutes")
+      yield* TestClock.adjust("24 minutes")
       assert.strictEqual(yield* stateOf(cache), "expired")
       const failed = yield* fork(Effect.flip(cache.get(a)))
       yield* TestClock.adjust("1 second")
@@ -312,7 +322,7 @@ describe("what the cache says of itself", () => {
       yield* cache.get(a)
       yield* TestClock.adjust(due)
       yield* cache.get(a)
-      yield* TestClock.adjust("20 minutes")
+      yield* TestClock.adjust("24 minutes")
       assert.strictEqual(yield* stateOf(cache), "fetching")
     }).pipe(Effect.provide(fresh))
   )

@@ -13,6 +13,13 @@ interface Token {
   readonly usableUntil: number
 }
 
+/** What the others leave to a token that is due: how many requests, its own included, may begin in one second. */
+export const share = (now: number, tokens: number, { refreshAt, usableUntil }: Token): number => {
+  const lead = usableUntil - refreshAt
+  const late = now - refreshAt
+  return Math.ceil(((750 * tokens) / lead) * (1 + late / lead))
+}
+
 type State =
   | { readonly is: "empty" }
   | { readonly is: "fetching" }
@@ -37,11 +44,11 @@ export class TokenModel {
   #outdated: ((value: string, secret: number) => boolean) | undefined
 
   /** A call comes: it must get this token at once, hear the failure that is known, or wait. */
-  call(now: number, mayRefresh: () => boolean): { readonly gets: string } | "the failure" | "waits" {
+  call(now: number, mayRefresh: (token: Token) => boolean): { readonly gets: string } | "the failure" | "waits" {
     const { state } = this
     if ((state.is === "fresh" || state.is === "refreshing") && now < state.token.usableUntil) {
       const isDue = state.is === "fresh" && now >= state.refreshAt
-      if (isDue && (now >= state.token.urgentAt || mayRefresh())) {
+      if (isDue && (now >= state.token.urgentAt || mayRefresh(state.token))) {
         this.state = { ...state, is: "refreshing" }
         this.#begin(now, true)
       }
@@ -64,7 +71,7 @@ export class TokenModel {
       return false
     }
     const use = lifetime >= 2 * buffer ? lifetime - buffer : Math.min(lifetime, buffer)
-    const ahead = Math.min(use / 2, lead) * (0.8 + 0.4 * chance)
+    const ahead = Math.min(use / 2, lead) * (1 + 0.4 * chance)
     const usableUntil = this.#asked + use
     const token = { value, secret, usableUntil, refreshAt: usableUntil - ahead, urgentAt: usableUntil - ahead / 8 }
     this.state = { is: "fresh", token, refreshAt: token.refreshAt, failures: 0 }
