@@ -9,7 +9,7 @@ import type * as Option from "effect/Option"
 import type * as Redacted from "effect/Redacted"
 import type { AuthError } from "./AuthError.ts"
 import type { AuthRequest } from "./AuthRequest.ts"
-import type { AuthType, Identity } from "./Identity.ts"
+import type { Identity } from "./Identity.ts"
 import type { Recorded } from "./Recorded.ts"
 import type { WorkspaceHost } from "./WorkspaceHost.ts"
 
@@ -40,10 +40,10 @@ export interface Found<out I> {
 export interface CredentialSource<out I> {
   /** Whose credential it is: the request's own, that of the workflow's namespace, or the connector's, shared by all. */
   readonly tenancy: "request" | "namespace" | "connector"
-  readonly describe: (request: AuthRequest) => string
+  /** `namespace` is the request's; a source of that tenancy is looked at only where there is one. */
+  readonly describe: (request: AuthRequest, namespace: string) => string
   /** What to do so that this source holds a credential. */
-  readonly remedy: (request: AuthRequest) => string
-  /** A source of tenancy `namespace` is asked only where the request has one. */
+  readonly remedy: (request: AuthRequest, namespace: string) => string
   readonly look: (request: AuthRequest, namespace: string) => Effect.Effect<Absent | Found<I>, AuthError>
 }
 
@@ -60,7 +60,6 @@ export interface Token {
  * One way to be somebody on Databricks.
  */
 export interface AuthMode<I extends Identity> {
-  readonly authType: AuthType
   readonly sources: ReadonlyArray<CredentialSource<I>>
   /** What job metadata keeps of an identity, enough for `recall` to rebuild exactly it. */
   readonly record: (identity: I) => Partial<Recorded>

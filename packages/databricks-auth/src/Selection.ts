@@ -57,10 +57,10 @@ const walk = Effect.fnUntraced(function* (
 ): Effect.fn.Return<Resolution, AuthError> {
   // Where requests have no connection there is no word of it: its absence says nothing about the task.
   const offered = sources.filter(({ tenancy }) => tenancy !== "request" || request.connection !== undefined)
+  const namespace = Option.getOrElse(request.namespace, () => "(none)")
   const findings: Array<Finding> = []
   for (const source of offered) {
-    const name = source.describe(request)
-    const namespace = Option.getOrElse(request.namespace, () => "")
+    const name = source.describe(request, namespace)
     const skip = whySkipped(source, request)
     if (skip !== undefined) {
       findings.push({ source: name, outcome: "skipped", detail: skip })
@@ -99,7 +99,9 @@ const walk = Effect.fnUntraced(function* (
       }),
       looked: findings,
       remedy: remedyOf(
-        offered.filter((source) => whySkipped(source, request) === undefined).map((source) => source.remedy(request))
+        offered
+          .filter((source) => whySkipped(source, request) === undefined)
+          .map((source) => source.remedy(request, namespace))
       )
     })
   })

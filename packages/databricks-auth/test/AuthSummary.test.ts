@@ -99,6 +99,17 @@ describe("the summary of a connector", () => {
     })
   )
 
+  it.effect("names the JWT file that AWS_WEB_IDENTITY_TOKEN_FILE does, where no other is named", () =>
+    Effect.gen(function* () {
+      const files = { "/run/aws": jwtText(), "/run/own": jwtText() }
+      const aws = { AWS_WEB_IDENTITY_TOKEN_FILE: "/run/aws" }
+      const { connectorJwt } = yield* summary(aws, files)
+      assert.strictEqual(connectorJwt, "JWT file /run/aws (named by AWS_WEB_IDENTITY_TOKEN_FILE)")
+      const own = yield* summary({ ...aws, FLYTE_DATABRICKS_OIDC_TOKEN_FILE: "/run/own" }, files)
+      assert.strictEqual(own.connectorJwt, "JWT file /run/own (named by FLYTE_DATABRICKS_OIDC_TOKEN_FILE)")
+    })
+  )
+
   it.effect("counts a client id alone as half of a pair, unless there is a JWT to go with it", () =>
     Effect.gen(function* () {
       const env = { FLYTE_DATABRICKS_CLIENT_ID: "app-0" }

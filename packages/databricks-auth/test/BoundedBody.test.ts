@@ -5,12 +5,44 @@ import { HttpClientRequest, HttpClientResponse } from "effect/http"
 
 /** The text of a body that comes in these pieces. */
 const read = (pieces: ReadonlyArray<Uint8Array>, limit: number) =>
-  BoundedBody.text(
-    HttpClientResponse.fromWeb(HttpClientRequest.get("http://localhost"), new Response(ReadableStream.from(pieces))),
-    limit
-  )
+  BoundedBody.text(responseOf(ReadableStream.from(pieces)), limit)
+
+/** A body of so many pieces of a size, and how many of them were asked for. */
+const counted = (pieces: number, size: number) => {
+  let pulled = 0
+  const body = new ReadableStream({
+    pull(controller) {
+      if (pulled === pieces) return controller.close()
+      pulled += 1
+      controller.enqueue(new Uint8Array(size))
+    }
+  })
+  return { response: responseOf(body), pulled: () => pulled }
+}
+
+const responseOf = (body: ReadableStream) =>
+  HttpClientResponse.fromWeb(HttpClientRequest.get("http://localhost"), new Response(body))
 
 const bytes = (text: string) => new TextEncoder().encode(text)
+
+describe("a body that nobody wants", () => {
+  it.effect("is read whole where it is short, so that its connection is free", () =>
+    Effect.gen(function* () {
+      const { response, pulled } = counted(3, 20_000)
+      yield* BoundedBody.discard(response)
+      assert.strictEqual(pulled(), 3)
+    })
+  )
+
+  it.effect("is cut off at 64 KiB, without a fault", () =>
+    Effect.gen(function* () {
+      const { response, pulled } = counted(1000, 1024)
+      yield* BoundedBody.discard(response)
+      assert.isAtLeast(pulled(), 64)
+      assert.isBelow(pulled(), 80)
+    })
+  )
+})
 
 describe("a body", () => {
   it.effect("is read whole, also where a character is cut in two", () =>

@@ -314,6 +314,7 @@ describe("metadata that was tampered with", () => {
       const recorded = written({ oidcServiceAccount: Option.some("spark"), ...without })
       const { reason, message } = yield* poll(recorded).pipe(Effect.provide(connector({ env: app })), Effect.flip)
       assert.strictEqual(reason._tag, "SettingInvalid")
+      assert.include(message, 'The job metadata of a run as a ServiceAccount is "incomplete"')
       assert.include(message, "oidc_service_account, client_id and namespace")
     })
   )
@@ -423,6 +424,72 @@ describe("what Flyte's Python connector recorded", () => {
     })
   )
 
+  it.effect("of OAuth M2M with its own client id beside a Secret's name says nothing: the Secret decides", () =>
+    Effect.gen(function* () {
+      const recorded = python({ authType: some("oauth_m2m"), clientId: some("app-0") })
+      const own = yield* on(world, poll(recorded))
+      assert.strictEqual(own.value.header, "Bearer 11111111-2222-3333-4444-555555555555-by-its-secret-1")
+      assert.strictEqual(own.value.identity.principal, "not recorded at submit")
+      const without = yield* on({ ...world, secrets: {} }, poll(recorded))
+      assert.strictEqual(without.value.header, "Bearer app-0-by-its-secret-1")
+    })
+  )
+
+  it.effect("of OAuth M2M without a namespace is the connector's, as the client id that is recorded", () =>
+    Effect.gen(function* () {
+      const recorded = python({ authType: some("oauth_m2m"), namespace: Option.none() })
+      for (const clientId of ["app-0", "app-other"]) {
+        const { identity } = yield* on(
+          world,
+          DatabricksAuth.DatabricksAuth.use((auth) => auth.recall({ ...recorded, clientId: some(clientId) }))
+        ).pipe(Effect.map(({ value }) => value))
+        assert.strictEqual(identity.principal, clientId)
+        assert.strictEqual(identity.source, "not recorded at submit")
+      }
+    })
+  )
+
+  it.effect("of Model 2 without an audience is for the default one", () =>
+    Effect.gen(function* () {
+      const recorded = python({
+        authType: some("oidc_federation"),
+        clientId: some("sa-client"),
+        oidcServiceAccount: some("spark")
+      })
+      const { calls } = yield* on(world, poll(recorded))
+      assert.deepStrictEqual(calls, ["token flytesnacks-development/spark for databricks, 1h"])
+    })
+  )
+
+  it.effect("of Model 1 without a client id, on a connector without one, is nobody", () =>
+    Effect.gen(function* () {
+      const recorded = python({ authType: some("oidc_federation") })
+      const { message } = yield* Effect.flip(on({ files: world.files! }, poll(recorded)))
+      assert.include(message, "No credentials for the run's identity (OIDC federation as the connector)")
+      assert.include(message, "FLYTE_DATABRICKS_CLIENT_ID of the connector: absent")
+      assert.include(message, "set it on the connector that submitted the run")
+    })
+  )
+
+  it.effect("of a PAT beside the OAuth Secret's name, today's or the default one, is not that Secret's", () =>
+    Effect.gen(function* () {
+      const env = { ...world.env, FLYTE_DATABRICKS_OAUTH_SECRET_NAME: "team-oauth" }
+      for (const name of ["team-oauth", "databricks-oauth", "databricks-token"]) {
+        const recorded = python({
+          authType: some("pat"),
+          authToken: some(Redacted.make("dapi-stored")),
+          oauthSecretName: some(name)
+        })
+        const { identity } = (yield* on({ ...world, env }, poll(recorded))).value
+        const isOwn = name === "databricks-token"
+        assert.strictEqual(
+          identity.source,
+          isOwn ? "Secret flytesnacks-development/databricks-token" : "not recorded at submit"
+        )
+      }
+    })
+  )
+
   it.effect("before there was a choice is a PAT, whatever is set today", () =>
     Effect.gen(function* () {
       const since = { ...world, env: { ...world.env, ...oidc } }
@@ -440,8 +507,13 @@ describe("what Flyte's Python connector recorded", () => {
         tokenSecretName: some("team-token"),
         namespace: some("ns")
       }
-      const { value } = yield* on({ ...world, secrets: { "ns/team-token": { token: "dapi-ns" } } }, poll(recorded))
-      assert.strictEqual(value.header, "Bearer dapi-ns")
+      for (const oauthSecretName of [Option.none(), some("databricks-oauth"), some("other")]) {
+        const { value } = yield* on(
+          { ...world, secrets: { "ns/team-token": { token: "dapi-ns" } } },
+          poll({ ...recorded, oauthSecretName })
+        )
+        assert.strictEqual(value.header, "Bearer dapi-ns")
+      }
     })
   )
 })

@@ -11,8 +11,6 @@ import { ConnectorLevel, describeOrigin, type Identity, NamespaceSecret, type Or
 import type { Recorded } from "../Recorded.ts"
 import { describeSecret } from "../sources/NamespaceSecrets.ts"
 
-const namespaceOf = (request: AuthRequest): string => Option.getOrElse(request.namespace, () => "(none)")
-
 type Built<I> = Omit<Found<I>, "_tag">
 
 /**
@@ -26,9 +24,9 @@ export const namespaceSecret = <I extends Identity, Credential>(options: {
   readonly found: (request: AuthRequest, origin: Origin, credential: Credential) => Built<I>
 }): CredentialSource<I> => ({
   tenancy: "namespace",
-  describe: (request) => describeSecret(namespaceOf(request), options.name(request)),
-  remedy: (request) =>
-    `kubectl create secret generic ${options.name(request)} --namespace ${namespaceOf(request)} ` +
+  describe: (request, namespace) => describeSecret(namespace, options.name(request)),
+  remedy: (request, namespace) =>
+    `kubectl create secret generic ${options.name(request)} --namespace ${namespace} ` +
     options.keys.map((key) => `--from-literal=${key}=…`).join(" "),
   look: Effect.fnUntraced(function* (request, namespace): Effect.fn.Return<Absent | Found<I>, AuthError> {
     const name = options.name(request)

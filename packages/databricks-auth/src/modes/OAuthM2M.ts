@@ -55,7 +55,6 @@ export const layer: Layer.Layer<OAuthM2M, never, ClientCredentialsSource | Token
     })
 
     return OAuthM2M.of({
-      authType: "oauth_m2m",
       record: ({ clientId, origin }) => ({ clientId, ...recordOrigin(origin) }),
       recall,
       sources: [

@@ -43,10 +43,9 @@ export const layer: Layer.Layer<OidcConnector, never, ProjectedToken | TokenEndp
       // EKS sets a variable for AWS on every pod with an IAM role. Unless the auth type is set as well, its file has to
       // be made for Databricks to count, and is nobody's fault if it is broken.
       const isForDatabricks = (file: TokenFile, audience: string) =>
-        Effect.match(tokens.read(file), {
-          onFailure: () => false,
-          onSuccess: Option.exists(({ claims }) => claims.audiences.includes(audience))
-        })
+        Effect.map(Effect.option(tokens.read(file)), (read) =>
+          Option.exists(Option.flatten(read), ({ claims }) => claims.audiences.includes(audience))
+        )
 
       const look = Effect.fnUntraced(function* (
         request: AuthRequest
@@ -83,7 +82,6 @@ export const layer: Layer.Layer<OidcConnector, never, ProjectedToken | TokenEndp
         fileFrom("run")(path)
 
       return OidcConnector.of({
-        authType: "oidc_federation",
         sources: [
           {
             tenancy: "connector",

@@ -66,12 +66,11 @@ export const layer: Layer.Layer<OidcNamespace, never, ServiceAccountTokens | Tok
     })
 
     return OidcNamespace.of({
-      authType: "oidc_federation",
       sources: [
         {
           tenancy: "namespace",
-          describe: (request) => describeDiscovery(Option.getOrElse(request.namespace, () => "(none)")),
-          remedy: (request) => markers(Option.getOrElse(request.namespace, () => "(none)")),
+          describe: (_, namespace) => describeDiscovery(namespace),
+          remedy: (_, namespace) => markers(namespace),
           look
         }
       ],

@@ -78,7 +78,6 @@ export const layer: Layer.Layer<Pat, never, PatSource | ConnectorSettings> = Lay
     }
 
     return Pat.of({
-      authType: "pat",
       // Flyte 2's own connector knows this kind of run alone, and writes nothing about it: either polls what the other
       // submitted.
       record: ({ origin }) => (origin._tag === "OfConnection" ? { authType: Option.none() } : recordOrigin(origin)),
@@ -114,8 +113,8 @@ const ofConnection: CredentialSource<PatIdentity> = {
   describe: () => Connection.source,
   remedy: () => "name a secret of Flyte that holds a token: databricks_token of the task",
   look: Effect.fnUntraced(function* (request) {
-    if (request.connection === undefined) return { _tag: "Absent", detail: "the request has no connection" }
-    const { value, secretName } = request.connection
+    // It is looked at only where there is one.
+    const { value, secretName } = request.connection!
     const token = yield* Connection.token(value, secretName)
     if (Option.isSome(token)) return { _tag: "Found", ...found(request, OfConnection.make({}), token.value) }
     const detail = Option.match(secretName, {

@@ -77,20 +77,13 @@ export const layer: Layer.Layer<ClientCredentialsSource, never, NamespaceSecrets
       const secrets = yield* half("CLIENT_SECRET")
       const id = Option.firstSomeOf(ids)
       const secret = Option.firstSomeOf(secrets)
-      if (Option.isNone(id) && Option.isNone(secret)) {
-        return Option.isNone(taskClientId)
-          ? Option.none()
-          : yield* halfPair(
-              `The client id ${taskClientId.value} of the task`,
-              "has neither a client secret nor a JWT file to go with it"
-            )
-      }
       if (Option.isNone(secret)) {
-        const place = Option.match(id, { onNone: () => "", onSome: ({ place }) => ` (from ${place})` })
-        return yield* halfPair(
-          `The connector's client id${place}`,
-          "has neither a client secret nor a JWT file to go with it"
+        const alone = Option.orElse(
+          Option.map(id, ({ place }) => `The connector's client id (from ${place})`),
+          () => Option.map(taskClientId, (named) => `The client id ${named} of the task`)
         )
+        if (Option.isNone(alone)) return Option.none()
+        return yield* halfPair(alone.value, "has neither a client secret nor a JWT file to go with it")
       }
       if (Option.isNone(id)) {
         return yield* halfPair(

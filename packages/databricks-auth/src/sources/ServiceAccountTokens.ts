@@ -2,6 +2,7 @@
  * Where OIDC Model 2 gets its JWT, and nothing else: the annotated ServiceAccount of a workflow's namespace, and tokens
  * that Kubernetes mints for it.
  */
+import * as Arr from "effect/Array"
 import * as Cache from "effect/Cache"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
@@ -9,6 +10,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import * as Order from "effect/Order"
 import * as Redacted from "effect/Redacted"
 import {
   AccessForbidden,
@@ -146,7 +148,7 @@ export const layer: Layer.Layer<ServiceAccountTokens, never, Kubernetes> = Layer
 const toDiscovery = (
   serviceAccounts: ReadonlyArray<{ readonly name: string; readonly annotations: Readonly<Record<string, string>> }>
 ): Discovery => {
-  const sorted = serviceAccounts.toSorted((a, b) => (a.name < b.name ? -1 : 1))
+  const sorted = Arr.sortWith(serviceAccounts, ({ name }) => name, Order.String)
   const value = (annotations: Readonly<Record<string, string>>, key: string) => (annotations[key] ?? "").trim()
   return {
     offers: sorted.flatMap(({ name, annotations }) => {

@@ -116,7 +116,8 @@ describe("exactly one annotated ServiceAccount", () => {
         Effect.gen(function* () {
           const error = yield* Effect.flip(resolve())
           assert.strictEqual(error.reason._tag, "CredentialsBroken")
-          assert.include(error.message, "ServiceAccount spark in namespace team-a")
+          assert.include(error.message, "ServiceAccount spark in namespace team-a has what looks like a secret")
+          assert.include(error.message, "under annotation flyte.org/databricks-client-id")
           assert.notInclude(shownAs(error).join(), secret)
         })
       )
@@ -145,6 +146,19 @@ describe("several annotated ServiceAccounts", () => {
         )
       }
     })
+  )
+
+  it.effect("are named beside those that were seen and skipped", () =>
+    inside(
+      {
+        serviceAccounts: { "team-a/b": offered("app-1"), "team-a/a": offered("app-2"), "team-a/c": { labels: enabled } }
+      },
+      () =>
+        Effect.gen(function* () {
+          const { message } = yield* Effect.flip(resolve())
+          assert.include(message, ": a, b (and seen and skipped: c). Leave the label")
+        })
+    )
   )
 
   it.effect("are one where only one of them has a client id", () =>

@@ -63,7 +63,9 @@ describe("a namespace's Secret", () => {
       const error = yield* Effect.flip(ofNamespace(data))
       assert(error.reason._tag === "CredentialsBroken")
       for (const key of keys) assert.include(error.reason.problem, key)
+      assert.strictEqual(error.reason.problem.split(" and ").length, keys.length)
       assert.include(error.message, "Secret databricks-oauth in namespace team-a")
+      assert.include(error.message, "Give it a value under client_id and a value under client_secret, or delete it.")
       assert.notInclude(error.message, "s1")
     })
   )
@@ -133,6 +135,12 @@ describe("the connector", () => {
           assert.strictEqual(error.reason._tag, "CredentialsBroken", JSON.stringify(half))
           assert.notMatch(error.message, /s1|other-secret/)
         }
+        const { message } = yield* Effect.flip(ofConnector({ ...other, FLYTE_DATABRICKS_CLIENT_ID: "app-1" }))
+        assert.include(message, "The connector's client id (from FLYTE_DATABRICKS_CLIENT_ID) is not known to go with")
+        assert.include(
+          message,
+          "the secret from DATABRICKS_CLIENT_SECRET: DATABRICKS_CLIENT_ID belongs to one of the two"
+        )
       })
   )
 
@@ -143,7 +151,7 @@ describe("the connector", () => {
         ofConnector({ FLYTE_DATABRICKS_CLIENT_ID: secret, FLYTE_DATABRICKS_CLIENT_SECRET: "app-1" })
       )
       assert.strictEqual(error.reason._tag, "CredentialsBroken")
-      assert.include(error.message, "FLYTE_DATABRICKS_CLIENT_ID")
+      assert.include(error.message, "The connector's client id (from FLYTE_DATABRICKS_CLIENT_ID) looks like a secret.")
       assert.notInclude(error.message, secret)
     })
   )
@@ -152,7 +160,19 @@ describe("the connector", () => {
     Effect.gen(function* () {
       const error = yield* Effect.flip(ofConnector({}, Option.some("app-9")))
       assert.strictEqual(error.reason._tag, "CredentialsBroken")
-      assert.include(error.message, "app-9")
+      assert.include(error.message, "The client id app-9 of the task has neither a client secret nor a JWT file")
+      const own = yield* Effect.flip(ofConnector({ DATABRICKS_CLIENT_ID: "app-1" }, Option.some("app-9")))
+      assert.include(own.message, "The connector's client id (from DATABRICKS_CLIENT_ID) has neither")
+    })
+  )
+
+  it.effect("goes with no other client id that a task names", () =>
+    Effect.gen(function* () {
+      const whole = { FLYTE_DATABRICKS_CLIENT_ID: "app-1", FLYTE_DATABRICKS_CLIENT_SECRET: "s1" }
+      assert.strictEqual((yield* ofConnector(whole, Option.some("app-1")))?.clientId, "app-1")
+      const { message } = yield* Effect.flip(ofConnector(whole, Option.some("app-9")))
+      assert.include(message, "The client id app-9 of the task has no secret to go with it")
+      assert.include(message, "the connector's belongs to client id app-1")
     })
   )
 

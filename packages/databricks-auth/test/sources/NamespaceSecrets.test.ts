@@ -56,6 +56,15 @@ describe("a Secret that was read", () => {
 })
 
 describe("a Secret that is not there", () => {
+  it.effect("is absent, or there is no cluster for it to be in", () =>
+    Effect.gen(function* () {
+      const absence = NamespaceSecrets.NamespaceSecrets.use(({ absence }) => Effect.succeed(absence))
+      assert.strictEqual(yield* Effect.provide(absence, secrets), "not found")
+      const alone = Layer.provide(NamespaceSecrets.layer, Kubernetes.layerNone)
+      assert.strictEqual(yield* Effect.provide(absence, alone), "no Kubernetes is configured")
+    })
+  )
+
   it.effect("is looked for again after 5 seconds: somebody may be creating it", () =>
     Effect.gen(function* () {
       const { deleteSecret, setSecret } = yield* cluster

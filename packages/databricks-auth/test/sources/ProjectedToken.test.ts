@@ -2,7 +2,7 @@ import { NodeFileSystem } from "@effect/platform-node"
 import { type AuthError, ConnectorSecrets, ConnectorSettings, ProjectedToken } from "@flyte-databricks/databricks-auth"
 import { assert, describe, it } from "@effect/vitest"
 import { assertEquals } from "@effect/vitest/utils"
-import { Effect, FileSystem, Layer, Option, Path, Redacted, Ref } from "effect"
+import { Effect, FileSystem, Layer, Option, Path, PlatformError, Redacted, Ref } from "effect"
 import { environment } from "../support/environment.ts"
 import { type Entry, jwtText, makeTokenFiles } from "../support/oidc.ts"
 import { assertNoSecret, shownAs } from "../support/secrecy.ts"
@@ -109,6 +109,37 @@ describe("a file that is there and", () => {
       )
       const tokens = yield* Effect.provide(ProjectedToken.ProjectedToken, source({}, files))
       assert.include(broken(yield* Effect.flip(tokens.read(mounted))).problem, String(size))
+    })
+  )
+
+  it.effect("may be as large as 64 KiB", () =>
+    Effect.gen(function* () {
+      assert.isTrue(Option.isSome(yield* read(jwtText().padEnd(64 * 1024), mounted)))
+      const error = yield* Effect.flip(read(jwtText().padEnd(64 * 1024 + 1), mounted))
+      assert.strictEqual(broken(error).problem, "has 65537 bytes, which no JWT has")
+    })
+  )
+
+  it.effect("is gone the moment after is absent", () =>
+    Effect.gen(function* () {
+      const gone = PlatformError.systemError({ _tag: "NotFound", module: "FileSystem", method: "read" })
+      const files = Layer.merge(
+        FileSystem.layerNoop({
+          stat: () => Effect.succeed({ type: "File", size: BigInt(100) } as FileSystem.File.Info),
+          readFileString: () => Effect.fail(gone)
+        }),
+        Path.layer
+      )
+      const tokens = yield* Effect.provide(ProjectedToken.ProjectedToken, source({}, files))
+      assertEquals(yield* tokens.read(mounted), Option.none())
+    })
+  )
+
+  it.effect("is none is told how to mend it", () =>
+    Effect.gen(function* () {
+      const { remedy } = broken(yield* Effect.flip(read("", mounted)))
+      assert.include(remedy, "Project a ServiceAccount token there (a volume of type projected")
+      assert.include(remedy, "or name another file in FLYTE_DATABRICKS_OIDC_TOKEN_FILE.")
     })
   )
 
@@ -413,7 +444,7 @@ describe("the connector's client id", () => {
     Effect.gen(function* () {
       const secret = "dose0123456789abcdef0123456789abcdef"
       const error = yield* Effect.flip(clientId({ FLYTE_DATABRICKS_CLIENT_ID: secret }))
-      assert.include(broken(error).source, "FLYTE_DATABRICKS_CLIENT_ID")
+      assert.include(error.message, "The connector's client id (from FLYTE_DATABRICKS_CLIENT_ID) looks like a secret.")
       assert.notInclude(error.message, secret)
     })
   )

@@ -264,6 +264,7 @@ describe("a token of a ServiceAccount", () => {
       jwtText({ aud: ["https://kubernetes.default.svc"] }),
       /audience https:\/\/kubernetes\.default\.svc when asked for databricks/
     ],
+    ["for two others", jwtText({ aud: ["a", "b"] }), /audience a, b when asked for databricks/],
     ["for no audience", jwtText({}), /audience none when asked for databricks/],
     ["for an audience that begins the same", jwtText({ aud: "databricks-other" }), /audience databricks-other/]
   ]
@@ -273,7 +274,8 @@ describe("a token of a ServiceAccount", () => {
       assert(error.reason._tag === "CredentialsBroken", error.message)
       assert.match(error.reason.problem, problem)
       assert.include(error.message, "ServiceAccount spark in namespace team-a")
-      assert.include(error.message, "TokenRequest")
+      assert.include(error.message, "(TokenRequest)")
+      assert.include(error.message, "Check the API server's service account issuer")
       assertNoSecret("the error", ...shownAs(error))
     })
   )
