@@ -204,6 +204,24 @@ describe("a secret that a task puts in the place of a setting", () => {
   )
 })
 
+describe("a setting of a task", () => {
+  it.effect("may begin as a secret does", () =>
+    Effect.gen(function* () {
+      for (const clientId of ["dapi0123", "dapi-team", "dose0123456789abcde", "eyJab", "eyJabcd-7"]) {
+        const { clientId: found } = yield* request({ custom: { databricksClientId: clientId } })
+        assertEquals(found, Option.some(clientId))
+      }
+    })
+  )
+
+  it.effect("is repeated on one line where it is wrong, with a mark for what does not print", () =>
+    Effect.gen(function* () {
+      const { message } = yield* refusal({ custom: { databricksAuthType: "a\r\n\u001b[31mb\u2028c" } })
+      assert.include(message, 'databricksAuthType of the task is "a�[31mb�c", expected')
+    })
+  )
+})
+
 describe("the namespace that identities come from", () => {
   const task = { namespace: "flyte", project: "snacks", domain: "dev", org: "acme" }
   const made = (template: string, context: AuthRequest.TaskContext) => {

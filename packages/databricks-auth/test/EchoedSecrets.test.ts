@@ -65,6 +65,16 @@ describe("a client secret that a refusal repeats", () => {
   )
 })
 
+describe("another's secret that a refusal repeats", () => {
+  it.effect.each(["dapi0123456789abcdef", "dose0123456789abcdef-2_z", "eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOi.x-_"])(
+    "goes as far as it goes: %s",
+    (text) =>
+      Effect.gen(function* () {
+        assert.strictEqual(yield* repeated(`got ${text}, and that`, { secret: "s3" }), "got <redacted>, and that")
+      })
+  )
+})
+
 describe("a JWT that a refusal repeats", () => {
   it.effect.each([
     ["whole", jwtText()],
