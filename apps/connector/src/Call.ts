@@ -40,9 +40,14 @@ interface CallState {
   /** Asked when the deadline strikes: what there is to say of a wait grows while it lasts. */
   readonly waitingFor: () => string
   readonly warning?: Warning
+  /** What the call met with on its way, and tried again. */
+  readonly setbacks: number
+  readonly lastSetback?: string
 }
 
 interface CallUnderWay {
+  readonly operation: string
+  readonly setBy: "caller" | "connector"
   readonly state: Ref.Ref<CallState>
   readonly endsAt: number
 }
@@ -66,6 +71,12 @@ export const note = (facts: Facts): Effect.Effect<void> =>
 export const warn = (warning: Warning): Effect.Effect<void> => update((state) => ({ ...state, warning }))
 
 /**
+ * Says that a try of the call under way failed, in case the deadline comes before a better one.
+ */
+export const setback = (message: string): Effect.Effect<void> =>
+  update((state) => ({ ...state, setbacks: state.setbacks + 1, lastSetback: message }))
+
+/**
  * Names what the call waits for, in case the deadline comes first; by a function where there is more to say later.
  */
 export const waitFor =
@@ -75,13 +86,6 @@ export const waitFor =
       update((state) => ({ ...state, waitingFor: typeof what === "string" ? () => what : what })),
       effect
     )
-
-/**
- * What the call under way waits for, as far as there is more to say than that it does.
- */
-export const waitingFor: Effect.Effect<string> = Effect.flatMap(CurrentCall, (call) =>
-  call === undefined ? Effect.succeed("an answer") : Effect.map(Ref.get(call.state), (state) => state.waitingFor())
-)
 
 /**
  * When the work of the call under way has to end, in milliseconds; outside of a call, never.
@@ -109,28 +113,50 @@ export const run = Effect.fnUntraced(function* <A, E extends { readonly _tag: st
   deadline: Option.Option<number>,
   work: Effect.Effect<A, E>
 ): Effect.fn.Return<A, E | ConnectorError> {
-  const state = yield* Ref.make<CallState>({ facts: {}, waitingFor: () => "its turn" })
+  const state = yield* Ref.make<CallState>({ facts: {}, waitingFor: () => "its turn", setbacks: 0 })
   const start = yield* Clock.currentTimeMillis
   const bound = Option.isSome(deadline)
     ? forWork(deadline.value - start)
     : Duration.toMillis(yield* UnboundedCallTimeout)
   const setBy = Option.isSome(deadline) ? "caller" : "connector"
   return yield* work.pipe(
-    Effect.timeoutOrElse({
-      duration: Duration.millis(bound),
-      orElse: () =>
-        Effect.flatMap(Ref.get(state), ({ waitingFor }) =>
-          Effect.fail(
-            new ConnectorError({
-              reason: new DeadlinePassed({ operation, setBy, afterMillis: bound, waitingFor: waitingFor() })
-            })
-          )
-        )
-    }),
+    within(bound),
     Effect.onExit((exit) => logLine(operation, start, state, exit)),
-    Effect.provideService(CurrentCall, { state, endsAt: start + bound })
+    Effect.provideService(CurrentCall, { operation, setBy, state, endsAt: start + bound })
   )
 })
+
+/**
+ * Bounds the work of the call under way, or a part of it; an error that the time is up says what was waited for, and how
+ * that went so far. It is the caller's deadline that is up, unless a setting is named.
+ */
+export const within =
+  (millis: number, setting?: "FLYTE_DATABRICKS_CREATE_PATIENCE") =>
+  <A, E, R>(work: Effect.Effect<A, E, R>): Effect.Effect<A, E | ConnectorError, R> =>
+    Effect.timeoutOrElse(work, {
+      duration: Duration.millis(millis),
+      orElse: () =>
+        Effect.gen(function* () {
+          const { operation, setBy } = (yield* CurrentCall) ?? unknownCall
+          const met = yield* progress
+          return yield* new ConnectorError({
+            reason: new DeadlinePassed({ operation, setBy: setting ?? setBy, afterMillis: millis, ...met })
+          })
+        })
+    })
+
+const unknownCall = { operation: "The call", setBy: "connector" } as const
+
+// What the call under way waits for, and how that went so far.
+const progress = Effect.flatMap(CurrentCall, (call) =>
+  call === undefined
+    ? Effect.succeed({ waitingFor: "an answer", setbacks: 0 })
+    : Effect.map(Ref.get(call.state), ({ waitingFor, setbacks, lastSetback }) => ({
+        waitingFor: waitingFor(),
+        setbacks,
+        ...(lastSetback === undefined ? {} : { lastSetback })
+      }))
+)
 
 const logLine = Effect.fnUntraced(function* <A, E extends { readonly _tag: string; readonly message: string }>(
   operation: string,
@@ -162,5 +188,7 @@ const logLine = Effect.fnUntraced(function* <A, E extends { readonly _tag: strin
 // Facts are what the caller sent, up to the size of a request; and cutting may leave half a surrogate pair.
 const printable = (fact: string): string => fact.slice(0, 300).toWellFormed()
 
-const outcomeOf = (error: { readonly _tag: string; readonly reason?: { readonly _tag: string } }): string =>
-  error.reason?._tag ?? error._tag
+const outcomeOf = (error: {
+  readonly _tag: string
+  readonly reason?: { readonly _tag: string; readonly outcome?: string }
+}): string => error.reason?.outcome ?? error.reason?._tag ?? error._tag

@@ -1,9 +1,10 @@
 /**
  * What a call can fail with that is neither authentication's nor the Jobs API's: the request itself, or its time.
  */
-import type { AuthError } from "@flyte-databricks/databricks-auth"
-import type { JobsError } from "@flyte-databricks/databricks-jobs"
+import { AuthError } from "@flyte-databricks/databricks-auth"
+import { JobsError, RunId } from "@flyte-databricks/databricks-jobs"
 import * as Schema from "effect/Schema"
+import { endByHand } from "./runs/byHand.ts"
 
 /** No task type of this name is served. */
 export class TaskTypeUnknown extends Schema.TaggedError<TaskTypeUnknown>()("TaskTypeUnknown", {
@@ -25,22 +26,44 @@ export class RequestIncomplete extends Schema.TaggedError<RequestIncomplete>()("
   }
 }
 
-/** The caller's deadline came first, or the connector's own where the caller set none. */
+/** The caller's deadline came first, the connector's own where the caller set none, or what a setting allows. */
 export class DeadlinePassed extends Schema.TaggedError<DeadlinePassed>()("DeadlinePassed", {
   operation: Schema.String,
-  setBy: Schema.Literals(["caller", "connector"]),
+  setBy: Schema.Literals(["caller", "connector", "FLYTE_DATABRICKS_CREATE_PATIENCE"]),
   afterMillis: Schema.Finite,
-  waitingFor: Schema.String
+  waitingFor: Schema.String,
+  /** How many tries failed before. */
+  setbacks: Schema.Int,
+  lastSetback: Schema.optionalKey(Schema.String)
 }) {
   override get message() {
+    const whose = this.setBy === "caller" || this.setBy === "connector" ? `the ${this.setBy}'s deadline` : this.setBy
+    const tries = this.setbacks === 1 ? "One try" : `${this.setbacks} tries`
+    const before = this.lastSetback === undefined ? "" : ` ${tries} failed before; the last: ${this.lastSetback}`
     return (
-      `${this.operation} was given up after ${(this.afterMillis / 1000).toFixed(1)} s, the ${this.setBy}'s deadline, ` +
-      `while waiting for ${this.waitingFor}.`
+      `${this.operation} was given up after ${(this.afterMillis / 1000).toFixed(1)} s, ${whose}, ` +
+      `while waiting for ${this.waitingFor}.${before}`
     )
   }
 }
 
-export const Reason = Schema.Union([TaskTypeUnknown, RequestIncomplete, DeadlinePassed])
+/** A run could not be cancelled, and may go on. */
+export class RunNotCancelled extends Schema.TaggedError<RunNotCancelled>()("RunNotCancelled", {
+  runId: RunId.RunId,
+  /** The run's page, where it is known. */
+  page: Schema.optionalKey(Schema.String),
+  refusal: Schema.Union([AuthError.AuthError, JobsError.JobsError])
+}) {
+  /** What the log shows: the cause tells more than that there is one. */
+  get outcome(): string {
+    return this.refusal.reason._tag
+  }
+  override get message() {
+    return `Run ${this.runId} was not cancelled: ${this.refusal.message} ${endByHand(this.runId, this.page)}`
+  }
+}
+
+export const Reason = Schema.Union([TaskTypeUnknown, RequestIncomplete, DeadlinePassed, RunNotCancelled])
 
 /**
  * The app's one error of its own.

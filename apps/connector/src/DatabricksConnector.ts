@@ -4,15 +4,19 @@
  */
 import { AuthError, type Connection, DatabricksAuth, Recorded } from "@flyte-databricks/databricks-auth"
 import { JobMetadata, JobsClient, JobSpec } from "@flyte-databricks/databricks-jobs"
+import * as Clock from "effect/Clock"
 import type * as Config from "effect/Config"
 import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Call from "./Call.ts"
 import { ConnectorError, type Failure, TaskTypeUnknown } from "./ConnectorError.ts"
 import { type Attempt, idempotencyToken } from "./IdempotencyToken.ts"
+import * as Cancellation from "./runs/Cancellation.ts"
+import { rideOut } from "./runs/Faults.ts"
 import * as PinnedRun from "./runs/PinnedRun.ts"
 import * as LastReports from "./runs/LastReports.ts"
 import * as RunFollower from "./runs/RunFollower.ts"
@@ -59,6 +63,9 @@ export class DatabricksConnector extends Context.Service<
   }
 >()("@flyte-databricks/connector/DatabricksConnector") {}
 
+// Without any patience nothing is tried twice, but what is tried still takes its time.
+const leastPatience = 2000
+
 export const layer: Layer.Layer<
   DatabricksConnector,
   Config.ConfigError,
@@ -69,8 +76,10 @@ export const layer: Layer.Layer<
     const auth = yield* DatabricksAuth.DatabricksAuth
     const jobs = yield* JobsClient.JobsClient
     const follower = yield* RunFollower.RunFollower
+    const cancellation = yield* Cancellation.Cancellation
     const provider = yield* Settings.serviceCredentialProvider
     const taskTypes = yield* Settings.taskTypes
+    const patience = Duration.toMillis(yield* Settings.createPatience)
 
     const create = Effect.fn("DatabricksConnector.create")(function* (task: Task) {
       yield* serves(taskTypes, task.taskType)
@@ -82,6 +91,8 @@ export const layer: Layer.Layer<
           task.defaults
         )
       )
+      const start = yield* Clock.currentTimeMillis
+      const until = start + patience
       const resolved = yield* auth
         .resolve({
           namespace: task.namespace,
@@ -91,18 +102,25 @@ export const layer: Layer.Layer<
           custom: task.custom,
           ...(task.connection === undefined ? {} : { connection: task.connection })
         })
-        .pipe(Call.waitFor("an identity"))
+        .pipe(
+          Call.waitFor("an identity"),
+          Effect.tap(({ identity, credential }) =>
+            Effect.andThen(PinnedRun.noteIdentity(identity), PinnedRun.readyToken(auth, credential))
+          ),
+          rideOut(until),
+          // Nothing has been submitted: to give up here leaves no run behind.
+          Call.within(Math.max(patience, leastPatience), "FLYTE_DATABRICKS_CREATE_PATIENCE")
+        )
       if (Option.isSome(resolved.namespace)) yield* Call.note({ namespace: resolved.namespace.value })
-      yield* PinnedRun.noteIdentity(resolved.identity)
       yield* Effect.logDebug(`Identity chosen from:\n${AuthError.describeFindings(resolved.explanation)}`)
 
-      const { credential } = resolved
-      yield* PinnedRun.readyToken(auth, credential)
+      // Whatever became of a try whose answer is lost, the same token gives the same run.
       const runId = yield* jobs
-        .submit(credential, body, idempotencyToken(task.attempt))
-        .pipe(Call.waitFor(`${resolved.identity.instance} to take the job`))
+        .submit(resolved.credential, body, idempotencyToken(task.attempt))
+        .pipe(Call.waitFor(`${resolved.identity.instance} to take the job`), rideOut(until))
       yield* Call.note({ runId })
-      const recorded = yield* auth.record(resolved)
+      // The run is there; to fail now would lose it.
+      const recorded = yield* auth.record(resolved).pipe(rideOut(yield* Call.endsAt))
       const metadata = new JobMetadata.JobMetadata({
         ...recorded,
         // Flyte 2's own connector neither writes a PAT nor looks for one.
@@ -132,20 +150,12 @@ export const layer: Layer.Layer<
       connection?: Connection.Connection
     ) {
       yield* serves(Settings.knownTaskTypes, taskType)
-      const metadata = yield* PinnedRun.read(resourceMeta)
-      const { runId } = metadata
-      const credential = yield* PinnedRun.recall(auth, metadata, connection)
-      yield* PinnedRun.readyToken(auth, credential)
-      yield* jobs.cancel(credential, runId).pipe(
-        Call.waitFor(`${credential.identity.instance} to cancel run ${runId}`),
-        // There is nothing left to cancel, and Flyte would ask again for ever.
-        Effect.catchReason("JobsError", "RunNotFound", () => Effect.void)
-      )
+      yield* cancellation.cancel(resourceMeta, connection)
     })
 
     return DatabricksConnector.of({ create, get, delete: cancel })
   })
-).pipe(Layer.provide(RunFollower.layer), Layer.provide(LastReports.layer))
+).pipe(Layer.provide([RunFollower.layer, Cancellation.layer]), Layer.provide(LastReports.layer))
 
 const serves = Effect.fnUntraced(function* (
   served: ReadonlyArray<string>,

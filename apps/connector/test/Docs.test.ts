@@ -89,6 +89,7 @@ const everything = Effect.gen(function* () {
     reason,
     flags: yield* flags,
     taskTypes: yield* Settings.taskTypes,
+    createPatience: yield* Settings.createPatience,
     pollPatience: yield* Settings.pollPatience,
     settings: yield* ConnectorSettings.fromConfig
   }
@@ -212,6 +213,7 @@ describe("README.md", () => {
         FLYTE_DATABRICKS_DRAIN_DELAY: spoken(flags.drainDelay),
         FLYTE_DATABRICKS_DRAIN_TIMEOUT: spoken(flags.drainTimeout),
         FLYTE_DATABRICKS_TASK_TYPES: value.taskTypes.join(","),
+        FLYTE_DATABRICKS_CREATE_PATIENCE: spoken(value.createPatience),
         FLYTE_DATABRICKS_POLL_PATIENCE: spoken(value.pollPatience),
         HTTPS_PROXY: undefined,
         NO_PROXY: undefined,

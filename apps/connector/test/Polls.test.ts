@@ -190,7 +190,7 @@ describe("a caller with two seconds is answered within them, while", () => {
             )
             for (const poll of polls) {
               assert.strictEqual(phaseOf(poll), "QUEUED")
-              assert.include(poll.message, "nothing came within 1.")
+              assert.include(poll.message, "GetTask was given up after 1.")
               assert.include(poll.message, waitingFor)
             }
             assert.deepStrictEqual(

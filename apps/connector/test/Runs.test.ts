@@ -1,9 +1,9 @@
-/** A run's life: started once, followed through its phases, cancelled. */
+/** A run's life: started once, and followed through its phases. */
 import { assert, describe } from "@effect/vitest"
 import { Fault, type RunPlan } from "@flyte-databricks/emulators"
 import { Effect } from "effect"
 import { phaseOf } from "./support/FlyteClient.ts"
-import { readMetadata, refusal, tampered, verdict } from "./support/outcomes.ts"
+import { readMetadata, refusal } from "./support/outcomes.ts"
 import * as tasks from "./support/tasks.ts"
 import { scenario } from "./support/World.ts"
 
@@ -129,42 +129,43 @@ describe("an attempt", () => {
   )
 })
 
-describe("deleting", () => {
-  scenario("a run that is over changes nothing and is fine", ({ workspace, serving }) =>
-    serving({}, ({ flyte }) =>
+describe("creating", () => {
+  const submitPath = "/api/2.1/jobs/runs/submit"
+
+  scenario("rides out a hiccup: a create that fails costs one of the task's retries", ({ workspace, serving }) =>
+    serving({}, ({ flyte, log }) =>
       Effect.gen(function* () {
-        const resourceMeta = yield* flyte.createTask(tasks.createTask())
-        const [run] = yield* workspace.runs
-        const over = { lifeCycleState: "TERMINATED", resultState: "SUCCESS" }
-        yield* workspace.setRunPlan(run?.runId ?? 0n, { phases: [over] })
-        yield* flyte.deleteTask(resourceMeta)
-        assert.strictEqual(phaseOf(yield* flyte.getTask(resourceMeta)), "SUCCEEDED")
+        yield* workspace.faults.add({ path: submitPath, times: 2, action: Fault.status(503) })
+        yield* flyte.createTask(tasks.createTask())
+        assert.strictEqual(yield* workspace.requests.count({ path: submitPath }), 3)
+        assert.strictEqual((yield* workspace.runs).length, 1)
+        assert.strictEqual(log.calls()[0]?.annotations["outcome"], "ok")
       })
     )
   )
 
-  scenario("a run that Databricks does not know any more is fine, following it ends the attempt", ({ serving }) =>
-    serving({}, (connector) =>
+  scenario("gives up after the patience that was set", ({ workspace, serving }) =>
+    serving({ FLYTE_DATABRICKS_CREATE_PATIENCE: "0 seconds" }, (connector) =>
       Effect.gen(function* () {
-        const { flyte } = connector
-        const resourceMeta = tampered(yield* flyte.createTask(tasks.createTask()), { run_id: "404" })
-        yield* flyte.deleteTask(resourceMeta)
-        yield* flyte.deleteTask(resourceMeta)
-        const { phase, message } = yield* verdict(connector, flyte.getTask(resourceMeta))
-        assert.strictEqual(phase, "RETRYABLE_FAILED")
-        assert.include(message, "knows no run 404")
+        yield* workspace.faults.add({ path: submitPath, action: Fault.status(503) })
+        const { code } = yield* refusal(connector, connector.flyte.createTask(tasks.createTask()))
+        assert.strictEqual(code, "UNAVAILABLE")
+        assert.strictEqual(yield* workspace.requests.count({ path: submitPath }), 1)
       })
     )
   )
 
-  scenario("a run ends it", ({ workspace, serving }) =>
-    serving({}, ({ flyte }) =>
+  scenario("does not wait for an identity as long as the caller would", ({ workspace, serving }) =>
+    serving({ FLYTE_DATABRICKS_CREATE_PATIENCE: "2 seconds" }, (connector) =>
       Effect.gen(function* () {
-        const resourceMeta = yield* flyte.createTask(tasks.createTask())
-        yield* flyte.deleteTask(resourceMeta)
-        const [run] = yield* workspace.runs
-        assert.strictEqual(run?.lifeCycleState, "TERMINATING")
-        assert.strictEqual(phaseOf(yield* flyte.getTask(resourceMeta)), "RUNNING")
+        yield* workspace.faults.hold({ path: "/oidc/v1/token" })
+        const create = connector.flyte.createTask(tasks.createTask({ namespace: "team-oauth" }))
+        const { code, details } = yield* refusal(connector, create)
+        assert.strictEqual(code, "DEADLINE_EXCEEDED")
+        assert.include(
+          details,
+          "CreateTask was given up after 2.0 s, FLYTE_DATABRICKS_CREATE_PATIENCE, while waiting for a token of"
+        )
       })
     )
   )

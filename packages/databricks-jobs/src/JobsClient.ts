@@ -1,5 +1,5 @@
 /**
- * The Databricks Jobs API 2.1, as far as one run needs it: submit, get, cancel. Each call is made as an identity that
+ * The Databricks Jobs API 2.1, as far as one run needs it: submit, get, cancel, output. Each call is made as an identity that
  * was decided before; who that is and where its token comes from, `DatabricksAuth` knows alone.
  */
 import type { AuthError } from "@flyte-databricks/databricks-auth/AuthError"
@@ -19,40 +19,9 @@ import * as apiRequest from "./internal/apiRequest.ts"
 import { integer } from "./internal/losslessJson.ts"
 import type { Identity } from "@flyte-databricks/databricks-auth/Identity"
 import { JobsError, RunNotFound } from "./JobsError.ts"
+import { Run, RunOutput } from "./Run.ts"
 import { RunId, RunIdFromJson } from "./RunId.ts"
-import { RunState } from "./RunState.ts"
-
-const text = Schema.optionalKey(Schema.NullOr(Schema.String))
-const millis = Schema.optionalKey(Schema.NullOr(Schema.Finite))
-
-// What a run and each of its tasks have in common.
-const life = {
-  ...RunState.fields,
-  cluster_instance: Schema.optionalKey(Schema.NullOr(Schema.Struct({ cluster_id: text })))
-}
-
-/** A task of a run. It has a run id of its own. */
-export const RunTask = Schema.Struct({ ...life, task_key: text, run_id: Schema.optionalKey(RunIdFromJson) })
-export type RunTask = typeof RunTask.Type
-
-/** A run as `runs/get` tells of it. Times are in milliseconds, zero for "not yet". */
-export const Run = Schema.Struct({
-  ...life,
-  job_id: Schema.optionalKey(RunIdFromJson),
-  run_name: text,
-  run_page_url: text,
-  creator_user_name: text,
-  run_as_user_name: text,
-  start_time: millis,
-  end_time: millis,
-  tasks: Schema.optionalKey(Schema.NullOr(Schema.Array(RunTask)))
-}).check(
-  // An answer without either says nothing about the run, whatever its status.
-  Schema.makeFilter(
-    ({ state, status }) => (state ?? status ?? undefined) !== undefined || "expected a state or a status"
-  )
-)
-export type Run = typeof Run.Type
+import type { RunState } from "./RunState.ts"
 
 /** Submits, follows and cancels runs. */
 export class JobsClient extends Context.Service<
@@ -71,17 +40,29 @@ export class JobsClient extends Context.Service<
     readonly get: (credential: Credential, runId: RunId) => Effect.Effect<Run, JobsError | AuthError>
     /** Asks Databricks to stop a run, which takes its time. */
     readonly cancel: (credential: Credential, runId: RunId) => Effect.Effect<void, JobsError | AuthError>
+    /** What a run has left behind. The run id is a task's: a run of several tasks has no output of its own. */
+    readonly output: (credential: Credential, runId: RunId) => Effect.Effect<RunOutput, JobsError | AuthError>
   }
 >()("@flyte-databricks/databricks-jobs/JobsClient") {}
 
 /** How long one request may take, its answer's last byte included. */
 export const RequestTimeout = Context.Reference<Duration.Input>("@flyte-databricks/databricks-jobs/RequestTimeout", {
-  defaultValue: () => "5 seconds"
+  defaultValue: () => "4 seconds"
 })
 
 /** How much of an answer is read. A run with a hundred tasks has some 300 KB. */
 export const BodyLimit = Context.Reference<number>("@flyte-databricks/databricks-jobs/BodyLimit", {
   defaultValue: () => 4 * 1024 * 1024
+})
+
+/** How long the request for an output may take: it may have megabytes. */
+export const OutputTimeout = Context.Reference<Duration.Input>("@flyte-databricks/databricks-jobs/OutputTimeout", {
+  defaultValue: () => "30 seconds"
+})
+
+/** How much of an output is read. Databricks gives up to 5 MB of what a task printed, before it is JSON. */
+export const OutputLimit = Context.Reference<number>("@flyte-databricks/databricks-jobs/OutputLimit", {
+  defaultValue: () => 16 * 1024 * 1024
 })
 
 const Submitted = Schema.Struct({ run_id: RunIdFromJson })
@@ -98,22 +79,24 @@ export const layer: Layer.Layer<JobsClient, never, HttpClient.HttpClient | Datab
     const bodyLimit = yield* BodyLimit
 
     const send = apiRequest.make(client, timeout, bodyLimit)
+    const sendForOutput = apiRequest.make(client, Duration.fromInputUnsafe(yield* OutputTimeout), yield* OutputLimit)
 
     const call = Effect.fnUntraced(function* <A>(
       credential: Credential,
       request: HttpClientRequest.HttpClientRequest,
       schema: Schema.Codec<A, unknown>,
       operation: string,
-      runId?: RunId
+      runId?: RunId,
+      sending = send
     ): Effect.fn.Return<A, JobsError | AuthError> {
       const { instance, principal } = credential.identity
       const asked: Asked = { operation, instance, principal, ...(runId === undefined ? {} : { runId }) }
       const header = yield* auth.getHeader(credential)
-      const answer = yield* send(request, asked, header)
+      const answer = yield* sending(request, asked, header)
       if (!refusesToken(answer)) return yield* Effect.fromResult(read(answer, schema))
       // Revoked or rotated since it was cached: once more, with a new one for the same identity.
       yield* auth.invalidate(credential, header)
-      const again = yield* send(request, asked, yield* auth.getHeader(credential))
+      const again = yield* sending(request, asked, yield* auth.getHeader(credential))
       return yield* Effect.fromResult(read(again, schema))
     })
 
@@ -125,18 +108,23 @@ export const layer: Layer.Layer<JobsClient, never, HttpClient.HttpClient | Datab
         return (yield* call(credential, request, Submitted, "submit a run")).run_id
       }),
       get: Effect.fn("JobsClient.get")(function* (credential, runId) {
-        const request = HttpClientRequest.get(url(credential, "runs/get"), { urlParams: { run_id: runId } }).pipe(
-          HttpClientRequest.acceptJson
-        )
+        const request = getOf(url(credential, "runs/get"), runId)
         return yield* call(credential, request, Run, `get run ${runId}`, runId)
       }),
       cancel: Effect.fn("JobsClient.cancel")(function* (credential, runId) {
         const request = post(url(credential, "runs/cancel"), { run_id: integer(runId) })
         yield* call(credential, request, Cancelled, `cancel run ${runId}`, runId)
+      }),
+      output: Effect.fn("JobsClient.output")(function* (credential, runId) {
+        const request = getOf(url(credential, "runs/get-output"), runId)
+        return yield* call(credential, request, RunOutput, `get the output of run ${runId}`, runId, sendForOutput)
       })
     })
   })
 )
+
+const getOf = (url: string, runId: RunId): HttpClientRequest.HttpClientRequest =>
+  HttpClientRequest.get(url, { urlParams: { run_id: runId } }).pipe(HttpClientRequest.acceptJson)
 
 const post = (url: string, body: object): HttpClientRequest.HttpClientRequest =>
   HttpClientRequest.post(url).pipe(
@@ -151,6 +139,7 @@ export interface MemoryRun {
   readonly body: Schema.JsonObject
   readonly idempotencyToken: string
   readonly state: RunState
+  readonly output: RunOutput
   readonly cancelled: boolean
 }
 
@@ -160,6 +149,7 @@ export class JobsClientMemory extends Context.Service<
   {
     readonly runs: Effect.Effect<ReadonlyArray<MemoryRun>>
     readonly setState: (runId: RunId, state: RunState) => Effect.Effect<void>
+    readonly setOutput: (runId: RunId, output: RunOutput) => Effect.Effect<void>
     /** The next call, whichever it is, fails; several wait their turn. */
     readonly failNext: (error: JobsError | AuthError) => Effect.Effect<void>
   }
@@ -207,7 +197,7 @@ export const layerMemory: Layer.Layer<JobsClient | JobsClientMemory> = Layer.eff
           if (same !== undefined) return [same.runId, all]
           const runId = RunId.make(String(2n ** 53n + 2n * BigInt(all.length) + 1n))
           const state = { state: { life_cycle_state: "PENDING" } }
-          return [runId, [...all, { runId, identity, body, idempotencyToken, state, cancelled: false }]]
+          return [runId, [...all, { runId, identity, body, idempotencyToken, state, output: {}, cancelled: false }]]
         })
       }),
       get: Effect.fnUntraced(function* (credential, runId) {
@@ -220,12 +210,17 @@ export const layerMemory: Layer.Layer<JobsClient | JobsClientMemory> = Layer.eff
         yield* find(credential, runId, `cancel run ${runId}`)
         const state = { state: { life_cycle_state: "TERMINATED", result_state: "CANCELED" } }
         yield* update(runId, { cancelled: true, state })
+      }),
+      output: Effect.fnUntraced(function* (credential, runId) {
+        yield* failure
+        return (yield* find(credential, runId, `get the output of run ${runId}`)).output
       })
     })
     return Context.make(JobsClient, client).pipe(
       Context.add(JobsClientMemory, {
         runs: Ref.get(runs),
         setState: (runId, state) => update(runId, { state }),
+        setOutput: (runId, output) => update(runId, { output }),
         failNext: (error) => Ref.update(failures, (all) => [...all, error])
       })
     )

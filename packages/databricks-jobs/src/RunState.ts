@@ -23,6 +23,12 @@ const text = Schema.optionalKey(Schema.NullOr(Schema.String))
 const details = { code: text, message: text }
 const nullable = <S extends Schema.Constraint>(schema: S) => Schema.optionalKey(Schema.NullOr(schema))
 
+/** Whether a run in this phase has ended, whichever way. */
+export const isOver = (phase: Phase): boolean => phase === "SUCCEEDED" || phase === "ABORTED" || isFailure(phase)
+
+/** Whether a run in this phase has failed. */
+export const isFailure = (phase: Phase): boolean => phase === "FAILED" || phase === "RETRYABLE_FAILED"
+
 /** The part of a `runs/get` answer that tells how a run is doing. */
 export const RunState = Schema.Struct({
   state: nullable(
@@ -88,7 +94,8 @@ const terminationTypes: ReadonlyMap<string, Phase> = new Map([
 /** Reports a run to Flyte. */
 export const toPhaseReport = (run: RunState): PhaseReport => {
   const lifeCycle = phaseOfLifeCycle(run)
-  const phase = lifeCycle === "ENDED" ? phaseOfEnd(run) : isOver(lifeCycle) ? (outage(run) ?? lifeCycle) : lifeCycle
+  const phase =
+    lifeCycle === "ENDED" ? phaseOfEnd(run) : lifeCycle === "FAILED" ? (outage(run) ?? lifeCycle) : lifeCycle
   return phase === undefined
     ? { phase: "RUNNING", message: printable([unknownWords(run), ...explanations(run)].join("; "), maxMessage) }
     : { phase, message: printable(explanations(run).join("; "), maxMessage) }
@@ -101,8 +108,6 @@ const lookUp = <A>(table: ReadonlyMap<string, A>, word: string | null | undefine
 
 const phaseOfLifeCycle = ({ state, status }: RunState): Phase | "ENDED" | undefined =>
   lookUp(lifeCycles, state?.life_cycle_state) ?? lookUp(lifeCycles, status?.state)
-
-const isOver = (phase: Phase | undefined): boolean => phase === "FAILED" || phase === "RETRYABLE_FAILED"
 
 /** Databricks or its cloud failed, whatever became of the run: worth another attempt. */
 const outage = ({ status }: RunState): Phase | undefined => {

@@ -42,5 +42,7 @@ export const codeOf = (failure: Failure): status => {
       return status.NOT_FOUND
     case "DeadlinePassed":
       return status.DEADLINE_EXCEEDED
+    case "RunNotCancelled":
+      return codeOf(reason.refusal)
   }
 }

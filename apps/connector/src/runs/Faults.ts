@@ -5,14 +5,17 @@ import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
+import * as Call from "../Call.ts"
 import type { Failure } from "../ConnectorError.ts"
 
 /**
- * Whether the same call may succeed later with nothing changed. A login or maintenance page in place of a token counts
- * too: it says nothing about the identity, and the run goes on meanwhile.
+ * Whether the same call may succeed later with nothing changed. That the time was up says nothing final; a login or
+ * maintenance page in place of a token says nothing about the identity, and the run goes on meanwhile.
  */
 export const isTransient = (failure: Failure): boolean =>
-  failure.reason._tag === "TokenResponseInvalid" || ("retryable" in failure && failure.retryable)
+  failure.reason._tag === "DeadlinePassed" ||
+  failure.reason._tag === "TokenResponseInvalid" ||
+  ("retryable" in failure && failure.retryable)
 
 const retryAfter = ({ reason }: Failure): Duration.Duration =>
   reason._tag === "JobsUnavailable" || reason._tag === "TokenEndpointUnavailable"
@@ -40,10 +43,13 @@ const backOffByDefault: Schedule.Schedule<unknown, Failure> = Schedule.exponenti
  */
 export const rideOut =
   (until: number) =>
-  <A, R>(call: Effect.Effect<A, Failure, R>): Effect.Effect<A, Failure, R> =>
+  <A, E extends Failure, R>(call: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
     Effect.flatMap(BackOff, (backOff) =>
-      Effect.retry(call, {
-        while: isTransient,
-        schedule: backOff.pipe(Schedule.while(({ now, duration }) => now + Duration.toMillis(duration) < until))
-      })
+      Effect.retry(
+        Effect.tapError(call, ({ message }) => Call.setback(message)),
+        {
+          while: isTransient,
+          schedule: backOff.pipe(Schedule.while(({ now, duration }) => now + Duration.toMillis(duration) < until))
+        }
+      )
     )

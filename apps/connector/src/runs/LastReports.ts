@@ -11,6 +11,10 @@ import type { RunReport } from "./RunReport.ts"
 /** A run: the workspace's host and the run's id there. */
 export type RunKey = `${string} ${string}`
 
+/** The key of a run, by what its metadata says. */
+export const keyOf = ({ instance, runId }: { readonly instance: string; readonly runId: string }): RunKey =>
+  `${instance} ${runId}`
+
 /**
  * What is known of a run.
  */

@@ -3,8 +3,8 @@
  * poll always ends in a phase. A fault that may pass is ridden out, then the last phase known is given again; one that
  * does not pass ends the task with words that its author or the operator can act on.
  */
-import { type Connection, DatabricksAuth } from "@flyte-databricks/databricks-auth"
-import { type JobMetadata, JobsClient, type RunState } from "@flyte-databricks/databricks-jobs"
+import { type Connection, DatabricksAuth, type TokenCache } from "@flyte-databricks/databricks-auth"
+import { type JobMetadata, JobsClient, type Run, type RunId, RunState } from "@flyte-databricks/databricks-jobs"
 import * as Clock from "effect/Clock"
 import type * as Config from "effect/Config"
 import * as Context from "effect/Context"
@@ -14,11 +14,11 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as Call from "../Call.ts"
-import type { Failure } from "../ConnectorError.ts"
 import * as Settings from "../Settings.ts"
 import { endByHand } from "./byHand.ts"
 import { isTransient, rideOut } from "./Faults.ts"
-import { LastReports, type RunKey } from "./LastReports.ts"
+import * as FailureCause from "./FailureCause.ts"
+import { keyOf, LastReports } from "./LastReports.ts"
 import * as PinnedRun from "./PinnedRun.ts"
 import * as RunReport from "./RunReport.ts"
 
@@ -35,12 +35,6 @@ export class RunFollower extends Context.Service<
   }
 >()("@flyte-databricks/connector/RunFollower") {}
 
-/** Why a poll has nothing new to say. */
-interface Fault {
-  readonly outcome: string
-  readonly message: string
-}
-
 export const layer: Layer.Layer<
   RunFollower,
   Config.ConfigError,
@@ -55,7 +49,8 @@ export const layer: Layer.Layer<
 
     const ask = Effect.fnUntraced(function* (
       metadata: JobMetadata.JobMetadata,
-      connection: Connection.Connection | undefined
+      connection: Connection.Connection | undefined,
+      until: number
     ) {
       const { runId } = metadata
       const credential = yield* PinnedRun.recall(auth, metadata, connection)
@@ -64,24 +59,42 @@ export const layer: Layer.Layer<
       const run = yield* jobs
         .get(credential, runId)
         .pipe(Call.waitFor(`${identity.instance} to say how run ${runId} is doing`))
-      return RunReport.ofRun(identity, runId, run)
+      const report = RunReport.ofRun(identity, runId, run)
+      return RunState.isFailure(report.phase)
+        ? { ...report, message: yield* explain(credential, runId, run, report.message, until) }
+        : report
     })
 
-    const outlast = Effect.fnUntraced(function* (metadata: JobMetadata.JobMetadata, fault: Fault) {
+    // That a run failed is worth more than why: its output is asked for once, and not for longer than leaves time to
+    // answer without it.
+    const explain = Effect.fnUntraced(function* (
+      credential: TokenCache.Credential,
+      runId: RunId.RunId,
+      run: Run.Run,
+      message: string,
+      until: number
+    ) {
+      const left = (until - (yield* Clock.currentTimeMillis)) / 2
+      const output = yield* jobs.output(credential, FailureCause.culprit(runId, run)).pipe(
+        Call.within(left),
+        Effect.catch((failure) => Effect.succeed({ error: `(Its output could not be read: ${failure.message})` }))
+      )
+      return [message, FailureCause.describe(run, message, output)].filter((part) => part !== "").join("\n")
+    })
+
+    const outlast = Effect.fnUntraced(function* (metadata: JobMetadata.JobMetadata, fault: Call.Warning) {
+      const { runId } = metadata
       const key = keyOf(metadata)
       const now = yield* Clock.currentTimeMillis
       const since = reports.failed(key, now)
-      yield* Call.warn(fault)
-      const said = `No news of run ${metadata.runId} since ${instant(since)}: ${fault.message}`
+      const said = `No news of run ${runId} since ${instant(since)}: ${fault.message}`
       const { report } = reports.of(key)
       if (now - since >= patience) {
-        const message =
-          `${said} That is longer than FLYTE_DATABRICKS_POLL_PATIENCE, so this attempt is given up. ` +
-          endByHand(metadata.runId, report?.link ?? Option.none())
-        return verdict(metadata, "RETRYABLE_FAILED", message, report)
+        const why = `${said} That is longer than FLYTE_DATABRICKS_POLL_PATIENCE, so this attempt is given up.`
+        return verdict(runId, "RETRYABLE_FAILED", `${why} ${endByHand(runId, pageOf(report))}`, report)
       }
       return report === undefined
-        ? { ...verdict(metadata, "QUEUED", `${said} Nothing else is known of it yet.`, report) }
+        ? verdict(runId, "QUEUED", `${said} Nothing else is known of it yet.`, report)
         : {
             ...report,
             message: `${said} It was ${report.phase} when last asked${report.message && `: ${report.message}`}`
@@ -92,64 +105,50 @@ export const layer: Layer.Layer<
       metadata: JobMetadata.JobMetadata,
       connection: Connection.Connection | undefined
     ) {
+      const { runId } = metadata
       const key = keyOf(metadata)
       const { report: last, faultySince } = reports.of(key)
+      if (last !== undefined && RunState.isOver(last.phase)) return last
       const start = yield* Clock.currentTimeMillis
       const until = answerBy(start, yield* Call.endsAt)
-      let latest: Failure | undefined
-      const polled = yield* ask(metadata, connection).pipe(
-        Effect.tapError((failure) => Effect.sync(() => (latest = failure))),
+      const polled = yield* ask(metadata, connection, until).pipe(
         // Once per poll is enough while it lasts: retries of a thousand tasks would only keep Databricks down.
         faultySince === undefined ? rideOut(until) : (once) => once,
-        Effect.result,
-        Effect.timeoutOption(Duration.millis(until - start))
+        Call.within(until - start),
+        Effect.result
       )
-      if (Option.isNone(polled)) {
-        const waited = `nothing came within ${((until - start) / 1000).toFixed(1)} s, while waiting for ${yield* Call.waitingFor}.`
-        return yield* outlast(metadata, {
-          outcome: "DeadlinePassed",
-          message: latest === undefined ? waited : `${latest.message} Then ${waited}`
-        })
+      if (Result.isSuccess(polled)) {
+        reports.reported(key, polled.success)
+        return polled.success
       }
-      if (Result.isSuccess(polled.value)) {
-        reports.reported(key, polled.value.success)
-        return polled.value.success
-      }
-      const failure = polled.value.failure
-      if (isTransient(failure)) return yield* outlast(metadata, faultOf(failure))
-      yield* Call.warn(faultOf(failure))
+      const failure = polled.failure
+      const fault = { outcome: failure.reason._tag, message: failure.message }
+      yield* Call.warn(fault)
+      if (isTransient(failure)) return yield* outlast(metadata, fault)
       // Nothing is left of a run that is gone, so another attempt starts afresh. Whatever else is final, another attempt
       // meets it too, and the run may still be going on.
       return failure.reason._tag === "RunNotFound"
-        ? verdict(metadata, "RETRYABLE_FAILED", failure.message, last)
-        : verdict(
-            metadata,
-            "FAILED",
-            `${failure.message} ${endByHand(metadata.runId, last?.link ?? Option.none())}`,
-            last
-          )
+        ? verdict(runId, "RETRYABLE_FAILED", failure.message, last)
+        : verdict(runId, "FAILED", `${failure.message} ${endByHand(runId, pageOf(last))}`, last)
     })
 
     return RunFollower.of({
       report: Effect.fnUntraced(function* (resourceMeta, connection) {
         const metadata = yield* Effect.result(PinnedRun.read(resourceMeta))
         if (Result.isSuccess(metadata)) return yield* poll(metadata.success, connection)
-        yield* Call.warn(faultOf(metadata.failure))
-        return { phase: "FAILED", message: metadata.failure.message, link: Option.none(), info: {} }
+        const { message, reason } = metadata.failure
+        yield* Call.warn({ outcome: reason._tag, message })
+        return { phase: "FAILED", message, link: Option.none(), info: {} }
       })
     })
   })
 )
 
-const keyOf = ({ instance, runId }: JobMetadata.JobMetadata): RunKey => `${instance} ${runId}`
-
 // A little earlier than the work has to end: the answer is still to be made.
 const answerBy = (start: number, endsAt: number): number => endsAt - Math.min(100, (endsAt - start) / 20)
 
-const faultOf = (failure: Failure): Fault => ({ outcome: failure.reason._tag, message: failure.message })
-
 const verdict = (
-  { runId }: JobMetadata.JobMetadata,
+  runId: RunId.RunId,
   phase: RunState.Phase,
   message: string,
   last: RunReport.RunReport | undefined
@@ -159,5 +158,8 @@ const verdict = (
   link: last?.link ?? Option.none(),
   info: last?.info ?? { run_id: runId }
 })
+
+const pageOf = (report: RunReport.RunReport | undefined): string | undefined =>
+  report === undefined ? undefined : Option.getOrUndefined(report.link)
 
 const instant = (millis: number): string => new Date(millis).toISOString().replace(/\.\d+Z$/, "Z")

@@ -2,7 +2,7 @@
  * How a run is doing, as both versions of Flyte are told: phase, message, log link and custom info.
  */
 import { type Identity, WorkspaceHost } from "@flyte-databricks/databricks-auth"
-import { type JobsClient, type RunId, RunState } from "@flyte-databricks/databricks-jobs"
+import { type Run, type RunId, RunState } from "@flyte-databricks/databricks-jobs"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 
@@ -19,7 +19,7 @@ export interface RunReport extends RunState.PhaseReport {
 /**
  * The report of a run that Databricks described.
  */
-export const ofRun = (identity: Identity.Identity, runId: RunId.RunId, run: JobsClient.Run): RunReport => ({
+export const ofRun = (identity: Identity.Identity, runId: RunId.RunId, run: Run.Run): RunReport => ({
   ...RunState.toPhaseReport(run),
   link: Option.map(
     Option.fromNullishOr(run.job_id),
@@ -43,7 +43,7 @@ export const ofRun = (identity: Identity.Identity, runId: RunId.RunId, run: Jobs
   })
 })
 
-const clusterOf = (run: JobsClient.Run): string | null | undefined =>
+const clusterOf = (run: Run.Run): string | null | undefined =>
   [run, ...(run.tasks ?? [])].map(({ cluster_instance }) => cluster_instance?.cluster_id).find(Predicate.isNotNullish)
 
 // Zero is Databricks' word for "not yet".

@@ -1,7 +1,9 @@
 import { describe, it } from "@effect/vitest"
 import { assertEquals, assertTrue, strictEqual } from "@effect/vitest/utils"
+import type { AuthError } from "@flyte-databricks/databricks-auth/AuthError"
 import type { Credential } from "@flyte-databricks/databricks-auth/TokenCache"
 import { JobsClient } from "@flyte-databricks/databricks-jobs/JobsClient"
+import type { JobsError } from "@flyte-databricks/databricks-jobs/JobsError"
 import { RunId } from "@flyte-databricks/databricks-jobs/RunId"
 import { toPhaseReport } from "@flyte-databricks/databricks-jobs/RunState"
 import { Effect, type Layer } from "effect"
@@ -55,9 +57,19 @@ export const jobsClientContract = <R = never>(
         assertTrue(["TERMINATING", "TERMINATED"].includes(state?.life_cycle_state ?? ""))
       }))
 
+    test("has the output of a run, empty as long as there is none", (jobs, as) =>
+      Effect.gen(function* () {
+        assertEquals(yield* jobs.output(as, yield* jobs.submit(as, body, "token-1")), {})
+      }))
+
     test("knows no run that was never submitted", (jobs, as) =>
       Effect.gen(function* () {
-        for (const call of [jobs.get(as, unknownRun), jobs.cancel(as, unknownRun)]) {
+        const calls: ReadonlyArray<Effect.Effect<unknown, AuthError | JobsError>> = [
+          jobs.get(as, unknownRun),
+          jobs.cancel(as, unknownRun),
+          jobs.output(as, unknownRun)
+        ]
+        for (const call of calls) {
           const error = yield* Effect.flip(call)
           assertEquals(error._tag === "JobsError" && error.reason._tag, "RunNotFound")
           assertTrue(error.message.includes(unknownRun))

@@ -1,0 +1,94 @@
+/**
+ * Cancels a run. Flyte asks for it whenever an attempt is over, however it ended, and again until it hears yes: a no
+ * blocks the next attempt or kills the workflow. So it is a success that there is nothing left to cancel, and what may
+ * pass is ridden out up to the deadline.
+ */
+import { type AuthError, type Connection, DatabricksAuth } from "@flyte-databricks/databricks-auth"
+import { JobsClient, type JobsError, type RunId, RunState } from "@flyte-databricks/databricks-jobs"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Call from "../Call.ts"
+import { ConnectorError, type Failure, RunNotCancelled } from "../ConnectorError.ts"
+import { rideOut } from "./Faults.ts"
+import { keyOf, LastReports } from "./LastReports.ts"
+import * as PinnedRun from "./PinnedRun.ts"
+import type { RunReport } from "./RunReport.ts"
+
+/**
+ * Ends runs.
+ */
+export class Cancellation extends Context.Service<
+  Cancellation,
+  {
+    readonly cancel: (
+      resourceMeta: Uint8Array,
+      connection: Connection.Connection | undefined
+    ) => Effect.Effect<void, Failure>
+  }
+>()("@flyte-databricks/connector/Cancellation") {}
+
+export const layer: Layer.Layer<
+  Cancellation,
+  never,
+  DatabricksAuth.DatabricksAuth | JobsClient.JobsClient | LastReports
+> = Layer.effect(
+  Cancellation,
+  Effect.gen(function* () {
+    const auth = yield* DatabricksAuth.DatabricksAuth
+    const jobs = yield* JobsClient.JobsClient
+    const reports = yield* LastReports
+
+    const cancel = Effect.fnUntraced(function* (
+      resourceMeta: Uint8Array,
+      connection: Connection.Connection | undefined
+    ): Effect.fn.Return<void, Failure> {
+      const metadata = yield* PinnedRun.read(resourceMeta)
+      const { runId } = metadata
+      const { report } = reports.of(keyOf(metadata))
+      // Also where the identity is gone by now: a run that is over needs none.
+      if (report !== undefined && RunState.isOver(report.phase)) return
+      const attempt = Effect.gen(function* () {
+        const credential = yield* PinnedRun.recall(auth, metadata, connection)
+        yield* PinnedRun.readyToken(auth, credential)
+        // A no may be about a run that is over, or come from a right to see it and not to manage it.
+        const unlessOver = (refusal: JobsError.JobsError) =>
+          jobs.get(credential, runId).pipe(
+            Effect.mapError(() => refusal),
+            Effect.filterOrFail(
+              (run) => RunState.isOver(RunState.toPhaseReport(run).phase),
+              () => refusal
+            )
+          )
+        yield* jobs.cancel(credential, runId).pipe(
+          Call.waitFor(`${credential.identity.instance} to cancel run ${runId}`),
+          Effect.catchReasons("JobsError", {
+            RequestRejected: (_, refusal) => unlessOver(refusal),
+            PermissionDenied: (_, refusal) => unlessOver(refusal)
+          })
+        )
+      })
+      yield* attempt.pipe(
+        rideOut(yield* Call.endsAt),
+        Effect.catchReason("JobsError", "RunNotFound", () => Effect.void),
+        Effect.mapError((refusal) => notCancelled(runId, report, refusal))
+      )
+    })
+
+    return Cancellation.of({ cancel })
+  })
+)
+
+const notCancelled = (
+  runId: RunId.RunId,
+  report: RunReport | undefined,
+  refusal: AuthError.AuthError | JobsError.JobsError
+) =>
+  new ConnectorError({
+    reason: new RunNotCancelled({
+      runId,
+      refusal,
+      ...Option.match(report?.link ?? Option.none(), { onNone: () => ({}), onSome: (page) => ({ page }) })
+    })
+  })
