@@ -1,0 +1,137 @@
+import { Kubernetes } from "@flyte-databricks/databricks-auth"
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Option } from "effect"
+import { jwtText, offered } from "../support/oidc.ts"
+import { app, byDefault, offers, oidc, on, poll, submitted, type World } from "./World.ts"
+
+describe("a run of Model 2", () => {
+  const asSubmitted = "Bearer app-a-as-system:serviceaccount:team-a:spark-1"
+  const bare = { "team-a/spark": {} }
+  const weaker = {
+    "team-a/databricks-oauth": { client_id: "app-m", client_secret: "s" },
+    "team-a/databricks-token": { token: "dapi-a" }
+  }
+  const fails = (reason: Kubernetes.KubernetesError["reason"]) => (memory: Kubernetes.KubernetesMemory["Service"]) =>
+    memory.failServiceAccounts("team-a", Option.some(reason))
+  const since: ReadonlyArray<readonly [string, World]> = [
+    ["nothing changed", { serviceAccounts: offers }],
+    ["its label and annotations were taken away", { serviceAccounts: bare }],
+    ["its annotations were changed", { serviceAccounts: { "team-a/spark": offered("app-x", "other") } }],
+    ["another one was annotated in its place", { serviceAccounts: { ...bare, "team-a/other": offered("app-x") } }],
+    ["two were annotated", { serviceAccounts: { ...offers, "team-a/other": offered("app-x") } }],
+    ["auth type PAT was set", { serviceAccounts: bare, secrets: weaker, env: { FLYTE_DATABRICKS_AUTH_TYPE: "pat" } }],
+    [
+      "auth type OAuth M2M was set",
+      { serviceAccounts: bare, secrets: weaker, env: { FLYTE_DATABRICKS_AUTH_TYPE: "oauth_m2m" } }
+    ],
+    [
+      "the connector got an identity of its own",
+      { serviceAccounts: bare, env: { ...oidc, ...app }, files: { [byDefault]: jwtText() } }
+    ],
+    ["the audience was changed", { serviceAccounts: bare, env: { FLYTE_DATABRICKS_OIDC_AUDIENCE: "other" } }],
+    ["namespaces are to be ignored", { serviceAccounts: bare, env: { FLYTE_DATABRICKS_NAMESPACE_IDENTITY: "ignore" } }],
+    [
+      "the template was changed",
+      { serviceAccounts: bare, env: { FLYTE_DATABRICKS_NAMESPACE_TEMPLATE: "{project}-{domain}" } }
+    ],
+    [
+      "tasks may override nothing",
+      { serviceAccounts: bare, env: { FLYTE_DATABRICKS_ALLOW_TASK_AUTH_OVERRIDE: "false" } }
+    ],
+    ["listing was forbidden", { serviceAccounts: offers, change: fails(new Kubernetes.Forbidden({ detail: "no" })) }],
+    ["listing is unavailable", { serviceAccounts: offers, change: fails(new Kubernetes.Unavailable({ detail: "no" })) }]
+  ]
+
+  it.effect.each(since)("stays who it is, and nobody is looked for, after %s", ([, world]) =>
+    Effect.gen(function* () {
+      const { recorded } = yield* submitted({ serviceAccounts: offers })
+      const { value, calls, touched } = yield* on(world, poll(recorded))
+      assert.strictEqual(value.header, asSubmitted)
+      assert.deepStrictEqual(calls, ["token team-a/spark for account-id, 1h"])
+      assert.deepStrictEqual(touched, [])
+    })
+  )
+
+  it.effect("is nobody else after its ServiceAccount is gone, though everything else is there", () =>
+    Effect.gen(function* () {
+      const { recorded } = yield* submitted({ serviceAccounts: offers })
+      const world = {
+        env: { ...app, FLYTE_DATABRICKS_CLIENT_SECRET: "s", FLYTE_DATABRICKS_ACCESS_TOKEN: "dapi-0" },
+        serviceAccounts: {
+          "team-a/other": offered("app-a", "account-id"),
+          "team-b/spark": offered("app-a", "account-id")
+        },
+        secrets: weaker,
+        files: { [byDefault]: jwtText() }
+      }
+      const error = yield* Effect.flip(on(world, poll(recorded)))
+      assert.strictEqual(error._tag, "AuthError")
+      assert.include(error.message, "ServiceAccount spark in namespace team-a")
+    })
+  )
+})
+
+describe("a run of Model 1", () => {
+  const files = { [byDefault]: jwtText() }
+  const asSubmitted = "Bearer app-0-as-system:serviceaccount:flyte:connector-1"
+  const since: ReadonlyArray<readonly [string, World]> = [
+    ["nothing changed", { env: app, files }],
+    ["the connector got another client id", { env: { FLYTE_DATABRICKS_CLIENT_ID: "app-x" }, files }],
+    ["the connector's client id was taken away", { files }],
+    [
+      "another file was named",
+      { env: { ...app, FLYTE_DATABRICKS_OIDC_TOKEN_FILE: "/x" }, files: { ...files, "/x": jwtText({ sub: "x" }) } }
+    ],
+    [
+      "AWS named another file",
+      { env: { ...app, ...oidc, AWS_WEB_IDENTITY_TOKEN_FILE: "/x" }, files: { ...files, "/x": jwtText({ sub: "x" }) } }
+    ],
+    ["the audience was changed", { env: { ...app, FLYTE_DATABRICKS_OIDC_AUDIENCE: "other" }, files }],
+    [
+      "auth type PAT was set",
+      { env: { ...app, FLYTE_DATABRICKS_AUTH_TYPE: "pat", FLYTE_DATABRICKS_ACCESS_TOKEN: "dapi-0" }, files }
+    ],
+    ["its namespace got a ServiceAccount of its own", { env: app, files, serviceAccounts: offers }],
+    [
+      "namespaces have to bring their own",
+      { env: { ...app, FLYTE_DATABRICKS_NAMESPACE_IDENTITY: "require" }, files, serviceAccounts: offers }
+    ]
+  ]
+
+  it.effect.each(since)("stays who it is, and no namespace is looked into, after %s", ([, world]) =>
+    Effect.gen(function* () {
+      const { recorded } = yield* submitted({ env: app, files })
+      const { value, calls } = yield* on(world, poll(recorded))
+      assert.strictEqual(value.header, asSubmitted)
+      assert.strictEqual(value.identity._tag === "oidc_connector" && value.identity.audience, "databricks")
+      assert.deepStrictEqual(calls, [])
+    })
+  )
+
+  it.effect("is who the task said, from a file inside of the operator's directories", () =>
+    Effect.gen(function* () {
+      const env = { FLYTE_DATABRICKS_TASK_TOKEN_FILE_DIRS: "/tokens" }
+      const world = { env, files: { "/tokens/mine": jwtText({ sub: "mine" }) } }
+      const task = { databricksClientId: "app-t", databricksOidcTokenFile: "/tokens/mine" }
+      const { recorded } = yield* submitted(world, task)
+      assert.strictEqual((yield* on(world, poll(recorded))).value.header, "Bearer app-t-as-mine-1")
+      const { env: _, ...closed } = world
+      const error = yield* Effect.flip(on(closed, poll(recorded)))
+      assert.include(error.message, "FLYTE_DATABRICKS_TASK_TOKEN_FILE_DIRS is empty")
+    })
+  )
+
+  it.effect("whose file the operator no longer names is an error that says how to let it end", () =>
+    Effect.gen(function* () {
+      const moved = { "/old": jwtText(), "/new": jwtText({ sub: "new" }), [byDefault]: jwtText() }
+      const { recorded } = yield* submitted({ env: { ...app, FLYTE_DATABRICKS_OIDC_TOKEN_FILE: "/old" }, files: moved })
+      const error = yield* Effect.flip(
+        on({ env: { ...app, FLYTE_DATABRICKS_OIDC_TOKEN_FILE: "/new" }, files: moved }, poll(recorded))
+      )
+      assert.include(error.message, "JWT file /old (pinned when the run was submitted) is refused")
+      assert.include(error.message, "FLYTE_DATABRICKS_TASK_TOKEN_FILE_DIRS")
+      const world = { env: { ...app, FLYTE_DATABRICKS_TASK_TOKEN_FILE_DIRS: "/" }, files: moved }
+      assert.include((yield* on(world, poll(recorded))).value.header, "app-0-as-system")
+    })
+  )
+})
