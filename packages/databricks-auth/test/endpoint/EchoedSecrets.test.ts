@@ -2,9 +2,9 @@
 import { RetryPolicy, TokenEndpoint } from "@flyte-databricks/databricks-auth"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Redacted, Schedule } from "effect"
-import { answer, makeHttp } from "./support/http.ts"
-import { jwt, jwtText, signature } from "./support/oidc.ts"
-import { host } from "./support/tokens.ts"
+import { answer, makeHttp } from "../support/http.ts"
+import { jwt, jwtText, signature } from "../support/oidc.ts"
+import { host } from "../support/tokens.ts"
 
 /** What the error repeats of a refusal in these words. */
 const repeated = (words: string, credential: { readonly secret: string; readonly clientId?: string } | "a JWT") =>

@@ -2,10 +2,10 @@ import { AuthError, Jwt, RetryPolicy, TokenEndpoint, WorkspaceHost } from "@flyt
 import { assert, describe, it } from "@effect/vitest"
 import { assertEquals } from "@effect/vitest/utils"
 import { Duration, Effect, Exit, Layer, Option, Redacted, Schedule } from "effect"
-import { instance } from "./support/environment.ts"
-import { type Answer, answer, makeHttp, networkFault } from "./support/http.ts"
-import { connectorClaims, jwt, jwtText, signature } from "./support/oidc.ts"
-import { assertNoSecret, outcomeShownAs, shownAs } from "./support/secrecy.ts"
+import { instance } from "../support/environment.ts"
+import { type Answer, answer, makeHttp, networkFault } from "../support/http.ts"
+import { connectorClaims, jwt, jwtText, signature } from "../support/oidc.ts"
+import { assertNoSecret, outcomeShownAs, shownAs } from "../support/secrecy.ts"
 
 const endpoint = `https://${instance}/oidc/v1/token`
 const granted = answer(200, { access_token: "t1", token_type: "Bearer", expires_in: 1800 })
