@@ -1,4 +1,4 @@
-// Generates gen/v1 and gen/v2 from Flyte's npm packages, without a network. `--check` only compares.
+// Generates gen/ from npm packages, Flyte's and gRPC's, without a network. `--check` only compares.
 import { execFileSync } from "node:child_process"
 import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { createRequire } from "node:module"
@@ -18,6 +18,7 @@ const buf = join(dirname(require.resolve("@bufbuild/buf/package.json")), "bin/bu
 const protocGenEs = join(dirname(require.resolve("@bufbuild/protoc-gen-es/package.json")), "bin/protoc-gen-es")
 const flyteidl = join(dirname(require.resolve("@flyteorg/flyteidl/package.json")), "protos")
 const flyteidl2 = dirname(require.resolve("@flyteorg/flyteidl2/package.json"))
+const grpcHealth = join(dirname(require.resolve("grpc-health-check/package.json")), "proto")
 const googleProtoFiles = dirname(require.resolve("google-proto-files/package.json"))
 
 interface Family {
@@ -67,6 +68,18 @@ const flyte2: Family = {
   }
 }
 
+/** gRPC's own health service, which Kubernetes asks. */
+const grpc: Family = {
+  file: "health/v1/health.proto",
+  services: ["grpc.health.v1.Health"],
+  unusedOptions: [],
+  input: ".",
+  prepare: (directory) => {
+    cpSync(join(grpcHealth, grpc.file), join(directory, grpc.file))
+    writeFileSync(join(directory, "buf.yaml"), "version: v2\n")
+  }
+}
+
 /** A file and what it imports, each after its own imports. */
 const closure = (file: DescFile, seen = new Set<DescFile>()): ReadonlySet<DescFile> => {
   for (const dependency of file.dependencies) closure(dependency, seen)
@@ -95,11 +108,11 @@ const generate = (family: Family, directory: string, out: string) => {
 const work = mkdtempSync(join(tmpdir(), "flyte-protocol-"))
 try {
   const generated = join(work, "gen")
-  for (const [version, family] of Object.entries({ v1: flyte1, v2: flyte2 })) {
-    const directory = join(work, version)
+  for (const [name, family] of Object.entries({ v1: flyte1, v2: flyte2, grpc })) {
+    const directory = join(work, name)
     mkdirSync(directory)
     await family.prepare(directory)
-    generate(family, directory, join(generated, version))
+    generate(family, directory, join(generated, name))
   }
 
   const committed = join(packageRoot, "gen")

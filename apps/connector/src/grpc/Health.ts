@@ -1,37 +1,61 @@
 /**
  * What Kubernetes' probes and gRPC clients are told of health: for the server as a whole, for each service, and for the
- * health service itself.
+ * health service itself. All of them have the same health, as they have the same process.
  */
+import { create } from "@bufbuild/protobuf"
+import { GrpcHealth, grpcServiceDefinition } from "@flyte-databricks/flyte-protocol"
 import type * as Grpc from "@grpc/grpc-js"
-import { HealthImplementation } from "grpc-health-check"
+import { status } from "@grpc/grpc-js"
+
+type Watch = Grpc.ServerWritableStream<GrpcHealth.HealthCheckRequest, GrpcHealth.HealthCheckResponse>
 
 export interface Health {
-  readonly set: (status: "SERVING" | "NOT_SERVING") => void
+  readonly set: (health: "SERVING" | "NOT_SERVING") => void
   /** A watch has no end of its own, and the server would wait for one. */
   readonly endWatches: () => void
 }
+
+const { HealthCheckResponse_ServingStatus: ServingStatus } = GrpcHealth
+
+const response = (health: keyof typeof ServingStatus) =>
+  create(GrpcHealth.HealthCheckResponseSchema, { status: ServingStatus[health] })
 
 /**
  * Adds the health service, NOT_SERVING to begin with.
  */
 export const addTo = (server: Grpc.Server, services: ReadonlyArray<string>): Health => {
-  const names = ["", "grpc.health.v1.Health", ...services]
-  const health = new HealthImplementation(Object.fromEntries(names.map((name) => [name, "NOT_SERVING"])))
-  const watches = new Set<Grpc.ServerWritableStream<unknown, unknown>>()
-  const remembering: Pick<Grpc.Server, "addService"> = {
-    addService: (definition, { watch, ...handlers }) =>
-      server.addService(definition, {
-        ...handlers,
-        watch: (call: Grpc.ServerWritableStream<unknown, unknown>) => {
-          watches.add(call)
-          call.on("cancelled", () => watches.delete(call))
-          ;(watch as Grpc.handleServerStreamingCall<unknown, unknown>)(call)
-        }
-      })
+  const names = new Set(["", GrpcHealth.Health.typeName, ...services])
+  const watches = new Set<Watch>()
+  let current = response("NOT_SERVING")
+
+  const check: Grpc.handleUnaryCall<GrpcHealth.HealthCheckRequest, GrpcHealth.HealthCheckResponse> = (
+    { request: { service } },
+    callback
+  ) =>
+    names.has(service)
+      ? callback(null, current)
+      : callback({ code: status.NOT_FOUND, details: `Health status unknown for service ${service.slice(0, 100)}` })
+
+  const watch = (call: Watch): void => {
+    watches.add(call)
+    call.on("cancelled", () => watches.delete(call))
+    call.write(names.has(call.request.service) ? current : response("SERVICE_UNKNOWN"))
   }
-  health.addToServer(remembering as Grpc.Server)
+
+  const list: Grpc.handleUnaryCall<GrpcHealth.HealthListRequest, GrpcHealth.HealthListResponse> = (_call, callback) =>
+    callback(
+      null,
+      create(GrpcHealth.HealthListResponseSchema, {
+        statuses: Object.fromEntries([...names].map((name) => [name, current]))
+      })
+    )
+
+  server.addService(grpcServiceDefinition(GrpcHealth.Health), { check, watch, list })
   return {
-    set: (status) => names.forEach((name) => health.setStatus(name, status)),
+    set: (health) => {
+      current = response(health)
+      for (const call of watches) if (names.has(call.request.service)) call.write(current)
+    },
     endWatches: () => watches.forEach((call) => call.end())
   }
 }

@@ -4,10 +4,10 @@ import { ChildProcess } from "effect/process"
 import { fileURLToPath } from "node:url"
 import * as Log from "./Log.ts"
 
-const main = fileURLToPath(new URL("../../src/main.ts", import.meta.url))
+const sources = fileURLToPath(new URL("../../src/main.ts", import.meta.url))
 
 /** Starts a command; it knows no environment but the one given. */
-const spawn = (args: ReadonlyArray<string>, env: Readonly<Record<string, string>>) =>
+const spawn = (args: ReadonlyArray<string>, env: Readonly<Record<string, string>>, main = sources) =>
   ChildProcess.make(process.execPath, [main, ...args], { env, extendEnv: false, forceKillAfter: "10 seconds" })
 
 /** Runs a command to its end. */
@@ -25,15 +25,17 @@ export const finished = Effect.fnUntraced(function* (
 
 const Listening = Schema.fromJsonString(Schema.Struct({ annotations: Schema.Struct({ port: Schema.Int }) }))
 
-/** Starts `serve` on a free port of loopback and waits until it listens. */
+/** Starts `serve`, of the sources or of another `main`, on a free port of loopback and waits until it listens. */
 export const serve = Effect.fnUntraced(function* (
   env: Readonly<Record<string, string>>,
-  args: ReadonlyArray<string> = []
+  args: ReadonlyArray<string> = [],
+  main?: string
 ) {
-  const handle = yield* spawn(["serve", "--host", "127.0.0.1", "--port", "0", ...args], {
-    FLYTE_DATABRICKS_DRAIN_DELAY: "0 seconds",
-    ...env
-  })
+  const handle = yield* spawn(
+    ["serve", "--host", "127.0.0.1", "--port", "0", ...args],
+    { FLYTE_DATABRICKS_DRAIN_DELAY: "0 seconds", ...env },
+    main
+  )
   const lines = yield* Ref.make<ReadonlyArray<string>>([])
   const listening = yield* Deferred.make<number, string>()
   const errors = yield* handle.stderr.pipe(
