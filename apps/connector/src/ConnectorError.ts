@@ -63,7 +63,30 @@ export class RunNotCancelled extends Schema.TaggedError<RunNotCancelled>()("RunN
   }
 }
 
-export const Reason = Schema.Union([TaskTypeUnknown, RequestIncomplete, DeadlinePassed, RunNotCancelled])
+/** A page of logs was asked for by a token that was not given for this run. */
+export class PageTokenInvalid extends Schema.TaggedError<PageTokenInvalid>()("PageTokenInvalid", {
+  runId: RunId.RunId
+}) {
+  override get message() {
+    return `The page token is none of run ${this.runId}'s. Ask without a token for the first page, then with the token of the page before.`
+  }
+}
+
+/** Metrics were asked for. */
+export class MetricsUnavailable extends Schema.TaggedError<MetricsUnavailable>()("MetricsUnavailable", {}) {
+  override get message() {
+    return "There are no metrics: Databricks gives none of a run to its API. The run's page has those of its cluster."
+  }
+}
+
+export const Reason = Schema.Union([
+  TaskTypeUnknown,
+  RequestIncomplete,
+  DeadlinePassed,
+  RunNotCancelled,
+  PageTokenInvalid,
+  MetricsUnavailable
+])
 
 /**
  * The app's one error of its own.

@@ -13,13 +13,14 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Call from "./Call.ts"
-import { ConnectorError, type Failure, TaskTypeUnknown } from "./ConnectorError.ts"
+import { ConnectorError, type Failure, MetricsUnavailable, TaskTypeUnknown } from "./ConnectorError.ts"
 import { type Attempt, idempotencyToken } from "./IdempotencyToken.ts"
 import * as Cancellation from "./runs/Cancellation.ts"
 import { rideOut } from "./runs/Faults.ts"
 import * as PinnedRun from "./runs/PinnedRun.ts"
 import * as LastReports from "./runs/LastReports.ts"
 import * as RunFollower from "./runs/RunFollower.ts"
+import * as RunLogs from "./runs/RunLogs.ts"
 import type { RunReport } from "./runs/RunReport.ts"
 import * as Settings from "./Settings.ts"
 
@@ -60,6 +61,9 @@ export class DatabricksConnector extends Context.Service<
       resourceMeta: Uint8Array,
       connection?: Connection.Connection
     ) => Effect.Effect<void, Failure>
+    /** A page of what the run printed. */
+    readonly logs: (taskType: string, request: RunLogs.LogRequest) => Effect.Effect<RunLogs.LogPage, Failure>
+    readonly metrics: (taskType: string) => Effect.Effect<never, ConnectorError>
   }
 >()("@flyte-databricks/connector/DatabricksConnector") {}
 
@@ -76,6 +80,7 @@ export const layer: Layer.Layer<
     const auth = yield* DatabricksAuth.DatabricksAuth
     const jobs = yield* JobsClient.JobsClient
     const follower = yield* RunFollower.RunFollower
+    const runLogs = yield* RunLogs.RunLogs
     const cancellation = yield* Cancellation.Cancellation
     const provider = yield* Settings.serviceCredentialProvider
     const taskTypes = yield* Settings.taskTypes
@@ -153,9 +158,19 @@ export const layer: Layer.Layer<
       yield* cancellation.cancel(resourceMeta, connection)
     })
 
-    return DatabricksConnector.of({ create, get, delete: cancel })
+    const logs = Effect.fn("DatabricksConnector.logs")(function* (taskType: string, request: RunLogs.LogRequest) {
+      yield* serves(Settings.knownTaskTypes, taskType)
+      return yield* runLogs.page(request)
+    })
+
+    const metrics = Effect.fnUntraced(function* (taskType: string) {
+      yield* serves(Settings.knownTaskTypes, taskType)
+      return yield* new ConnectorError({ reason: new MetricsUnavailable() })
+    })
+
+    return DatabricksConnector.of({ create, get, delete: cancel, logs, metrics })
   })
-).pipe(Layer.provide([RunFollower.layer, Cancellation.layer]), Layer.provide(LastReports.layer))
+).pipe(Layer.provide([RunFollower.layer, Cancellation.layer, RunLogs.layer]), Layer.provide(LastReports.layer))
 
 const serves = Effect.fnUntraced(function* (
   served: ReadonlyArray<string>,
@@ -179,7 +194,9 @@ export const makePending: Effect.Effect<{
     connector: {
       create: (task) => Effect.flatMap(ready, (connector) => connector.create(task)),
       get: (...run) => Effect.flatMap(ready, (connector) => connector.get(...run)),
-      delete: (...run) => Effect.flatMap(ready, (connector) => connector.delete(...run))
+      delete: (...run) => Effect.flatMap(ready, (connector) => connector.delete(...run)),
+      logs: (...run) => Effect.flatMap(ready, (connector) => connector.logs(...run)),
+      metrics: (...run) => Effect.flatMap(ready, (connector) => connector.metrics(...run))
     },
     start: (connector) => Deferred.succeed(started, connector)
   }

@@ -139,17 +139,3 @@ describe("a caller from before task categories", () => {
     )
   )
 })
-
-describe("what Flyte may ask and this connector does not have", () => {
-  scenario("metrics and logs are UNIMPLEMENTED", ({ serving }) =>
-    serving({}, ({ flyte }) =>
-      Effect.gen(function* () {
-        for (const method of ["GetTaskMetrics", "GetTaskLogs"]) {
-          const call = flyte.raw(`/flyteidl.service.AsyncAgentService/${method}`, new Uint8Array())
-          assert.strictEqual((yield* Effect.flip(call)).code, "UNIMPLEMENTED", method)
-        }
-        assert.strictEqual(yield* flyte.health(""), "SERVING")
-      })
-    )
-  )
-})

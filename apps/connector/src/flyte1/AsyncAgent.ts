@@ -9,7 +9,10 @@ import * as Option from "effect/Option"
 import { ConnectorError, RequestIncomplete } from "../ConnectorError.ts"
 import { DatabricksConnector, type Task } from "../DatabricksConnector.ts"
 import type { Service } from "../grpc/Server.ts"
+import { streaming } from "../grpc/Streaming.ts"
 import { unary } from "../grpc/Unary.ts"
+import { portions } from "../runs/logParts.ts"
+import type { LogPage } from "../runs/RunLogs.ts"
 import type { RunReport } from "../runs/RunReport.ts"
 
 /**
@@ -17,7 +20,9 @@ import type { RunReport } from "../runs/RunReport.ts"
  */
 export const make: Effect.Effect<Service, never, DatabricksConnector> = Effect.gen(function* () {
   const connector = yield* DatabricksConnector
-  const method = unary(yield* Effect.context<never>())
+  const services = yield* Effect.context<never>()
+  const method = unary(services)
+  const stream = streaming(services)
   return {
     name: Flyte1.AsyncAgentService.typeName,
     addTo: (server) =>
@@ -37,6 +42,12 @@ export const make: Effect.Effect<Service, never, DatabricksConnector> = Effect.g
             connector.delete(taskTypeOf(request), request.resourceMeta),
             create(Flyte1.DeleteTaskResponseSchema)
           )
+        ),
+        getTaskMetrics: method("GetTaskMetrics", (request: Flyte1.GetTaskMetricsRequest) =>
+          connector.metrics(taskTypeOf(request))
+        ),
+        getTaskLogs: stream("GetTaskLogs", (request: Flyte1.GetTaskLogsRequest) =>
+          Effect.map(connector.logs(taskTypeOf(request), { ...request, lines: Number(request.lines) }), toLogParts)
         )
       })
   }
@@ -76,8 +87,10 @@ const incomplete = (missing: string): ConnectorError =>
   new ConnectorError({ reason: new RequestIncomplete({ operation: "CreateTask", missing }) })
 
 // Callers from before task categories send the type alone.
-const taskTypeOf = (request: Flyte1.GetTaskRequest | Flyte1.DeleteTaskRequest): string =>
-  request.taskCategory?.name || request.taskType
+const taskTypeOf = (request: {
+  readonly taskCategory?: Flyte1.TaskCategory | undefined
+  readonly taskType: string
+}): string => request.taskCategory?.name || request.taskType
 
 const toResource = ({ phase, message, link, info }: RunReport) =>
   create(Flyte1.ResourceSchema, {
@@ -86,3 +99,19 @@ const toResource = ({ phase, message, link, info }: RunReport) =>
     logLinks: Option.toArray(link).map((uri) => create(Flyte1.TaskLogSchema, { name: "Databricks Console", uri })),
     customInfo: { ...info }
   })
+
+// The next page's token first: whoever stops reading has it.
+function* toLogParts(page: LogPage): Generator<Flyte1.GetTaskLogsResponse> {
+  const header = create(Flyte1.GetTaskLogsResponseHeaderSchema, { token: page.next })
+  yield create(Flyte1.GetTaskLogsResponseSchema, { part: { case: "header", value: header } })
+  for (const portion of portions(page)) {
+    const body = create(Flyte1.GetTaskLogsResponseBodySchema, {
+      results: portion.map(({ message }) => message),
+      structuredLines: portion.map(({ message, originator }) => ({
+        message,
+        originator: Flyte1.LogLineOriginator[originator]
+      }))
+    })
+    yield create(Flyte1.GetTaskLogsResponseSchema, { part: { case: "body", value: body } })
+  }
+}

@@ -7,7 +7,10 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { DatabricksConnector } from "../DatabricksConnector.ts"
 import type { Service } from "../grpc/Server.ts"
+import { streaming } from "../grpc/Streaming.ts"
 import { unary } from "../grpc/Unary.ts"
+import { portions } from "../runs/logParts.ts"
+import type { LogPage } from "../runs/RunLogs.ts"
 import type { RunReport } from "../runs/RunReport.ts"
 import { toConnection, toTask } from "./Task.ts"
 
@@ -16,7 +19,9 @@ import { toConnection, toTask } from "./Task.ts"
  */
 export const make: Effect.Effect<Service, never, DatabricksConnector> = Effect.gen(function* () {
   const connector = yield* DatabricksConnector
-  const method = unary(yield* Effect.context<never>())
+  const services = yield* Effect.context<never>()
+  const method = unary(services)
+  const stream = streaming(services)
   return {
     name: Flyte2.AsyncConnectorService.typeName,
     addTo: (server) =>
@@ -36,6 +41,15 @@ export const make: Effect.Effect<Service, never, DatabricksConnector> = Effect.g
             connector.delete(taskCategory?.name ?? "", resourceMeta, toConnection(connection)),
             create(Flyte2.DeleteTaskResponseSchema)
           )
+        ),
+        getTaskMetrics: method("GetTaskMetrics", (request: Flyte2.GetTaskMetricsRequest) =>
+          connector.metrics(request.taskCategory?.name ?? "")
+        ),
+        getTaskLogs: stream("GetTaskLogs", (request: Flyte2.GetTaskLogsRequest) =>
+          Effect.map(
+            connector.logs(request.taskCategory?.name ?? "", { ...request, lines: Number(request.lines) }),
+            toLogParts
+          )
         )
       })
   }
@@ -48,3 +62,16 @@ const toResource = ({ phase, message, link, info }: RunReport) =>
     logLinks: Option.toArray(link).map((uri) => create(Flyte2.TaskLogSchema, { name: "Databricks Console", uri })),
     customInfo: { ...info }
   })
+
+// The next page's token first: whoever stops reading has it.
+function* toLogParts(page: LogPage): Generator<Flyte2.GetTaskLogsResponse> {
+  const header = create(Flyte2.GetTaskLogsResponseHeaderSchema, { token: page.next })
+  yield create(Flyte2.GetTaskLogsResponseSchema, { part: { case: "header", value: header } })
+  for (const portion of portions(page)) {
+    const body = create(Flyte2.GetTaskLogsResponseBodySchema, {
+      results: portion.map(({ message }) => message),
+      lines: portion.map(({ message, originator }) => ({ message, originator: Flyte2.LogLineOriginator[originator] }))
+    })
+    yield create(Flyte2.GetTaskLogsResponseSchema, { part: { case: "body", value: body } })
+  }
+}

@@ -18,6 +18,7 @@ export const codeOf = (failure: Failure): status => {
     case "JobMetadataInvalid":
     case "RequestRejected":
     case "RequestIncomplete":
+    case "PageTokenInvalid":
       return status.INVALID_ARGUMENT
     case "CredentialsMissing":
     case "CredentialsBroken":
@@ -42,6 +43,8 @@ export const codeOf = (failure: Failure): status => {
       return status.NOT_FOUND
     case "DeadlinePassed":
       return status.DEADLINE_EXCEEDED
+    case "MetricsUnavailable":
+      return status.UNIMPLEMENTED
     case "RunNotCancelled":
       return codeOf(reason.refusal)
   }

@@ -2,7 +2,7 @@
  * A gRPC method from an Effect: the caller's deadline bounds it, a caller that goes away interrupts it, and a failure
  * becomes a status with the error's own words.
  */
-import { type handleUnaryCall, Metadata, type ServiceError, status } from "@grpc/grpc-js"
+import { type Deadline, type handleUnaryCall, Metadata, type ServiceError, status } from "@grpc/grpc-js"
 import * as Cause from "effect/Cause"
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -22,11 +22,10 @@ export const unary =
     handle: (request: Request) => Effect.Effect<Response, Failure>
   ): handleUnaryCall<Request, Response> =>
   (call, callback) => {
-    const deadline = Option.liftPredicate(Number(call.getDeadline()), Number.isFinite)
     const interrupt = Effect.runCallbackWith(services)(
       Call.run(
         operation,
-        deadline,
+        deadlineOf(call),
         Effect.suspend(() => handle(call.request))
       ),
       {
@@ -39,10 +38,19 @@ export const unary =
     call.on("cancelled", () => interrupt())
   }
 
+/**
+ * When the caller stops waiting, in milliseconds; none where it set no deadline.
+ */
+export const deadlineOf = (call: { readonly getDeadline: () => Deadline }): Option.Option<number> =>
+  Option.liftPredicate(Number(call.getDeadline()), Number.isFinite)
+
 // HTTP/2 headers carry the message; proxies refuse long ones, and Flyte's console shows the beginning.
 const maxDetails = 4000
 
-const serviceError = (cause: Cause.Cause<Failure>): Partial<ServiceError> => {
+/**
+ * The status that a failure becomes.
+ */
+export const serviceError = (cause: Cause.Cause<Failure>): Partial<ServiceError> => {
   const failure = Cause.findErrorOption(cause)
   if (Option.isSome(failure)) {
     // Half a surrogate pair, which cutting leaves behind, cannot be percent-encoded: gRPC would throw.

@@ -98,6 +98,32 @@ export const make = Effect.fnUntraced(function* (address: string, said: Array<st
       )
       return { next: Queue.take(statuses) }
     }),
+    /** A method that answers with a stream: everything that came, and the status it ended with. */
+    stream: Effect.fnUntraced(function* <Request, Response>(
+      method: Method<Request, Response>,
+      request: Request,
+      { timeout = 10_000 }: CallOptions = {}
+    ) {
+      const deadline = (yield* Clock.currentTimeMillis) + timeout
+      return yield* Effect.callback<ReadonlyArray<Response>, CallFailed>((resume) => {
+        const parts: Array<Response> = []
+        const under = client.makeServerStreamRequest(
+          method.path,
+          method.requestSerialize,
+          method.responseDeserialize,
+          request,
+          new Grpc.Metadata(),
+          { deadline }
+        )
+        under.on("data", (part: Response) => parts.push(part))
+        under.on("end", () => resume(Effect.succeed(parts)))
+        under.on("error", ({ code, details }: Grpc.ServiceError) => {
+          said.push(details)
+          resume(Effect.fail(new CallFailed({ code: Grpc.status[code], details })))
+        })
+        return Effect.sync(() => under.cancel())
+      })
+    }),
     /** Sends bytes in place of a message. */
     raw: (path: string, bytes: Uint8Array, options?: CallOptions) =>
       call({ path, requestSerialize: identity, responseDeserialize: identity }, Buffer.from(bytes), options)
