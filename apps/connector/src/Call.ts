@@ -38,7 +38,7 @@ export interface Warning {
 interface CallState {
   readonly facts: Facts
   /** Asked when the deadline strikes: what there is to say of a wait grows while it lasts. */
-  readonly waitingFor: () => string
+  readonly waitingFor: Effect.Effect<string>
   readonly warning?: Warning
   /** What the call met with on its way, and tried again. */
   readonly setbacks: number
@@ -77,13 +77,13 @@ export const setback = (message: string): Effect.Effect<void> =>
   update((state) => ({ ...state, setbacks: state.setbacks + 1, lastSetback: message }))
 
 /**
- * Names what the call waits for, in case the deadline comes first; by a function where there is more to say later.
+ * Names what the call waits for, in case the deadline comes first; by an effect where there is more to say by then.
  */
 export const waitFor =
-  (what: string | (() => string)) =>
+  (what: string | Effect.Effect<string>) =>
   <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
     Effect.andThen(
-      update((state) => ({ ...state, waitingFor: typeof what === "string" ? () => what : what })),
+      update((state) => ({ ...state, waitingFor: typeof what === "string" ? Effect.succeed(what) : what })),
       effect
     )
 
@@ -113,7 +113,7 @@ export const run = Effect.fnUntraced(function* <A, E extends { readonly _tag: st
   deadline: Option.Option<number>,
   work: Effect.Effect<A, E>
 ): Effect.fn.Return<A, E | ConnectorError> {
-  const state = yield* Ref.make<CallState>({ facts: {}, waitingFor: () => "its turn", setbacks: 0 })
+  const state = yield* Ref.make<CallState>({ facts: {}, waitingFor: Effect.succeed("its turn"), setbacks: 0 })
   const start = yield* Clock.currentTimeMillis
   const bound = Option.isSome(deadline)
     ? forWork(deadline.value - start)
@@ -148,15 +148,12 @@ export const within =
 const unknownCall = { operation: "The call", setBy: "connector" } as const
 
 // What the call under way waits for, and how that went so far.
-const progress = Effect.flatMap(CurrentCall, (call) =>
-  call === undefined
-    ? Effect.succeed({ waitingFor: "an answer", setbacks: 0 })
-    : Effect.map(Ref.get(call.state), ({ waitingFor, setbacks, lastSetback }) => ({
-        waitingFor: waitingFor(),
-        setbacks,
-        ...(lastSetback === undefined ? {} : { lastSetback })
-      }))
-)
+const progress = Effect.gen(function* () {
+  const call = yield* CurrentCall
+  if (call === undefined) return { waitingFor: "an answer", setbacks: 0 }
+  const { waitingFor, setbacks, lastSetback } = yield* Ref.get(call.state)
+  return { waitingFor: yield* waitingFor, setbacks, ...(lastSetback === undefined ? {} : { lastSetback }) }
+})
 
 const logLine = Effect.fnUntraced(function* <A, E extends { readonly _tag: string; readonly message: string }>(
   operation: string,

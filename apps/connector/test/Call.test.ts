@@ -113,6 +113,17 @@ describe("the log of a call is one line", () => {
   )
 })
 
+it.effect("a call that answers in spite of something is logged with that, as a warning", () =>
+  Effect.gen(function* () {
+    const work = Effect.as(Call.warn({ outcome: "DoorLocked", message: "The door is locked." }), "QUEUED")
+    const { call, log } = yield* ran(work)
+    assert.strictEqual(yield* Fiber.join(call), "QUEUED")
+    assert.deepStrictEqual(log.lines(), [
+      { message: "GetTask: The door is locked.", level: "WARN", annotations: { outcome: "DoorLocked", durationMs: 0 } }
+    ])
+  })
+)
+
 describe("a caller's deadline", () => {
   it.effect("ends the work half a second before it, and says what it waited for last", () =>
     Effect.gen(function* () {
@@ -128,6 +139,35 @@ describe("a caller's deadline", () => {
         "GetTask was given up after 9.5 s, the caller's deadline, while waiting for the second thing."
       )
       assert.strictEqual(log.lines()[0]?.annotations["outcome"], "DeadlinePassed")
+    })
+  )
+
+  it.effect("says how the tries went until then, and what there is to say of the wait by then", () =>
+    Effect.gen(function* () {
+      let asked = 0
+      const work = Effect.gen(function* () {
+        yield* Call.setback("The door is locked.")
+        yield* Call.setback("The door is still locked.")
+        asked = 3
+        return yield* Effect.never
+      }).pipe(Call.waitFor(Effect.sync(() => `a key, asked for ${asked} times`)))
+      const { call } = yield* ran(work, { deadline: 10_000, after: 9500 })
+      assert.strictEqual(
+        yield* deadlineOf(call),
+        "GetTask was given up after 9.5 s, the caller's deadline, while waiting for a key, asked for 3 times. " +
+          "2 tries failed before; the last: The door is still locked."
+      )
+    })
+  )
+
+  it.effect("is not what ends a part of the work that a setting bounds", () =>
+    Effect.gen(function* () {
+      const work = Effect.never.pipe(Call.waitFor("a key"), Call.within(2000, "FLYTE_DATABRICKS_CREATE_PATIENCE"))
+      const { call } = yield* ran(work, { deadline: 10_000, after: 2000 })
+      assert.strictEqual(
+        yield* deadlineOf(call),
+        "GetTask was given up after 2.0 s, FLYTE_DATABRICKS_CREATE_PATIENCE, while waiting for a key."
+      )
     })
   )
 

@@ -1,11 +1,13 @@
 /** A run's life: started once, and followed through its phases. */
+import { create } from "@bufbuild/protobuf"
 import { assert, describe } from "@effect/vitest"
-import { Fault, type RunPlan } from "@flyte-databricks/emulators"
+import { Flyte1 } from "@flyte-databricks/flyte-protocol"
+import { Fault, RunPlan } from "@flyte-databricks/emulators"
 import { Effect } from "effect"
 import { phaseOf } from "./support/FlyteClient.ts"
 import { readMetadata, refusal } from "./support/outcomes.ts"
 import * as tasks from "./support/tasks.ts"
-import { scenario } from "./support/World.ts"
+import { scenario, teamPat, withConnectorPat } from "./support/World.ts"
 
 type Phase = RunPlan.RunPhase
 
@@ -40,11 +42,105 @@ describe("Flyte is told", () => {
           const resource = yield* flyte.getTask(resourceMeta)
           assert.strictEqual(phaseOf(resource), expected)
           assert.include(resource.message, phase.message ?? "")
+          if (phase.lifeCycleState === "HIBERNATING") assert.include(resource.message, "HIBERNATING")
           assert.deepStrictEqual(
             resource.logLinks.map(({ name, uri }) => [name, uri]),
             [["Databricks Console", `${workspace.url}/#job/${run?.jobId}/run/${run?.runId}`]]
           )
           assert.strictEqual(log.calls().at(-1)?.annotations["phase"], expected)
+          const { start_time, end_time, ...info } = resource.customInfo ?? {}
+          assert.match(String(start_time), /^20\d\d-\d\d-\d\dT[\d:.]+Z$/)
+          assert.strictEqual(end_time !== undefined, RunPlan.isOver(phase))
+          assert.deepStrictEqual(info, {
+            databricks_instance: workspace.url,
+            run_id: String(run?.runId),
+            job_id: String(run?.jobId),
+            run_name: "nightly",
+            run_page_url: info["run_page_url"] ?? "a page",
+            run_as: teamPat.user,
+            creator: teamPat.user,
+            auth_type: "pat",
+            identity: "owner of the PAT",
+            life_cycle_state: phase.lifeCycleState,
+            ...(info["result_state"] === undefined ? {} : { result_state: info["result_state"] })
+          })
+        })
+      )
+    )
+  }
+})
+
+describe("a run that failed says why:", () => {
+  const failed = { lifeCycleState: "TERMINATED", resultState: "FAILED", message: "Workload failed, see run output" }
+  const output = {
+    error: "ValueError: no rows",
+    errorTrace: '\u001b[0;31mTraceback\u001b[0m (most recent call last):\n  File "etl.py", line 7'
+  }
+  const outputPath = "/api/2.1/jobs/runs/get-output"
+
+  scenario("what its code raised, with the head of the trace, asked for once", ({ workspace, serving }) =>
+    serving({}, ({ flyte }) =>
+      Effect.gen(function* () {
+        const resourceMeta = yield* flyte.createTask(tasks.createTask())
+        const [run] = yield* workspace.runs
+        yield* workspace.setRunPlan(run?.runId ?? 0n, { phases: [failed], output })
+        const first = yield* flyte.getTask(resourceMeta)
+        assert.strictEqual(phaseOf(first), "FAILED")
+        assert.strictEqual(
+          first.message,
+          "Workload failed, see run output; terminated with RUN_EXECUTION_ERROR, CLIENT_ERROR\n" +
+            'ValueError: no rows\nTraceback (most recent call last):\n  File "etl.py", line 7'
+        )
+        assert.deepStrictEqual(yield* flyte.getTask(resourceMeta), first)
+        assert.strictEqual(yield* workspace.requests.count({ path: outputPath }), 1)
+      })
+    )
+  )
+
+  scenario("of several tasks, which", ({ workspace, serving }) =>
+    serving({}, ({ flyte }) =>
+      Effect.gen(function* () {
+        const several = ["extract", "load"].map((task_key) => ({
+          task_key,
+          existing_cluster_id: "c",
+          spark_python_task: { python_file: "dbfs:/a.py" }
+        }))
+        yield* workspace.faults.add({
+          path: "/api/2.1/jobs/runs/get",
+          action: Fault.json({
+            state: { life_cycle_state: "TERMINATED", result_state: "FAILED", state_message: "Task load failed" },
+            tasks: several.map(({ task_key }, index) => ({
+              task_key,
+              run_id: 100 + index,
+              state: { life_cycle_state: "TERMINATED", result_state: index === 0 ? "SUCCESS" : "FAILED" }
+            }))
+          })
+        })
+        yield* workspace.faults.add({ path: outputPath, action: Fault.json({ error: "boom" }) })
+        const resourceMeta = yield* flyte.createTask(tasks.createTask())
+        const { message } = yield* flyte.getTask(resourceMeta)
+        assert.strictEqual(message, "Task load failed\nTask load: FAILED\nboom")
+        const [asked] = yield* workspace.requests.all({ path: outputPath })
+        assert.include(asked?.query, "run_id=101")
+      })
+    )
+  )
+
+  for (const [what, action] of [
+    ["cannot be had", Fault.status(403)],
+    ["does not come", Fault.slowBody("1 hour")]
+  ] as const) {
+    scenario(`as far as it is known, where its output ${what}`, ({ workspace, serving }) =>
+      serving({}, ({ flyte }) =>
+        Effect.gen(function* () {
+          const resourceMeta = yield* flyte.createTask(tasks.createTask())
+          const [run] = yield* workspace.runs
+          yield* workspace.setRunPlan(run?.runId ?? 0n, { phases: [failed], output })
+          yield* workspace.faults.add({ path: outputPath, action })
+          const resource = yield* flyte.getTask(resourceMeta, { timeout: 3000 })
+          assert.strictEqual(phaseOf(resource), "FAILED")
+          assert.include(resource.message, "Workload failed")
+          assert.include(resource.message, "(Its output could not be read: ")
         })
       )
     )
@@ -124,6 +220,22 @@ describe("an attempt", () => {
         assert.strictEqual(code, "INVALID_ARGUMENT")
         assert.include(details, "task_execution_metadata.task_execution_id")
         assert.deepStrictEqual(yield* world.workspace.runs, [])
+      })
+    )
+  )
+
+  scenario("of a caller from before execution ids is told from others by where its outputs go", (world) =>
+    world.serving(withConnectorPat, ({ flyte }) =>
+      Effect.gen(function* () {
+        const asked = (outputPrefix: string) => {
+          const { template } = tasks.fields()
+          return flyte.createTask(create(Flyte1.CreateTaskRequestSchema, { template, outputPrefix }))
+        }
+        const first = yield* asked("s3://flyte/billing-production-f0c1/n0/data/0")
+        assert.deepStrictEqual(yield* asked("s3://flyte/billing-production-f0c1/n0/data/0"), first)
+        const second = yield* asked("s3://flyte/billing-production-f0c1/n0/data/1")
+        assert.notStrictEqual(readMetadata(second)["run_id"], readMetadata(first)["run_id"])
+        assert.strictEqual((yield* world.workspace.runs).length, 2)
       })
     )
   )

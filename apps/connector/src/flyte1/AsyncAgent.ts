@@ -9,6 +9,7 @@ import * as Option from "effect/Option"
 import { ConnectorError, RequestIncomplete } from "../ConnectorError.ts"
 import { DatabricksConnector, type Task } from "../DatabricksConnector.ts"
 import type { Service } from "../grpc/Server.ts"
+import type { Attempt } from "../IdempotencyToken.ts"
 import { streaming } from "../grpc/Streaming.ts"
 import { unary } from "../grpc/Unary.ts"
 import { portions } from "../runs/logParts.ts"
@@ -56,10 +57,11 @@ export const make: Effect.Effect<Service, never, DatabricksConnector> = Effect.g
 const toTask = Effect.fnUntraced(function* (request: Flyte1.CreateTaskRequest): Effect.fn.Return<Task, ConnectorError> {
   const { template, taskExecutionMetadata: metadata } = request
   if (template === undefined) return yield* incomplete("a task template")
-  const id = metadata?.taskExecutionId
-  const node = id?.nodeExecutionId
+  const attempt = attemptOf(request)
   // Without it all tasks would be one attempt to Databricks, and a second task would get the run of the first.
-  if (!node?.executionId?.name) return yield* incomplete("an execution id (task_execution_metadata.task_execution_id)")
+  if (attempt === undefined) {
+    return yield* incomplete("an execution id (task_execution_metadata.task_execution_id) or an output_prefix")
+  }
   const container = template.target.case === "container" ? template.target.value : undefined
   return {
     taskType: template.type,
@@ -71,7 +73,19 @@ const toTask = Effect.fnUntraced(function* (request: Flyte1.CreateTaskRequest): 
     },
     defaults: JobSpec.flyte1Defaults,
     namespace: metadata?.namespace ?? "",
-    attempt: {
+    attempt
+  }
+})
+
+const attemptOf = ({
+  template,
+  taskExecutionMetadata,
+  outputPrefix
+}: Flyte1.CreateTaskRequest): Attempt | undefined => {
+  const id = taskExecutionMetadata?.taskExecutionId
+  const node = id?.nodeExecutionId
+  if (node?.executionId?.name) {
+    return {
       org: node.executionId.org,
       project: node.executionId.project,
       domain: node.executionId.domain,
@@ -81,7 +95,19 @@ const toTask = Effect.fnUntraced(function* (request: Flyte1.CreateTaskRequest): 
       retryAttempt: id?.retryAttempt ?? 0
     }
   }
-})
+  // Callers from before execution ids say where the outputs go, which has the execution, the node and the attempt in it.
+  return outputPrefix === ""
+    ? undefined
+    : {
+        org: "",
+        project: "",
+        domain: "",
+        execution: outputPrefix,
+        node: "",
+        task: template?.id?.name ?? "",
+        retryAttempt: 0
+      }
+}
 
 const incomplete = (missing: string): ConnectorError =>
   new ConnectorError({ reason: new RequestIncomplete({ operation: "CreateTask", missing }) })
@@ -92,9 +118,22 @@ const taskTypeOf = (request: {
   readonly taskType: string
 }): string => request.taskCategory?.name || request.taskType
 
+// What callers from before phases go by; unset it would be a retryable failure.
+const states = {
+  QUEUED: Flyte1.State.PENDING,
+  WAITING_FOR_RESOURCES: Flyte1.State.PENDING,
+  INITIALIZING: Flyte1.State.PENDING,
+  RUNNING: Flyte1.State.RUNNING,
+  SUCCEEDED: Flyte1.State.SUCCEEDED,
+  ABORTED: Flyte1.State.PERMANENT_FAILURE,
+  FAILED: Flyte1.State.PERMANENT_FAILURE,
+  RETRYABLE_FAILED: Flyte1.State.RETRYABLE_FAILURE
+} satisfies Record<RunReport["phase"], Flyte1.State>
+
 const toResource = ({ phase, message, link, info }: RunReport) =>
   create(Flyte1.ResourceSchema, {
     phase: Flyte1.TaskExecution_Phase[phase],
+    state: states[phase],
     message,
     logLinks: Option.toArray(link).map((uri) => create(Flyte1.TaskLogSchema, { name: "Databricks Console", uri })),
     customInfo: { ...info }

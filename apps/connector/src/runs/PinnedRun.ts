@@ -45,7 +45,17 @@ export const noteIdentity = (identity: Identity.Identity): Effect.Effect<void> =
  * The header, cached for the call that needs it. Asked for by itself so that, should the deadline come first, the caller
  * hears which of the two was slow.
  */
-export const readyToken = (auth: DatabricksAuth.DatabricksAuth["Service"], credential: TokenCache.Credential) =>
-  auth
-    .getHeader(credential)
-    .pipe(Call.waitFor(`a token of ${credential.identity.principal} for ${credential.identity.instance}`))
+export const readyToken = (auth: DatabricksAuth.DatabricksAuth["Service"], credential: TokenCache.Credential) => {
+  const { instance, principal } = credential.identity
+  const token = `a token of ${principal} for ${instance}`
+  // Who waits may have come late, to a fetch that others began.
+  const soFar = Effect.map(
+    auth.waiting(credential),
+    Option.match({
+      onNone: () => token,
+      onSome: ({ attempts, lastAnswer }) =>
+        `${token}, which was asked for ${attempts === 1 ? "once" : `${attempts} times`}, the last answer: ${lastAnswer}`
+    })
+  )
+  return auth.getHeader(credential).pipe(Call.waitFor(soFar))
+}
