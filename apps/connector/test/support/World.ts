@@ -48,6 +48,30 @@ interface ServingOptions extends Partial<Server.Options> {
   readonly references?: Layer.Layer<never>
 }
 
+/** Starts a connector with this environment and no other; what it says to callers is added to `said`. */
+export const start = Effect.fnUntraced(function* (
+  env: Readonly<Record<string, string>>,
+  { references = Layer.empty, ...options }: ServingOptions,
+  said: Array<string>
+) {
+  const log = Log.make()
+  const environment = ConfigProvider.fromEnv({ env })
+  const layer = ConnectorServer.layer({
+    host: "127.0.0.1",
+    port: 0,
+    maxMessageBytes: 4 * 1024 * 1024,
+    maxConcurrentStreams: 1000,
+    maxConnectionAge: Duration.minutes(5),
+    drainDelay: Duration.zero,
+    drainTimeout: Duration.seconds(5),
+    ...options
+  }).pipe(Layer.provide([ConfigProvider.layer(environment), Logger.layer([log.logger]), references]))
+  // A connector that starts again shares nothing with the one before.
+  const context = yield* Layer.buildWithMemoMap(layer, Layer.makeMemoMapUnsafe(), yield* Effect.scope)
+  const { port } = Context.get(context, Server.Server)
+  return { port, log, flyte: yield* FlyteClient.make(`127.0.0.1:${port}`, said) }
+})
+
 const make = Effect.gen(function* () {
   const files = yield* FileSystem.FileSystem
   const directory = yield* files.makeTempDirectoryScoped()
@@ -57,35 +81,20 @@ const make = Effect.gen(function* () {
   const said: Array<string> = []
   const logs: Array<Log.Log> = []
 
-  const serve = Effect.fnUntraced(function* (
-    env: Readonly<Record<string, string>>,
-    { references = Layer.empty, ...options }: ServingOptions
-  ) {
-    const log = Log.make()
-    logs.push(log)
-    const environment = ConfigProvider.fromEnv({
-      env: {
-        FLYTE_DATABRICKS_INSTANCE: workspace.url,
-        FLYTE_SECRETS_DEFAULT_DIR: `${directory}/mounted`,
-        KUBECONFIG: kubeconfig,
-        ...env
-      }
-    })
-    const layer = ConnectorServer.layer({
-      host: "127.0.0.1",
-      port: 0,
-      maxMessageBytes: 4 * 1024 * 1024,
-      maxConcurrentStreams: 1000,
-      maxConnectionAge: Duration.minutes(5),
-      drainDelay: Duration.zero,
-      drainTimeout: Duration.seconds(5),
-      ...options
-    }).pipe(Layer.provide([ConfigProvider.layer(environment), Logger.layer([log.logger]), references]))
-    // A connector that starts again shares nothing with the one before.
-    const context = yield* Layer.buildWithMemoMap(layer, Layer.makeMemoMapUnsafe(), yield* Effect.scope)
-    const { port } = Context.get(context, Server.Server)
-    return { port, log, flyte: yield* FlyteClient.make(`127.0.0.1:${port}`, said) }
-  })
+  const serve = (env: Readonly<Record<string, string>>, options: ServingOptions) =>
+    Effect.tap(
+      start(
+        {
+          FLYTE_DATABRICKS_INSTANCE: workspace.url,
+          FLYTE_SECRETS_DEFAULT_DIR: `${directory}/mounted`,
+          KUBECONFIG: kubeconfig,
+          ...env
+        },
+        options,
+        said
+      ),
+      ({ log }) => Effect.sync(() => logs.push(log))
+    )
 
   return {
     workspace,
