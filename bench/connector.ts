@@ -1,132 +1,95 @@
 /**
  * CreateTask and GetTask through the connector, beside Flyte's Python connector where its Python is there
- * (`npm run setup:python`): same callers, same requests, same workspace, mode M2M, no Kubernetes.
+ * (`npm run setup:python`): same callers, same requests, same workspace, mode M2M, no Kubernetes. It writes
+ * `reports/connector.md`.
  */
-import { type ChildProcess, fork, spawn } from "node:child_process"
-import { existsSync, readFileSync, writeFileSync } from "node:fs"
-import { createConnection } from "node:net"
-import { tmpdir } from "node:os"
+import { readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { create, fromBinary, toBinary } from "@bufbuild/protobuf"
+import { create, toBinary } from "@bufbuild/protobuf"
 import { Flyte1 } from "@flyte-databricks/flyte-protocol"
 import { load } from "./support/client.ts"
-import { table } from "./support/measure.ts"
+import * as Connectors from "./support/connectors.ts"
+import { profiled, shares, type Shares } from "./support/profile.ts"
+import { type Figures, report } from "./support/report.ts"
 
-const root = join(import.meta.dirname, "..")
-const python = process.env["FLYTE_DATABRICKS_PYTHON"] ?? join(root, ".venv/bin/python")
-const ports = { typescript: 18_801, python: 18_802 }
+const rounds = 3
+const starts = 5
+const seconds = 2
 
-const requests: Record<string, string> = JSON.parse(
-  readFileSync(join(root, "apps/tour/flytekit/requests.json"), "utf8")
-)
 // Flyte numbers executions; the bench's single one is created again and again, which the workspace here does not mind.
-const createTask = Buffer.from(requests["weekly-report"] ?? "", "base64")
+const requests: Record<string, string> = JSON.parse(
+  readFileSync(join(Connectors.root, "apps/tour/flytekit/requests.json"), "utf8")
+)
 
-const waitForPort = async (port: number, child: ChildProcess, name: string): Promise<void> => {
-  for (let tries = 0; tries < 300; tries++) {
-    if (child.exitCode !== null) throw new Error(`${name} ended with ${child.exitCode}`)
-    const open = await new Promise<boolean>((resolve) => {
-      const socket = createConnection({ host: "127.0.0.1", port })
-      socket.on("connect", () => (socket.destroy(), resolve(true))).on("error", () => resolve(false))
+const messages = (host: string) => ({
+  CreateTask: Buffer.from(requests["weekly-report"] ?? "", "base64"),
+  GetTask: toBinary(
+    Flyte1.GetTaskRequestSchema,
+    create(Flyte1.GetTaskRequestSchema, {
+      resourceMeta: Buffer.from(
+        JSON.stringify({ databricks_instance: host, run_id: "123", auth_type: "oauth_m2m", client_id: "client" })
+      ),
+      taskCategory: { name: "databricks" }
     })
-    if (open) return
-    await new Promise((resolve) => setTimeout(resolve, 100))
-  }
-  throw new Error(`${name} did not listen on ${port} within 30 s`)
-}
-
-const startWorkspace = async () => {
-  const workspace = fork(join(root, "bench/support/workspace.ts"))
-  const { port, caPem } = await new Promise<{ port: number; caPem: string }>((resolve) =>
-    workspace.once("message", (message: { port: number; caPem: string }) => resolve(message))
   )
-  const ca = join(tmpdir(), `flyte-databricks-bench-${process.pid}.pem`)
-  writeFileSync(ca, caPem)
-  return { workspace, port, ca }
-}
+})
+
+const pathOf = (operation: string) => `/flyteidl.service.AsyncAgentService/${operation}`
+
+const inTurn = <A>(all: ReadonlyArray<A>, round: number): ReadonlyArray<A> => (round % 2 === 0 ? all : all.toReversed())
 
 export const benchConnector = async (): Promise<void> => {
-  const { workspace, port, ca } = await startWorkspace()
-  const env = {
-    PATH: process.env["PATH"] ?? "",
-    HOME: tmpdir(),
-    FLYTE_DATABRICKS_INSTANCE: `127.0.0.1:${port}`,
-    FLYTE_DATABRICKS_AUTH_TYPE: "oauth_m2m",
-    DATABRICKS_CLIENT_ID: "client",
-    DATABRICKS_CLIENT_SECRET: "secret"
-  }
-  const connectors: Array<{ name: string; port: number; child: ChildProcess }> = [
-    {
-      name: "this connector",
-      port: ports.typescript,
-      child: spawn(
-        process.execPath,
-        [join(root, "apps/connector/src/main.ts"), "serve", "--host", "127.0.0.1", "--port", String(ports.typescript)],
-        { env: { ...env, NODE_EXTRA_CA_CERTS: ca }, stdio: ["ignore", "ignore", "ignore"] }
-      )
-    }
-  ]
-  if (existsSync(python)) {
-    connectors.push({
-      name: "Flyte's Python connector",
-      port: ports.python,
-      child: spawn(
-        python,
-        [
-          join(python, "../pyflyte"),
-          "serve",
-          "connector",
-          "--port",
-          String(ports.python),
-          "--modules",
-          "flytekitplugins.spark"
-        ],
-        { env: { ...env, SSL_CERT_FILE: ca }, stdio: ["ignore", "ignore", "ignore"] }
-      )
-    })
-  } else {
-    console.log(`\nFlyte's Python connector is left out: there is no ${python} (npm run setup:python).`)
-  }
+  const kinds = [Connectors.bundle()]
+  if (Connectors.hasPython) kinds.push(Connectors.flytes)
+  else console.log(`Flyte's Python connector is left out: no ${Connectors.python} (npm run setup:python).`)
+  const workspace = await Connectors.startWorkspace()
+  const points = Object.entries(messages(workspace.host)).flatMap(([operation, message]) =>
+    [1, 32, 256].map((callers) => ({ operation, message, callers }))
+  )
+  const figures = new Map<string, Figures>(
+    kinds.map(({ name }) => [name, { start: [], idle: [], loaded: [], calls: {} }])
+  )
   try {
-    const resourceMeta = Buffer.from(
-      JSON.stringify({
-        databricks_instance: env.FLYTE_DATABRICKS_INSTANCE,
-        run_id: "123",
-        auth_type: "oauth_m2m",
-        client_id: "client"
-      })
-    )
-    const getTask = Buffer.from(
-      toBinary(
-        Flyte1.GetTaskRequestSchema,
-        create(Flyte1.GetTaskRequestSchema, { resourceMeta, taskCategory: { name: "databricks" } })
-      )
-    )
-    fromBinary(Flyte1.CreateTaskRequestSchema, createTask)
-    const rows: Array<ReadonlyArray<string>> = []
-    for (const connector of connectors) await waitForPort(connector.port, connector.child, connector.name)
-    for (const [operation, request] of [
-      ["CreateTask", createTask],
-      ["GetTask", getTask]
-    ] as const) {
-      for (const callers of [1, 32, 256]) {
-        for (const connector of connectors) {
-          const path = `/flyteidl.service.AsyncAgentService/${operation}`
-          const result = await load(`127.0.0.1:${connector.port}`, path, request, { callers, seconds: 4 })
-          rows.push([
-            operation,
-            String(callers),
-            connector.name,
-            result.callsPerSecond.toFixed(0),
-            result.p50.toFixed(1),
-            result.p99.toFixed(1)
-          ])
+    for (let round = 0; round < starts; round++) {
+      for (const kind of inTurn(kinds, round)) {
+        const running = await Connectors.start(kind, workspace)
+        figures.get(kind.name)!.start.push(running.startMs)
+        await running.stop()
+      }
+    }
+    const running = new Map<string, Connectors.Running>()
+    for (const kind of kinds) running.set(kind.name, await Connectors.start(kind, workspace))
+    await new Promise((resolve) => setTimeout(resolve, 3000))
+    for (const [name, { rss }] of running) figures.get(name)!.idle.push(rss())
+    for (let round = 0; round < rounds; round++) {
+      for (const { operation, message, callers } of points) {
+        for (const [name, { port, cpuMs }] of inTurn([...running], round)) {
+          const before = cpuMs()
+          const result = await load(port, pathOf(operation), message, { callers, seconds })
+          const { calls } = figures.get(name)!
+          ;(calls[`${operation} ${callers}`] ??= []).push({ ...result, cpuMs: (cpuMs() - before) / result.calls })
         }
       }
     }
-    table("Calls through the connector", ["operation", "callers", "", "calls/s", "p50 ms", "p99 ms"], rows)
+    for (const [name, { rss }] of running) figures.get(name)!.loaded.push(rss())
+    for (const { stop } of running.values()) await stop()
+    const profile: Record<string, Shares> = {}
+    for (const { operation, message, callers } of points) {
+      if (callers === 32) profile[operation] = await profileOf(workspace, operation, message)
+    }
+    const text = report({ figures, profile, rounds, starts, seconds })
+    writeFileSync(join(Connectors.root, "bench/reports/connector.md"), text)
+    console.log(text)
   } finally {
-    for (const { child } of connectors) child.kill("SIGKILL")
-    workspace.kill()
+    workspace.stop()
   }
 }
+
+const profileOf = async (workspace: Connectors.Workspace, operation: string, message: Uint8Array): Promise<Shares> =>
+  shares(
+    await profiled(async (flags) => {
+      const { port, stop } = await Connectors.start(Connectors.sources(...flags), workspace)
+      await load(port, pathOf(operation), message, { callers: 32, seconds: 4 })
+      await stop()
+    })
+  )

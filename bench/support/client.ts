@@ -1,51 +1,102 @@
 /**
- * Callers of a connector: each sends its next call when the last was answered.
+ * Callers of a connector: each sends its next call when the last was answered. They speak HTTP/2 themselves, because a
+ * gRPC client costs as much as a connector does, and would be what is measured.
  */
-import { Client, credentials } from "@grpc/grpc-js"
+import { type ClientHttp2Session, connect } from "node:http2"
 
 export interface Load {
   readonly callers: number
+  /** How long calls count, after a warm-up of half a second. */
   readonly seconds: number
 }
 
 export interface Throughput {
+  /** Of them all, those of the warm-up too. */
+  readonly calls: number
   readonly callsPerSecond: number
+  /** In milliseconds. */
   readonly p50: number
   readonly p99: number
 }
 
-const bytes = (buffer: Buffer) => buffer
+/** A message as gRPC frames it: not compressed, then its length. */
+const framed = (message: Uint8Array): Buffer => {
+  const head = Buffer.alloc(5)
+  head.writeUInt32BE(message.length, 1)
+  return Buffer.concat([head, message])
+}
 
-/** Calls one method with the same bytes for a while, after a warm-up of a second. */
+const call = (session: ClientHttp2Session, path: string, body: Buffer): Promise<Buffer> =>
+  new Promise((resolve, reject) => {
+    const stream = session.request({
+      ":method": "POST",
+      ":path": path,
+      "content-type": "application/grpc",
+      te: "trailers",
+      "grpc-timeout": "30S"
+    })
+    const chunks: Array<Buffer> = []
+    let status: unknown
+    let details: unknown
+    const note = (headers: Record<string, unknown>) => {
+      status = headers["grpc-status"] ?? status
+      details = headers["grpc-message"] ?? details
+    }
+    stream.on("response", note)
+    stream.on("trailers", note)
+    stream.on("data", (chunk: Buffer) => chunks.push(chunk))
+    stream.on("error", reject)
+    stream.on("end", () => {
+      if (status === "0") resolve(Buffer.concat(chunks).subarray(5))
+      else reject(new Error(`${path} answered ${String(status)}: ${decodeURIComponent(String(details))}`))
+    })
+    stream.end(body)
+  })
+
+const open = (port: number): Promise<ClientHttp2Session> =>
+  new Promise((resolve, reject) => {
+    const session = connect(`http://127.0.0.1:${port}`)
+    session.once("connect", () => resolve(session))
+    session.once("error", reject)
+  })
+
+/** Makes one call on a connection of its own. */
+export const callOnce = async (port: number, path: string, message: Uint8Array): Promise<Buffer> => {
+  const session = await open(port)
+  try {
+    return await call(session, path, framed(message))
+  } finally {
+    session.destroy()
+  }
+}
+
+/** Calls one method with the same message for a while. */
 export const load = async (
-  address: string,
+  port: number,
   path: string,
-  request: Buffer,
+  message: Uint8Array,
   { callers, seconds }: Load
 ): Promise<Throughput> => {
   // Flyte keeps a few connections; one per eight callers keeps HTTP/2 flow control out of the figure.
-  const clients = Array.from(
-    { length: Math.ceil(callers / 8) },
-    () => new Client(address, credentials.createInsecure(), { "grpc.use_local_subchannel_pool": 1 })
-  )
-  const call = (client: Client) =>
-    new Promise<void>((resolve, reject) =>
-      client.makeUnaryRequest(path, bytes, bytes, request, (error) => (error === null ? resolve() : reject(error)))
-    )
+  const sessions = await Promise.all(Array.from({ length: Math.ceil(callers / 8) }, () => open(port)))
+  const body = framed(message)
   const latencies: Array<number> = []
-  const warm = performance.now() + 1000
+  let calls = 0
+  const warm = performance.now() + 500
   const end = warm + seconds * 1000
   await Promise.all(
     Array.from({ length: callers }, async (_, index) => {
-      const client = clients[index % clients.length]!
-      for (let now = performance.now(); now < end; now = performance.now()) {
-        await call(client)
-        if (now >= warm) latencies.push(performance.now() - now)
+      const session = sessions[index % sessions.length]!
+      for (let start = performance.now(); start < end; start = performance.now()) {
+        await call(session, path, body)
+        calls++
+        if (start >= warm) latencies.push(performance.now() - start)
       }
     })
   )
-  clients.forEach((client) => client.close())
+  const elapsed = (performance.now() - warm) / 1000
+  sessions.forEach((session) => session.destroy())
   latencies.sort((a, b) => a - b)
   const at = (part: number) => latencies[Math.floor((latencies.length - 1) * part)] ?? Number.NaN
-  return { callsPerSecond: latencies.length / seconds, p50: at(0.5), p99: at(0.99) }
+  return { calls, callsPerSecond: latencies.length / elapsed, p50: at(0.5), p99: at(0.99) }
 }

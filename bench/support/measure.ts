@@ -1,3 +1,7 @@
+/** The middle value. */
+export const median = (values: ReadonlyArray<number>): number =>
+  values.toSorted((a, b) => a - b)[Math.floor((values.length - 1) / 2)] ?? Number.NaN
+
 /** A figure's least, middle and greatest value over rounds. */
 export const spread = (values: ReadonlyArray<number>): string => {
   const sorted = values.toSorted((a, b) => a - b)

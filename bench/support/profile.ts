@@ -1,0 +1,52 @@
+/**
+ * Where a process's time went, by the package whose code was running.
+ */
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+
+interface CpuProfile {
+  readonly nodes: ReadonlyArray<{
+    readonly id: number
+    readonly callFrame: { readonly functionName: string; readonly url: string }
+  }>
+  readonly samples: ReadonlyArray<number>
+  readonly timeDeltas: ReadonlyArray<number>
+}
+
+/** Runs a process with the given flags of Node, which has to end in good order, and reads what it left. */
+export const profiled = async (run: (flags: ReadonlyArray<string>) => Promise<void>): Promise<CpuProfile> => {
+  const directory = mkdtempSync(join(tmpdir(), "flyte-databricks-profile-"))
+  try {
+    await run(["--cpu-prof", `--cpu-prof-dir=${directory}`, "--cpu-prof-interval=500"])
+    const [file = ""] = readdirSync(directory)
+    return JSON.parse(readFileSync(join(directory, file), "utf8"))
+  } finally {
+    rmSync(directory, { recursive: true, force: true })
+  }
+}
+
+/** Shares of the time that the process was not idle, greatest first. */
+export type Shares = ReadonlyArray<readonly [owner: string, share: number]>
+
+export const shares = ({ nodes, samples, timeDeltas }: CpuProfile): Shares => {
+  const owners = new Map(nodes.map(({ id, callFrame }) => [id, ownerOf(callFrame)]))
+  const times = new Map<string, number>()
+  samples.forEach((id, index) => {
+    const owner = owners.get(id) ?? "?"
+    if (owner !== "idle") times.set(owner, (times.get(owner) ?? 0) + (timeDeltas[index] ?? 0))
+  })
+  const total = times.values().reduce((sum, time) => sum + time, 0)
+  return [...times].map(([owner, time]) => [owner, time / total] as const).toSorted(([, a], [, b]) => b - a)
+}
+
+const ownerOf = ({ functionName, url }: CpuProfile["nodes"][number]["callFrame"]): string => {
+  if (functionName === "(idle)") return "idle"
+  if (functionName === "(garbage collector)") return "garbage collection"
+  const dependency = /node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(url)?.[1]
+  if (dependency !== undefined) return dependency
+  if (url.startsWith("node:")) return "Node: HTTP/2, TLS, streams, timers"
+  const own = /\/((?:packages|apps)\/[^/]+)/.exec(url)?.[1]
+  // V8's own and native functions have no file: the system's reads and writes, OpenSSL, JSON.
+  return own ?? "native code"
+}
