@@ -111,7 +111,9 @@ const forWork = (remaining: number): number => Math.max(0, remaining - Math.min(
 export const run = Effect.fnUntraced(function* <A, E extends { readonly _tag: string; readonly message: string }>(
   operation: string,
   deadline: Option.Option<number>,
-  work: Effect.Effect<A, E>
+  work: Effect.Effect<A, E>,
+  /** Told how the call ended. */
+  ended: (end: End<A, E | ConnectorError>) => Effect.Effect<void> = () => Effect.void
 ): Effect.fn.Return<A, E | ConnectorError> {
   const state = yield* Ref.make<CallState>({ facts: {}, waitingFor: Effect.succeed("its turn"), setbacks: 0 })
   const start = yield* Clock.currentTimeMillis
@@ -121,7 +123,14 @@ export const run = Effect.fnUntraced(function* <A, E extends { readonly _tag: st
   const setBy = Option.isSome(deadline) ? "caller" : "connector"
   return yield* work.pipe(
     within(bound),
-    Effect.onExit((exit) => logLine(operation, start, state, exit)),
+    Effect.onExit((exit) =>
+      Effect.gen(function* () {
+        const { facts, warning } = yield* Ref.get(state)
+        const durationMs = (yield* Clock.currentTimeMillis) - start
+        yield* logLine(operation, { exit, durationMs, facts, warning })
+        yield* ended({ exit, durationMs, facts, warning })
+      })
+    ),
     Effect.provideService(CurrentCall, { operation, setBy, state, endsAt: start + bound })
   )
 })
@@ -155,14 +164,20 @@ const progress = Effect.gen(function* () {
   return { waitingFor: yield* waitingFor, setbacks, ...(lastSetback === undefined ? {} : { lastSetback }) }
 })
 
+/**
+ * How a call ended, and what was learnt of it.
+ */
+export interface End<A, E> {
+  readonly exit: Exit.Exit<A, E>
+  readonly durationMs: number
+  readonly facts: Facts
+  readonly warning: Warning | undefined
+}
+
 const logLine = Effect.fnUntraced(function* <A, E extends { readonly _tag: string; readonly message: string }>(
   operation: string,
-  start: number,
-  state: Ref.Ref<CallState>,
-  exit: Exit.Exit<A, E>
+  { exit, durationMs, facts, warning }: End<A, E>
 ) {
-  const { facts, warning } = yield* Ref.get(state)
-  const durationMs = (yield* Clock.currentTimeMillis) - start
   const line = (outcome: string, log: Effect.Effect<void>) =>
     Effect.annotateLogs(log, {
       ...Record.map(facts as Readonly<Record<string, string>>, printable),

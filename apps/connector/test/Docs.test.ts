@@ -70,7 +70,7 @@ const bare = <A, E, R>(use: Effect.Effect<A, E, R>) =>
 
 /** The connector's flags, as its command reads them. */
 const flags = Effect.gen(function* () {
-  let parsed = Option.none<Server.Options>()
+  let parsed = Option.none<Server.Options & { readonly prometheusPort: number }>()
   const command = Command.withHandler(Serve.command, (options) =>
     Effect.sync(() => void (parsed = Option.some(options)))
   )
@@ -207,6 +207,7 @@ describe("README.md", () => {
         FLYTE_DATABRICKS_PERSIST_PAT: String(own.persistPat),
         FLYTE_DATABRICKS_LISTEN_HOST: flags.host,
         FLYTE_DATABRICKS_LISTEN_PORT: String(flags.port),
+        FLYTE_DATABRICKS_PROMETHEUS_PORT: String(flags.prometheusPort),
         FLYTE_DATABRICKS_MAX_MESSAGE_BYTES: String(flags.maxMessageBytes),
         FLYTE_DATABRICKS_MAX_CONCURRENT_STREAMS: String(flags.maxConcurrentStreams),
         FLYTE_DATABRICKS_MAX_CONNECTION_AGE: spoken(flags.maxConnectionAge),

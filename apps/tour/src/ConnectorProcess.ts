@@ -37,7 +37,12 @@ export const start = Effect.fnUntraced(function* (options: {
   const connector = yield* spawner.spawn(
     ChildProcess.make(process.execPath, [main, "serve", "--host", "127.0.0.1", "--port", String(options.port)], {
       // Nobody but the tour calls it, and the tour knows when it ends.
-      env: { ...options.env, FLYTE_DATABRICKS_LOG_FORMAT: "json", FLYTE_DATABRICKS_DRAIN_DELAY: "0 seconds" },
+      env: {
+        ...options.env,
+        FLYTE_DATABRICKS_LOG_FORMAT: "json",
+        FLYTE_DATABRICKS_DRAIN_DELAY: "0 seconds",
+        FLYTE_DATABRICKS_PROMETHEUS_PORT: "0"
+      },
       extendEnv: false,
       killSignal: "SIGTERM",
       forceKillAfter: "30 seconds"

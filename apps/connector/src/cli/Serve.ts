@@ -15,6 +15,7 @@ import * as ConnectorServer from "../ConnectorServer.ts"
 import * as DatabricksConnector from "../DatabricksConnector.ts"
 import * as Server from "../grpc/Server.ts"
 import * as Logging from "../Logging.ts"
+import * as MetricsServer from "../MetricsServer.ts"
 
 // gRPC takes a negative limit for none.
 const positive = Schema.Int.check(Schema.isGreaterThan(0))
@@ -32,6 +33,13 @@ const flags = {
     Flag.withFallbackConfig(Config.Int("FLYTE_DATABRICKS_LISTEN_PORT")),
     Flag.withSchema(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 65535 }))),
     Flag.withDefault(8000)
+  ),
+  // Written as Flyte's own connector has it: its chart passes it.
+  prometheusPort: Flag.Int("prometheus_port").pipe(
+    Flag.withDescription("Port for Prometheus, 0 for none; FLYTE_DATABRICKS_PROMETHEUS_PORT, else 9090"),
+    Flag.withFallbackConfig(Config.Int("FLYTE_DATABRICKS_PROMETHEUS_PORT")),
+    Flag.withSchema(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 65535 }))),
+    Flag.withDefault(9090)
   ),
   maxMessageBytes: Flag.Int("max-message-bytes").pipe(
     Flag.withDescription("Largest gRPC request that is read; FLYTE_DATABRICKS_MAX_MESSAGE_BYTES, else 4 MiB"),
@@ -82,8 +90,13 @@ class StartUpFailed extends Data.TaggedError("StartUpFailed")<{}> {
   override readonly [Runtime.errorReported] = false
 }
 
-const serve = (options: Server.Options) =>
+interface Options extends Server.Options {
+  readonly prometheusPort: number
+}
+
+const serve = (options: Options) =>
   Effect.gen(function* () {
+    yield* MetricsServer.serve(options.host, options.prometheusPort)
     const summary = yield* AuthSummary.AuthSummary
     const { port } = yield* Server.Server
     yield* Effect.logInfo(`${DatabricksConnector.connectorName} is listening on ${options.host}:${port}`).pipe(
@@ -91,6 +104,7 @@ const serve = (options: Server.Options) =>
     )
     return yield* Effect.never
   }).pipe(
+    Effect.scoped,
     Effect.provide(ConnectorServer.layer(options)),
     Effect.onInterrupt(() => Effect.logInfo("Stopped"))
   )

@@ -1,7 +1,7 @@
 /**
  * Flyte 1's `flyteidl.service.AsyncAgentService`: its messages on one side, the connector's words on the other.
  */
-import { create } from "@bufbuild/protobuf"
+import { create, toBinary } from "@bufbuild/protobuf"
 import { JobSpec } from "@flyte-databricks/databricks-jobs"
 import { Flyte1, grpcServiceDefinition } from "@flyte-databricks/flyte-protocol"
 import * as Effect from "effect/Effect"
@@ -12,6 +12,7 @@ import type { Service } from "../grpc/Server.ts"
 import type { Attempt } from "../IdempotencyToken.ts"
 import { streaming } from "../grpc/Streaming.ts"
 import { unary } from "../grpc/Unary.ts"
+import * as Metrics from "../Metrics.ts"
 import { portions } from "../runs/logParts.ts"
 import type { LogPage } from "../runs/RunLogs.ts"
 import type { RunReport } from "../runs/RunReport.ts"
@@ -29,7 +30,9 @@ export const make: Effect.Effect<Service, never, DatabricksConnector> = Effect.g
     addTo: (server) =>
       server.addService(grpcServiceDefinition(Flyte1.AsyncAgentService), {
         createTask: method("CreateTask", (request: Flyte1.CreateTaskRequest) =>
-          Effect.flatMap(toTask(request), connector.create).pipe(
+          measureInputs(request).pipe(
+            Effect.andThen(toTask(request)),
+            Effect.flatMap(connector.create),
             Effect.map((resourceMeta) => create(Flyte1.CreateTaskResponseSchema, { resourceMeta }))
           )
         ),
@@ -76,6 +79,9 @@ const toTask = Effect.fnUntraced(function* (request: Flyte1.CreateTaskRequest): 
     attempt
   }
 })
+
+const measureInputs = ({ template, inputs }: Flyte1.CreateTaskRequest): Effect.Effect<void> =>
+  Metrics.inputs(template?.type ?? "", inputs === undefined ? 0 : toBinary(Flyte1.LiteralMapSchema, inputs).length)
 
 const attemptOf = ({
   template,

@@ -1,7 +1,7 @@
 /**
  * Flyte 2's `flyteidl2.connector.AsyncConnectorService`: its messages on one side, the connector's words on the other.
  */
-import { create } from "@bufbuild/protobuf"
+import { create, toBinary } from "@bufbuild/protobuf"
 import { Flyte2, grpcServiceDefinition } from "@flyte-databricks/flyte-protocol"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -9,6 +9,7 @@ import { DatabricksConnector } from "../DatabricksConnector.ts"
 import type { Service } from "../grpc/Server.ts"
 import { streaming } from "../grpc/Streaming.ts"
 import { unary } from "../grpc/Unary.ts"
+import * as Metrics from "../Metrics.ts"
 import { portions } from "../runs/logParts.ts"
 import type { LogPage } from "../runs/RunLogs.ts"
 import type { RunReport } from "../runs/RunReport.ts"
@@ -27,7 +28,9 @@ export const make: Effect.Effect<Service, never, DatabricksConnector> = Effect.g
     addTo: (server) =>
       server.addService(grpcServiceDefinition(Flyte2.AsyncConnectorService), {
         createTask: method("CreateTask", (request: Flyte2.CreateTaskRequest) =>
-          Effect.flatMap(toTask(request), connector.create).pipe(
+          measureInputs(request).pipe(
+            Effect.andThen(toTask(request)),
+            Effect.flatMap(connector.create),
             Effect.map((resourceMeta) => create(Flyte2.CreateTaskResponseSchema, { resourceMeta }))
           )
         ),
@@ -54,6 +57,9 @@ export const make: Effect.Effect<Service, never, DatabricksConnector> = Effect.g
       })
   }
 })
+
+const measureInputs = ({ template, inputs }: Flyte2.CreateTaskRequest): Effect.Effect<void> =>
+  Metrics.inputs(template?.type ?? "", inputs === undefined ? 0 : toBinary(Flyte2.InputsSchema, inputs).length)
 
 const toResource = ({ phase, message, link, info }: RunReport) =>
   create(Flyte2.ResourceSchema, {

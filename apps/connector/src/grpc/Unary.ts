@@ -10,6 +10,7 @@ import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as Call from "../Call.ts"
 import type { Failure } from "../ConnectorError.ts"
+import * as Metrics from "../Metrics.ts"
 import { codeOf } from "./Status.ts"
 
 /**
@@ -26,7 +27,8 @@ export const unary =
       Call.run(
         operation,
         deadlineOf(call),
-        Effect.suspend(() => handle(call.request))
+        Effect.suspend(() => handle(call.request)),
+        (end) => Metrics.ended(operation, measured(end))
       ),
       {
         onExit: (exit) => {
@@ -37,6 +39,13 @@ export const unary =
     )
     call.on("cancelled", () => interrupt())
   }
+
+const measured = ({ exit, durationMs, facts, warning }: Call.End<unknown, Failure>): Metrics.Ended => ({
+  taskType: facts.taskType,
+  seconds: durationMs / 1000,
+  code: Exit.isSuccess(exit) ? status.OK : (serviceError(exit.cause).code ?? status.INTERNAL),
+  spared: warning?.outcome
+})
 
 /**
  * When the caller stops waiting, in milliseconds; none where it set no deadline.
