@@ -54,6 +54,9 @@ export const layer: Layer.Layer<OAuthM2M, never, ClientCredentialsSource | Token
       return new OAuthM2MIdentity({ instance, clientId: Option.isSome(namespace) ? Option.none() : clientId, origin })
     })
 
+    const forget = ({ origin }: OAuthM2MIdentity) =>
+      Effect.asVoid(ofNamespace(origin, (namespace, name) => Effect.asSome(credentials.forget(namespace, name))))
+
     return OAuthM2M.of({
       record: ({ clientId, origin }) => ({ clientId, ...recordOrigin(origin) }),
       recall,
@@ -75,14 +78,18 @@ export const layer: Layer.Layer<OAuthM2M, never, ClientCredentialsSource | Token
         )
         if (Option.isNone(pair)) return yield* missingNow("client credentials", identity.origin, source)
         yield* demand(identity.clientId, pair.value, identity.origin)
-        return yield* tokenEndpoint.clientCredentials({
-          instance: identity.instance,
-          source: sourceOf(identity.origin, source),
-          ...pair.value
-        })
+        return yield* tokenEndpoint
+          .clientCredentials({
+            instance: identity.instance,
+            source: sourceOf(identity.origin, source),
+            ...pair.value
+          })
+          .pipe(
+            // The secret was rotated, perhaps: the next request is made with the one that is there then.
+            Effect.tapError(({ reason }) => (reason._tag === "TokenRefused" ? forget(identity) : Effect.void))
+          )
       }),
-      forget: ({ origin }) =>
-        Effect.asVoid(ofNamespace(origin, (namespace, name) => Effect.asSome(credentials.forget(namespace, name))))
+      forget
     })
   })
 )
