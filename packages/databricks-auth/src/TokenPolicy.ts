@@ -110,35 +110,46 @@ const retryAfter = ({ reason }: AuthError): number =>
  */
 export interface Pacer {
   /** Whether the renewal of a token that is due may begin now, or has to leave its turn to others. */
-  readonly allows: (now: number, tokens: number, times: Times) => boolean
+  readonly allows: (now: number, tokens: number, times: Pick<Times, "refreshAt" | "usableUntil">) => boolean
   /** A request begins. All kinds count: renewals, which nobody waits for, make room for the rest. */
   readonly count: (now: number) => void
 }
 
+// A fifth more than what renews every token once within its lead.
+const fullRate = 1.2
+// Of the lead. A minute and a half of crowd is enough to let nobody begin but who is about to.
+const barStep = 0.01
+
 /**
- * At full rate every token would be renewed once within its lead. A token that has just become due may begin as long as
- * three quarters of that have not begun in this second, one that is about to end up to one and a half: so whoever has
- * waited longest goes first, without a queue.
+ * So many renewals begin in a second. As long as more want to, the bar rises: how much of its lead a token must have
+ * waited to be let in. So those go first that have waited longest, without a queue: nobody is waited for who does not
+ * ask again.
  */
 export const makePacer = (): Pacer => {
   let second = Number.NaN
   let begun = 0
-  const begunIn = (now: number): number => {
+  let isCrowded = false
+  let bar = 0
+  const turn = (now: number): void => {
     const current = Math.floor(now / 1000)
-    if (current !== second) {
-      second = current
-      begun = 0
-    }
-    return begun
+    if (current === second) return
+    bar = isCrowded ? bar + barStep : Math.max(0, bar - barStep)
+    second = current
+    begun = 0
+    isCrowded = false
   }
   return {
     allows: (now, tokens, { refreshAt, usableUntil }) => {
+      turn(now)
       const lead = usableUntil - refreshAt
-      const waited = (now - refreshAt) / lead
-      return begunIn(now) < Math.ceil((tokens / (lead / 1000)) * 0.75 * (1 + waited))
+      if (now - refreshAt < bar * lead) return false
+      const isFull = begun >= Math.ceil((fullRate * tokens) / (lead / 1000))
+      isCrowded ||= isFull
+      return !isFull
     },
     count: (now) => {
-      begun = begunIn(now) + 1
+      turn(now)
+      begun += 1
     }
   }
 }

@@ -56,35 +56,63 @@ describe("a token's life, whatever its length and whatever the dice say", () => 
 describe("the pace of renewals", () => {
   const times = TokenPolicy.timesOf(defaults, 0, 60 * minute, 0)
   /** How many of these begin, one after the other, in a second that so many others began in. */
-  const begin = (at: number, tokens: number, others = 0) => {
+  const begin = (tokens: number, others = 0) => {
     const pacer = TokenPolicy.makePacer()
-    for (let count = 0; count < others; count++) pacer.count(at)
+    for (let count = 0; count < others; count++) pacer.count(times.refreshAt)
     let begun = 0
-    for (; begun < tokens && pacer.allows(at, tokens, times); begun++) pacer.count(at)
+    for (; begun < tokens && pacer.allows(times.refreshAt, tokens, times); begun++) pacer.count(times.refreshAt)
     return begun
   }
-  const middle = (times.refreshAt + times.usableUntil) / 2
 
   it.each([
-    ["three quarters of what renews all within their lead, when they have just become due", times.refreshAt, 6_000, 4],
-    ["half as much again, half way to their end", middle, 6_000, 6],
-    ["twice as much, at their end", times.usableUntil - 1, 6_000, 8],
-    ["one, where that is less than one", times.refreshAt, 3, 1]
-  ] as const)("is %s", (_, at, tokens, expected) => {
-    assert.strictEqual(begin(at, tokens), expected)
+    ["a fifth more than what renews all within their lead", 6_000, 6],
+    ["rounded up", 6_001, 7],
+    ["one a second at least", 3, 1]
+  ] as const)("is %s", (_, tokens, expected) => {
+    assert.strictEqual(begin(tokens), expected)
   })
 
   it("counts what the others begin", () => {
-    assert.strictEqual(begin(middle, 6_000, 5), 1)
-    assert.strictEqual(begin(middle, 6_000, 60), 0)
+    assert.strictEqual(begin(6_000, 5), 1)
+    assert.strictEqual(begin(6_000, 60), 0)
   })
 
   it("is that of each second anew", () => {
     const pacer = TokenPolicy.makePacer()
     const at = times.refreshAt + 999
     pacer.count(at)
-    assert.isFalse(pacer.allows(at, 1, times))
     assert.isTrue(pacer.allows(at + 1, 1, times))
+  })
+
+  /** In each second these ask, one after the other, and one may begin; how long ago were those due who did? */
+  const crowd = (pacer: TokenPolicy.Pacer, seconds: ReadonlyArray<number>, waited: ReadonlyArray<number>) =>
+    seconds.map((second) => {
+      const at = 10_000_000 + second * 1000
+      return waited.filter((share) => {
+        const lead = 1_200_000
+        const refreshAt = at - share * lead
+        const allowed = pacer.allows(at, 1, { refreshAt, usableUntil: refreshAt + lead })
+        if (allowed) pacer.count(at)
+        return allowed
+      })
+    })
+  const seconds = Array.from({ length: 100 }, (_, second) => second)
+
+  it("gives whoever has waited longest the first turn, once there is a crowd, whoever asks first", () => {
+    const begun = crowd(TokenPolicy.makePacer(), seconds, [0, 0.1, 0.5, 0.5]).map(([share]) => share)
+    assert.strictEqual(begun[0], 0)
+    assert.isTrue(begun.slice(0, 5).includes(0.1))
+    assert.deepStrictEqual(begun.slice(20, 40), Array(20).fill(0.5))
+  })
+
+  it("lets those that have just become due begin again when the crowd is gone", () => {
+    const pacer = TokenPolicy.makePacer()
+    crowd(pacer, seconds, [0, 0, 0.5, 0.5])
+    const after = seconds.map((second) => second + 100)
+    const begun = crowd(pacer, after, [0])
+    assert.lengthOf(begun[0]!, 0)
+    assert.lengthOf(begun.at(-1)!, 1)
+    assert.isAtLeast(begun.filter(({ length }) => length === 1).length, 40)
   })
 })
 

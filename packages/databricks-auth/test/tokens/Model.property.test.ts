@@ -1,9 +1,9 @@
-import { type AuthError, TokenCache, TokenEntries } from "@flyte-databricks/databricks-auth"
+import { type AuthError, TokenCache, TokenEntries, TokenPolicy } from "@flyte-databricks/databricks-auth"
 import { assert, describe, it } from "@effect/vitest"
 import { Arbitrary, Cause, Clock, Duration, Effect, Exit, Fiber, Layer, Random, Redacted, Ref, Schema } from "effect"
 import { TestClock } from "effect/testing"
 import { bearer, credentialOf, outage, policy, token } from "../support/tokens.ts"
-import { share, TokenModel } from "./TokenModel.ts"
+import { TokenModel } from "./TokenModel.ts"
 
 // Two identities, and a run of one of them that goes on with the token that its metadata stores.
 const credentials = { a: credentialOf("a"), b: credentialOf("b"), s: credentialOf("a", "dapi") }
@@ -90,20 +90,18 @@ const play = Effect.fnUntraced(function* (events: ReadonlyArray<Event>, dice: { 
   }
   const cache = yield* TokenCache.make(acquire)
 
-  // What calls begin in one second counts for all credentials together.
-  const begun = { second: Number.NaN, count: 0 }
+  // Whether a renewal may begin is a matter of all credentials together, and is tested for itself.
+  const pacer = TokenPolicy.makePacer()
   const size = Effect.map(TokenEntries.TokenEntries, TokenEntries.size)
 
   const call = Effect.fnUntraced(function* (key: Key) {
     const now = yield* Clock.currentTimeMillis
     const model = models[key]
     const droppedBefore = new Set(model.dropped)
-    const second = Math.floor(now / 1000)
-    if (second !== begun.second) Object.assign(begun, { second, count: 0 })
     const tokens = yield* size
     const requestsBefore = model.requests
-    const expected = model.call(now, (token) => begun.count < share(now, tokens, token))
-    begun.count += model.requests - requestsBefore
+    const expected = model.call(now, (token) => pacer.allows(now, tokens, token))
+    if (model.requests > requestsBefore) pacer.count(now)
     const fiber = yield* Effect.suspend(() => cache.get(credentials[key])).pipe(
       Effect.tap((header) =>
         Effect.map(Clock.currentTimeMillis, (at) => {

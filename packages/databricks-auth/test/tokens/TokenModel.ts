@@ -13,13 +13,6 @@ interface Token {
   readonly usableUntil: number
 }
 
-/** What the others leave to a token that is due: how many requests, its own included, may begin in one second. */
-export const share = (now: number, tokens: number, { refreshAt, usableUntil }: Token): number => {
-  const lead = usableUntil - refreshAt
-  const late = now - refreshAt
-  return Math.ceil(((750 * tokens) / lead) * (1 + late / lead))
-}
-
 type State =
   | { readonly is: "empty" }
   | { readonly is: "fetching" }
