@@ -9,6 +9,11 @@ export const spread = (values: ReadonlyArray<number>): string => {
   return `${at(0)} / ${at(0.5)} / ${at(1)}`
 }
 
+const turned = (names: ReadonlyArray<string>, round: number): ReadonlyArray<string> => [
+  ...names.slice((round + 1) % names.length),
+  ...names.slice(0, (round + 1) % names.length)
+]
+
 /**
  * Nanoseconds per call. Every contender runs in every round, in an order that turns, so that a machine that slows down
  * slows them all.
@@ -20,8 +25,7 @@ export const nanosPerCall = (
   const names = Object.keys(contenders)
   const results: Record<string, Array<number>> = Object.fromEntries(names.map((name) => [name, []]))
   for (let round = -1; round < options.rounds; round++) {
-    const order = [...names.slice((round + 1) % names.length), ...names.slice(0, (round + 1) % names.length)]
-    for (const name of order) {
+    for (const name of turned(names, round)) {
       const call = contenders[name]!
       let kept: unknown
       const start = process.hrtime.bigint()
@@ -30,6 +34,26 @@ export const nanosPerCall = (
       if (kept === undefined) throw new Error(`${name} gave nothing`)
       // The first round warms up.
       if (round >= 0) results[name]!.push(nanos)
+    }
+  }
+  return results
+}
+
+/**
+ * Nanoseconds per call of what gives promises, one awaited after the other; otherwise as above.
+ */
+export const nanosPerAwait = async (
+  contenders: Readonly<Record<string, (index: number) => Promise<unknown>>>,
+  options: { readonly calls: number; readonly rounds: number }
+): Promise<Record<string, Array<number>>> => {
+  const names = Object.keys(contenders)
+  const results: Record<string, Array<number>> = Object.fromEntries(names.map((name) => [name, []]))
+  for (let round = -1; round < options.rounds; round++) {
+    for (const name of turned(names, round)) {
+      const call = contenders[name]!
+      const start = process.hrtime.bigint()
+      for (let index = 0; index < options.calls; index++) await call(index)
+      if (round >= 0) results[name]!.push(Number(process.hrtime.bigint() - start) / options.calls)
     }
   }
   return results
