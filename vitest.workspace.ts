@@ -17,7 +17,8 @@ export default defineConfig({
       project("packages/flyte-protocol"),
       project("packages/emulators"),
       project("apps/connector"),
-      project("apps/tour")
+      project("apps/tour"),
+      project("bench")
     ]
   }
 })

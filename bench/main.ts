@@ -1,13 +1,15 @@
 /**
- * Benchmarks, each beside its peers in one run: `npm run bench -- auth`, `npm run bench -- connector`, or both.
+ * Benchmarks, each beside its peers in one run: `npm run bench -- auth day`, or all of them.
  */
 import { benchAuth } from "./auth.ts"
 import { benchConnector } from "./connector.ts"
+import { benchDay } from "./day.ts"
 import { benchOutage } from "./outage.ts"
 
 const benchmarks: Record<string, () => Promise<void>> = {
   auth: benchAuth,
   connector: benchConnector,
+  day: benchDay,
   outage: benchOutage
 }
 
