@@ -48,10 +48,10 @@ const isIpAddress = (hostname: string): boolean => hostname.startsWith("[") || /
  */
 const parse = (input: string): Parsed | string => {
   if (looksLikeSecret(input)) return "it looks like a secret, not like a host name"
-  const matched = /^(?:([a-zA-Z][a-zA-Z0-9+.-]*):\/\/)?(.*)$/s.exec(input.trim())
-  const scheme = (matched?.[1] ?? "https").toLowerCase()
+  const matched = /^(?:([a-zA-Z][a-zA-Z0-9+.-]*):\/\/)?(.*)/s.exec(input.trim())!
+  const scheme = (matched[1] ?? "https").toLowerCase()
   // Workspace URLs are pasted from a browser, where they end in a slash.
-  const authority = (matched?.[2] ?? "").replace(/\/$/, "")
+  const authority = matched[2]!.replace(/\/$/, "")
   if (scheme !== "https" && scheme !== "http") return `the scheme ${scheme}:// is not https://`
   if (authority.includes("@")) return "it carries user information (an @)"
   if (/[/\\]/.test(authority)) return "it has a path"
@@ -67,12 +67,13 @@ const parse = (input: string): Parsed | string => {
     return "http:// is for loopback hosts alone; a workspace is reached over https://"
   }
   const port = given === (scheme === "https" ? "443" : "80") ? "" : given
-  const origin = `${scheme}://${hostname}${port === "" ? "" : `:${port}`}`
+  const parsed = { scheme, hostname, port } as const
+  const origin = baseUrl(canonical(parsed))
   // The URL parser has the last word on where a request goes. What it reads otherwise is not admitted as what it seems.
   if (!URL.canParse(origin) || new URL(origin).origin !== origin) {
     return isIpAddress(hostname) ? "it is an IP address in an unusual notation" : "it is not a host name"
   }
-  return { scheme, hostname, port }
+  return parsed
 }
 
 const canonical = (parsed: Parsed): WorkspaceHost =>
@@ -95,30 +96,26 @@ export const allowList = Effect.fnUntraced(function* (
   patterns: ReadonlyArray<string>
 ): Effect.fn.Return<AllowList, AuthError> {
   const exact = new Set<string>()
-  const suffixes: Array<{ readonly domain: string; readonly port: string }> = []
+  // A domain never ends as an IP address does, and a loopback name has none: a wildcard covers neither.
+  const domains = new Set<string>()
   for (const pattern of patterns) {
-    const wildcard = pattern.startsWith("*.")
-    const parsed = parse(wildcard ? pattern.slice(2) : pattern)
-    const problem =
-      typeof parsed === "string"
-        ? parsed
-        : wildcard && (isIpAddress(parsed.hostname) || pattern.includes("://"))
-          ? "a wildcard needs a domain, not an address or a scheme"
-          : undefined
-    if (typeof parsed === "string" || problem !== undefined) {
-      return yield* refuse(pattern, `${problem ?? ""} (in FLYTE_DATABRICKS_ALLOWED_INSTANCES)`, [])
+    const isWildcard = pattern.startsWith("*.")
+    const parsed = parse(isWildcard ? pattern.slice(2) : pattern)
+    if (typeof parsed === "string") return yield* refuseListed(pattern, parsed)
+    if (isWildcard && (isIpAddress(parsed.hostname) || pattern.includes("://"))) {
+      return yield* refuseListed(pattern, "a wildcard needs a domain, not an address or a scheme")
     }
-    if (wildcard) suffixes.push({ domain: `.${parsed.hostname}`, port: parsed.port })
+    if (isWildcard) domains.add(canonical(parsed))
     else exact.add(canonical(parsed))
   }
-  const allows = (host: WorkspaceHost): boolean => {
-    if (exact.has(host)) return true
-    const parsed = parse(host)
-    if (typeof parsed === "string" || parsed.scheme === "http" || isIpAddress(parsed.hostname)) return false
-    return suffixes.some(({ domain, port }) => parsed.port === port && parsed.hostname.endsWith(domain))
+  return {
+    patterns,
+    allows: (host) => exact.has(host) || Array.from(domains).some((domain) => host.endsWith(`.${domain}`))
   }
-  return { patterns, allows }
 })
+
+const refuseListed = (pattern: string, why: string): AuthError =>
+  refuse(pattern, `${why} (in FLYTE_DATABRICKS_ALLOWED_INSTANCES)`, [])
 
 /**
  * The canonical form of an instance, whoever may use it; what is wrong with it, where it is not one.
@@ -154,6 +151,6 @@ const printable = (input: string): string =>
     input
       .trim()
       .replace(/^([a-zA-Z][a-zA-Z0-9+.-]*:\/\/)?.*@/s, "$1…@")
-      .replace(/^([a-zA-Z][a-zA-Z0-9+.-]*:\/\/)?([^/\\?#]*)[/\\?#].*$/s, "$1$2…")
+      .replace(/^([a-zA-Z][a-zA-Z0-9+.-]*:\/\/)?([^/\\?#]*)[/\\?#].*/s, "$1$2…")
       .replaceAll(/[^\x20-\x7e…]/g, "�")
   )
