@@ -3,8 +3,8 @@
  */
 import { assert, describe } from "@effect/vitest"
 import { Fault, type FaultAction } from "@flyte-databricks/emulators"
-import { RetryPolicy } from "@flyte-databricks/databricks-auth"
-import { Effect, Layer, Schedule } from "effect"
+import { Circuit, RetryPolicy, TokenPolicy } from "@flyte-databricks/databricks-auth"
+import { Duration, Effect, Layer, Schedule } from "effect"
 import { BackOff } from "../src/runs/Faults.ts"
 import { phaseOf } from "./support/FlyteClient.ts"
 import { tampered, verdict } from "./support/outcomes.ts"
@@ -15,10 +15,15 @@ const getPath = "/api/2.1/jobs/runs/get"
 const tokenPath = "/oidc/v1/token"
 const namespace = "team-oauth"
 
-/** One retry, at once. */
-const impatient = Layer.merge(
+/** One retry, at once, and a failure is news the next time too. */
+const impatient = Layer.mergeAll(
   Layer.succeed(RetryPolicy.RetryPolicy, Schedule.recurs(1)),
-  Layer.succeed(BackOff, Schedule.recurs(1))
+  Layer.succeed(BackOff, Schedule.recurs(1)),
+  Layer.succeed(TokenPolicy.TokenPolicy, {
+    ...TokenPolicy.defaults,
+    failureTimeToLive: { unavailable: Duration.zero, refused: Duration.zero }
+  }),
+  Layer.succeed(Circuit.CircuitPolicy, { clients: 100, openFor: Schedule.spaced(0) })
 )
 
 interface Outage {
@@ -135,21 +140,18 @@ describe("a run that was polled before", () => {
     )
   )
 
-  scenario("is asked for once in each further poll, so that the retries of many keep nothing down", (world) =>
-    world.serving(
-      {},
-      ({ flyte }) =>
+  scenario(
+    "is asked for only for a moment in each further poll, so that the retries of many keep nothing down",
+    (world) =>
+      world.serving({}, ({ flyte, log }) =>
         Effect.gen(function* () {
-          const { workspace } = world
           const resourceMeta = yield* flyte.createTask(tasks.createTask())
-          yield* workspace.faults.add({ path: getPath, action: Fault.status(503) })
-          yield* flyte.getTask(resourceMeta)
-          yield* workspace.requests.clear
-          yield* flyte.getTask(resourceMeta)
-          assert.strictEqual(yield* workspace.requests.count({ path: getPath }), 1)
-        }),
-      { references: impatient }
-    )
+          yield* world.workspace.faults.add({ path: getPath, action: Fault.status(503) })
+          yield* flyte.getTask(resourceMeta, { timeout: 1000 })
+          yield* flyte.getTask(resourceMeta, { timeout: 10_000 })
+          assert.isBelow(Number(log.calls().at(-1)?.annotations["durationMs"]), 6000)
+        })
+      )
   )
 
   scenario("is given up after the patience that was set, for another attempt", ({ workspace, serving }) =>

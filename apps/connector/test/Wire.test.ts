@@ -2,7 +2,7 @@
 import { toBinary } from "@bufbuild/protobuf"
 import { assert, describe } from "@effect/vitest"
 import { Flyte1 } from "@flyte-databricks/flyte-protocol"
-import { Deferred, Effect, Fiber } from "effect"
+import { Deferred, Duration, Effect, Fiber } from "effect"
 import { connect } from "node:net"
 import { gzipSync } from "node:zlib"
 import * as Http2 from "./support/Http2.ts"
@@ -248,3 +248,23 @@ const rudeClient = (
       })
     )
   )
+
+scenario("a connection that has grown old is asked to go, and its call under way is served", ({ workspace, serving }) =>
+  serving(
+    {},
+    ({ port }) =>
+      Effect.gen(function* () {
+        const gate = yield* workspace.faults.hold({ path: "/api/2.1/jobs/runs/submit" })
+        const open = yield* Http2.session(port)
+        const told = yield* Deferred.make<number>()
+        open.on("goaway", (code) => Deferred.doneUnsafe(told, Effect.succeed(code)))
+        const call = Http2.send(open, createPath, createBytes)
+        const status = yield* Effect.forkChild(Http2.statusOf(call))
+        yield* gate.arrived
+        assert.strictEqual(yield* Deferred.await(told), 0)
+        yield* gate.release
+        assert.strictEqual(yield* Fiber.join(status), "OK")
+      }).pipe(Effect.scoped),
+    { maxConnectionAge: Duration.millis(300) }
+  )
+)

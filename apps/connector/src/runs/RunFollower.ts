@@ -112,8 +112,9 @@ export const layer: Layer.Layer<
       const start = yield* Clock.currentTimeMillis
       const until = answerBy(start, yield* Call.endsAt)
       const polled = yield* ask(metadata, connection, until).pipe(
-        // Once per poll is enough while it lasts: retries of a thousand tasks would only keep Databricks down.
-        faultySince === undefined ? rideOut(until) : (once) => once,
+        // While it lasts, a moment per poll is enough: the retries of a thousand tasks would only keep Databricks down,
+        // and each poll that waits holds one of propeller's workers.
+        rideOut(faultySince === undefined ? until : Math.min(until, start + moment)),
         Call.within(until - start),
         Effect.result
       )
@@ -143,6 +144,9 @@ export const layer: Layer.Layer<
     })
   })
 )
+
+// Longer than the token cache remembers a fault that may pass.
+const moment = 2000
 
 // A little earlier than the work has to end: the answer is still to be made.
 const answerBy = (start: number, endsAt: number): number => endsAt - Math.min(100, (endsAt - start) / 20)
