@@ -17,8 +17,10 @@ const answers: Record<string, string> = {
 
 const server = createServer({ cert: certificatePem, key: privateKeyPem }, (request, response) => {
   const answer = answers[(request.url ?? "").split("?")[0] ?? ""]
+  const body = answer ?? "{}"
   request.resume().on("end", () => {
-    response.writeHead(answer === undefined ? 404 : 200, { "content-type": "application/json" }).end(answer ?? "{}")
+    const headers = { "content-type": "application/json", "content-length": body.length }
+    response.writeHead(answer === undefined ? 404 : 200, headers).end(body)
   })
 })
 server.listen(0, "127.0.0.1", () => {

@@ -23,6 +23,8 @@ export const text = Effect.fnUntraced(function* (
   response: HttpClientResponse.HttpClientResponse,
   limit: number
 ): Effect.fn.Return<string, BodyTooLarge | HttpClientError.HttpClientError> {
+  // A stream costs more than the rest of a request, and a body that says its length cannot be longer.
+  if (lengthOf(response) <= limit) return yield* response.text
   const decoder = new TextDecoder()
   let body = ""
   let size = 0
@@ -36,6 +38,12 @@ export const text = Effect.fnUntraced(function* (
   )
   return body + decoder.decode()
 })
+
+// What is decompressed is longer than what was announced.
+const lengthOf = ({ headers }: HttpClientResponse.HttpClientResponse): number => {
+  const announced = headers["content-length"] ?? ""
+  return /^\d+$/.test(announced) && headers["content-encoding"] === undefined ? Number(announced) : Infinity
+}
 
 /**
  * Reads a body that nobody wants, so that its connection is free for the next request. One that is long or slow in

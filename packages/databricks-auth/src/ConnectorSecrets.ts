@@ -2,9 +2,12 @@
  * Secrets configured on the connector, looked up as Flyte's own connector does it, so that a deployment's mounted
  * Secret works unchanged: the variable with Flyte's prefix, the variable as it is named, then a file.
  */
+import * as Cache from "effect/Cache"
 import * as Config from "effect/Config"
 import * as Context from "effect/Context"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
@@ -38,8 +41,17 @@ const lookUp = Config.all({
 })
 
 /**
- * Secrets of the environment and of mounted files. Files are read at each look-up, because a mounted Secret changes
- * in place; the environment is that of the layer's construction.
+ * How long what a look-up found counts as current: tasks come in bursts, and a look-up reads files, most of which are
+ * not there. Kubernetes itself takes up to a minute to change a mounted Secret. A failure is never kept.
+ */
+export const ConnectorSecretTimeToLive = Context.Reference<Duration.Input>(
+  "@flyte-databricks/databricks-auth/ConnectorSecretTimeToLive",
+  { defaultValue: () => "1 second" }
+)
+
+/**
+ * Secrets of the environment and of mounted files. Files are read anew all the time, because a mounted Secret changes in
+ * place; the environment is that of the layer's construction.
  */
 export const layer: Layer.Layer<ConnectorSecrets, Config.ConfigError, FileSystem.FileSystem | Path.Path> = Layer.effect(
   ConnectorSecrets,
@@ -75,7 +87,13 @@ export const layer: Layer.Layer<ConnectorSecrets, Config.ConfigError, FileSystem
       }
       return Option.none()
     })
-    return ConnectorSecrets.of({ find })
+    const timeToLive = yield* ConnectorSecretTimeToLive
+    const cache = yield* Cache.makeWith(find, {
+      // Names are those of settings, of which there are a few.
+      capacity: 100,
+      timeToLive: (exit) => (Exit.isFailure(exit) ? 0 : timeToLive)
+    })
+    return ConnectorSecrets.of({ find: (name) => Cache.get(cache, name) })
   })
 )
 

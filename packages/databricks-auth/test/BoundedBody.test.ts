@@ -8,7 +8,7 @@ const read = (pieces: ReadonlyArray<Uint8Array>, limit: number) =>
   BoundedBody.text(responseOf(ReadableStream.from(pieces)), limit)
 
 /** A body of so many pieces of a size, and how many of them were asked for. */
-const counted = (pieces: number, size: number) => {
+const counted = (pieces: number, size: number, headers: Record<string, string> = {}) => {
   let pulled = 0
   const body = new ReadableStream({
     pull(controller) {
@@ -17,11 +17,11 @@ const counted = (pieces: number, size: number) => {
       controller.enqueue(new Uint8Array(size))
     }
   })
-  return { response: responseOf(body), pulled: () => pulled }
+  return { response: responseOf(body, headers), pulled: () => pulled }
 }
 
-const responseOf = (body: ReadableStream) =>
-  HttpClientResponse.fromWeb(HttpClientRequest.get("http://localhost"), new Response(body))
+const responseOf = (body: ReadableStream, headers: Record<string, string> = {}) =>
+  HttpClientResponse.fromWeb(HttpClientRequest.get("http://localhost"), new Response(body, { headers }))
 
 const bytes = (text: string) => new TextEncoder().encode(text)
 
@@ -73,5 +73,29 @@ describe("a body", () => {
       assert.strictEqual(error._tag, "BodyTooLarge")
       assert.strictEqual(error.message, "the body is larger than 3 bytes")
     })
+  )
+
+  it.effect("that announces a length within the limit is read whole", () =>
+    Effect.gen(function* () {
+      const { response } = counted(3, 10, { "content-length": "30" })
+      assert.strictEqual(yield* BoundedBody.text(response, 30), "\0".repeat(30))
+    })
+  )
+
+  it.effect(
+    "is cut off at the limit where its length is announced as more, as nonsense, or before it is decompressed",
+    () =>
+      Effect.gen(function* () {
+        const announced = [
+          { "content-length": "1024000" },
+          { "content-length": "-1" },
+          { "content-length": "100", "content-encoding": "gzip" }
+        ]
+        for (const headers of announced) {
+          const { response, pulled } = counted(1000, 1024, headers)
+          assert.strictEqual((yield* Effect.flip(BoundedBody.text(response, 10_000)))._tag, "BodyTooLarge")
+          assert.isBelow(pulled(), 30)
+        }
+      })
   )
 })

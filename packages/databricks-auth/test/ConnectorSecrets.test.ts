@@ -3,6 +3,7 @@ import { NodeFileSystem } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
 import { assertEquals } from "@effect/vitest/utils"
 import { Effect, FileSystem, Option, Path } from "effect"
+import { TestClock } from "effect/testing"
 import { environment } from "./support/environment.ts"
 import { type File, lookUp, makeFiles, plain } from "./support/secrets.ts"
 
@@ -116,20 +117,37 @@ describe("what is in the place", () => {
     })
   )
 
-  it.effect("is read again at each look-up, since a mounted Secret changes in place", () =>
+  it.effect("is read again a second later, since a mounted Secret changes in place", () =>
     Effect.gen(function* () {
       const files = yield* makeFiles({})
       yield* Effect.gen(function* () {
         const { find } = yield* ConnectorSecrets.ConnectorSecrets
+        const aSecondLater = TestClock.adjust("1 second")
         assertEquals(yield* find(name), Option.none())
         yield* files.write(file, "first\n")
+        yield* aSecondLater
         assert.strictEqual(plain(yield* find(name))?.value, "first")
         yield* files.write(file, "second\n")
+        yield* aSecondLater
         assert.strictEqual(plain(yield* find(name))?.value, "second")
         yield* files.write(file, "PermissionDenied")
+        yield* aSecondLater
         assert.include((yield* Effect.flip(find(name))).message, "PermissionDenied")
         yield* files.write(file, "NotFound")
         assertEquals(yield* find(name), Option.none())
+      }).pipe(Effect.provide(ConnectorSecrets.layer), Effect.provide([files.layer, environment({})]))
+    })
+  )
+
+  it.effect("is read once for a burst of tasks", () =>
+    Effect.gen(function* () {
+      const files = yield* makeFiles({ [file]: "hunter2" })
+      yield* Effect.gen(function* () {
+        const { find } = yield* ConnectorSecrets.ConnectorSecrets
+        yield* Effect.replicateEffect(find(name), 100, { concurrency: "unbounded", discard: true })
+        yield* TestClock.adjust("999 millis")
+        yield* find(name)
+        assert.deepStrictEqual(yield* files.reads, [file])
       }).pipe(Effect.provide(ConnectorSecrets.layer), Effect.provide([files.layer, environment({})]))
     })
   )
@@ -168,6 +186,7 @@ describe("on the real file system", () => {
           yield* Effect.ignore(remove(`${directory}/..data`))
           yield* symlink(`..${version}`, `${directory}/..data`)
           yield* Effect.ignore(symlink(`..data/${lower}`, `${directory}/${lower}`))
+          yield* TestClock.adjust("1 second")
           assert.deepStrictEqual(plain(yield* find(name)), { value: version, place: `${directory}/${lower}` })
         }
       })

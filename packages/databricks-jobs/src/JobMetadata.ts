@@ -95,6 +95,9 @@ const Resource = Wire.pipe(
   )
 )
 
+const decodeResource = Schema.decodeUnknownResult(Resource)
+const encodeResource = Schema.encodeSync(Resource)
+
 const refuse = (problem: string): Result.Result<never, JobsError> =>
   Result.fail(new JobsError({ reason: new JobMetadataInvalid({ problem }) }))
 
@@ -104,7 +107,7 @@ export const decode = (resourceMeta: Uint8Array): Result.Result<JobMetadata, Job
   if (resourceMeta.length === 0) return refuse("it is empty")
   const json = Result.flatMap(utf8(resourceMeta), parse)
   if (Result.isFailure(json)) return refuse("it is not JSON, or only the beginning of it")
-  return Schema.decodeUnknownResult(Resource)(json.success).pipe(
+  return decodeResource(json.success).pipe(
     Result.mapError((error) => error.message.replaceAll(/\s*\n\s*/g, " ")),
     Result.orElse(refuse)
   )
@@ -115,7 +118,7 @@ const utf8 = (bytes: Uint8Array): Result.Result<string, void> =>
 
 /** Writes what Flyte is to keep. */
 export const encode = (metadata: JobMetadata): Result.Result<Uint8Array, JobsError> => {
-  const { token_secret_name: _, ...keys } = Schema.encodeSync(Resource)(metadata)
+  const { token_secret_name: _, ...keys } = encodeResource(metadata)
   return toBytes(keys)
 }
 
@@ -123,7 +126,7 @@ export const encode = (metadata: JobMetadata): Result.Result<Uint8Array, JobsErr
  * Writes no more than the run and its workspace: all that Flyte 2's own connector writes, and all that it can read.
  */
 export const encodeRun = (metadata: JobMetadata): Result.Result<Uint8Array, JobsError> => {
-  const { databricks_instance, run_id } = Schema.encodeSync(Resource)(metadata)
+  const { databricks_instance, run_id } = encodeResource(metadata)
   return toBytes({ databricks_instance, run_id })
 }
 

@@ -96,9 +96,11 @@ export const make = (task: Task, defaults: Defaults = flyte1Defaults): Result.Re
       : yield* pythonFileJob(compute, custom, container, task.serviceCredentialProvider, defaults)
   })
 
+const decodeJson = Schema.decodeUnknownOption(Schema.Json)
+
 const readCustom = (input: unknown): Result.Result<Schema.JsonObject, JobsError> => {
   const remedy = "It is written by flytekit's Databricks task; check how the task is configured."
-  const decoded = Schema.decodeUnknownOption(Schema.Json)(input)
+  const decoded = decodeJson(input)
   if (Option.isNone(decoded)) return invalid("custom", "is not JSON", remedy)
   if (isDeeperThan(decoded.value, maxDepth)) {
     return invalid("custom", `is nested more than ${maxDepth} levels deep`, remedy)
