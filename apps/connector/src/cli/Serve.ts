@@ -22,7 +22,7 @@ const positive = Schema.Int.check(Schema.isGreaterThan(0))
 
 // LISTEN is in the names because Kubernetes sets a variable for the port of every Service in the namespace, and one may
 // well be named flyte-databricks.
-const flags = {
+export const flags = {
   host: Flag.String("host").pipe(
     Flag.withDescription("Address to listen on; FLYTE_DATABRICKS_LISTEN_HOST, else 0.0.0.0"),
     Flag.withFallbackConfig(Config.String("FLYTE_DATABRICKS_LISTEN_HOST")),
@@ -109,7 +109,10 @@ const serve = (options: Options) =>
     Effect.onInterrupt(() => Effect.logInfo("Stopped"))
   )
 
-export const command = Command.make("serve", flags, (options) =>
+/**
+ * Serves until it is told to stop, or says why it does not start.
+ */
+export const run = (options: Options): Effect.Effect<never, { readonly _tag: "StartUpFailed" }> =>
   serve(options).pipe(
     Effect.provide(Logging.layer),
     Effect.catch((error) =>
@@ -119,7 +122,8 @@ export const command = Command.make("serve", flags, (options) =>
       )
     )
   )
-).pipe(
+
+export const command = Command.make("serve", flags, run).pipe(
   Command.withDescription(
     "Serve Flyte's gRPC calls. Settings come from the environment (FLYTE_DATABRICKS_INSTANCE, FLYTE_DATABRICKS_AUTH_TYPE, …); " +
       "README.md lists them all."

@@ -29,10 +29,11 @@ const Listening = Schema.fromJsonString(Schema.Struct({ annotations: Schema.Stru
 export const serve = Effect.fnUntraced(function* (
   env: Readonly<Record<string, string>>,
   args: ReadonlyArray<string> = [],
-  main?: string
+  main?: string,
+  command: ReadonlyArray<string> = ["serve"]
 ) {
   const handle = yield* spawn(
-    ["serve", "--host", "127.0.0.1", "--port", "0", ...args],
+    [...command, "--host", "127.0.0.1", "--port", "0", ...args],
     { FLYTE_DATABRICKS_DRAIN_DELAY: "0 seconds", ...env },
     main
   )
