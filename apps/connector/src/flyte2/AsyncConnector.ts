@@ -50,7 +50,12 @@ export const make: Effect.Effect<Service, never, DatabricksConnector> = Effect.g
         ),
         getTaskLogs: stream("GetTaskLogs", (request: Flyte2.GetTaskLogsRequest) =>
           Effect.map(
-            connector.logs(request.taskCategory?.name ?? "", { ...request, lines: Number(request.lines) }),
+            connector.logs(request.taskCategory?.name ?? "", {
+              ...request,
+              lines: Number(request.lines),
+              // A request for logs carries no secrets: what a task's own token submitted is not read with another.
+              connection: toConnection(undefined)
+            }),
             toLogParts
           )
         )

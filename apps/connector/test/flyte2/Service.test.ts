@@ -74,6 +74,22 @@ describe("a task that brings its own token", () => {
     )
   )
 
+  scenario("has logs that nobody else's token reads: Flyte asks for them without secrets", ({ workspace, serving }) =>
+    serving(withConnectorPat, (connector) =>
+      Effect.gen(function* () {
+        const { flyte } = connector
+        const resourceMeta = yield* connectFlyte2(flyte, ownToken).createTask(namingIt)
+        yield* workspace.requests.clear
+        const taskCategory = create(Flyte2.TaskCategorySchema, { name: "databricks" })
+        const request = create(Flyte2.GetTaskLogsRequestSchema, { resourceMeta, taskCategory })
+        const { code, details } = yield* refusal(connector, flyte.stream(service.getTaskLogs, request))
+        assert.strictEqual(code, "FAILED_PRECONDITION")
+        assert.include(details, "connection of the request")
+        assert.deepStrictEqual(yield* jobsTokens(workspace), [])
+      })
+    )
+  )
+
   scenario("runs as somebody stronger where there is one, and the token is left alone", ({ workspace, serving }) =>
     serving(withConnectorPrincipal, ({ flyte }) =>
       Effect.gen(function* () {
