@@ -36,11 +36,13 @@ export const make = (initiallyTrusted: ReadonlyArray<string>) => {
       Effect.flatMap(HttpClientResponse.schemaBodyJson(schema)),
       Effect.timeout("10 seconds"),
       Effect.mapError((error) => new KeysUnavailable({ problem: `${url}: ${error.message}` })),
+      // Its own client: one that the program around the emulator has built already trusts others.
       Effect.provide(
         NodeHttpClient.layerUndiciOptions({
           connect: { ca: [...getCACertificates("default"), ...trusted] },
           maxResponseSize: maxAnswer
-        })
+        }),
+        { local: true }
       )
     )
 
