@@ -184,3 +184,26 @@ export class OidcNamespaceIdentity extends Schema.TaggedClass<OidcNamespaceIdent
 
 export const Identity = Schema.Union([PatIdentity, OAuthM2MIdentity, OidcConnectorIdentity, OidcNamespaceIdentity])
 export type Identity = typeof Identity.Type
+
+/**
+ * An identity as lists, logs and APIs show it, the same for every mode.
+ */
+export const Summary = Schema.Struct({
+  mode: Schema.Literals(["pat", "oauth_m2m", "oidc_connector", "oidc_namespace"]),
+  authType: AuthType,
+  principal: Schema.String,
+  source: Schema.String,
+  instance: Schema.String
+})
+export type Summary = typeof Summary.Type
+
+/**
+ * Sums an identity up. It holds no secret, and neither does this.
+ */
+export const summarize = ({ _tag, authType, principal, source, instance }: Identity): Summary => ({
+  mode: _tag,
+  authType,
+  principal,
+  source,
+  instance
+})

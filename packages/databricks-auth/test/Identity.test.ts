@@ -99,3 +99,17 @@ describe("an identity", () => {
     )
   })
 })
+
+describe("an identity summed up", () => {
+  it.each(all())("says the same of every mode, and nothing that is not in it", (identity) => {
+    const summary = Identity.summarize(identity)
+    assert.deepStrictEqual(Schema.decodeUnknownSync(Identity.Summary)(JSON.parse(JSON.stringify(summary))), summary)
+    assert.deepStrictEqual(summary, {
+      mode: identity._tag,
+      authType: identity.authType,
+      principal: identity.principal,
+      source: identity.source,
+      instance: identity.instance
+    })
+  })
+})

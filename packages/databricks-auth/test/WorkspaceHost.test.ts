@@ -381,9 +381,7 @@ describe("FLYTE_DATABRICKS_ALLOWED_INSTANCES", () => {
 
   it.effect("with commas alone: the connector does not start, since no instance could be used", () =>
     Effect.gen(function* () {
-      const { message } = yield* Effect.flip(listed(" , ,"))
-      assert.include(message, "FLYTE_DATABRICKS_ALLOWED_INSTANCES")
-      assert.include(message, "expected instances and *. wildcards, separated by commas.")
+      assert.include((yield* Effect.flip(listed(" , ,"))).message, "FLYTE_DATABRICKS_ALLOWED_INSTANCES")
     })
   )
 })

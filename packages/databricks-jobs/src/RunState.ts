@@ -101,6 +101,11 @@ export const toPhaseReport = (run: RunState): PhaseReport => {
     : { phase, message: printable(explanations(run).join("; "), maxMessage) }
 }
 
+/** Whether nothing more becomes of a run in this phase. */
+export const hasEnded = (phase: Phase): boolean => endPhases.has(phase)
+
+const endPhases: ReadonlySet<Phase> = new Set(["SUCCEEDED", "ABORTED", "FAILED", "RETRYABLE_FAILED"])
+
 const maxMessage = 4096
 
 const lookUp = <A>(table: ReadonlyMap<string, A>, word: string | null | undefined): A | undefined =>
