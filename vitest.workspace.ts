@@ -18,7 +18,8 @@ export default defineConfig({
       project("packages/emulators"),
       project("apps/connector"),
       project("apps/tour"),
-      project("bench")
+      project("bench"),
+      project("apps/demo")
     ]
   }
 })
