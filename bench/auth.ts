@@ -15,6 +15,7 @@ const hot = 64
 const rounds = 9
 
 const map = "Map of strings + concatenation"
+const mapAndClock = "Map, and is it still good by Date.now"
 const cached = "getHeader, the cached effect"
 const sdk = "@databricks/sdk-experimental"
 
@@ -32,7 +33,7 @@ export const benchAuth = async (): Promise<void> => {
   const calls = nanosPerCall(
     {
       [map]: (index) => `Bearer ${plain.get(keyOf(index))}`,
-      "Map, and is it still good by Date.now": (index) => {
+      [mapAndClock]: (index) => {
         const held = expiring.get(keyOf(index))!
         return Date.now() < held.expiresAt ? held.header : undefined
       },
@@ -60,13 +61,16 @@ export const benchAuth = async (): Promise<void> => {
   )
 
   // Contenders of one process ran side by side: round by round, a machine that is busy is so for both.
-  const ratios = calls[cached]!.map((nanos, round) => nanos / calls[map]![round]!).toSorted((a, b) => a - b)
-  const ratio = ratios[Math.floor(ratios.length / 2)]!
+  const timesOf = (other: string): number => {
+    const ratios = calls[cached]!.map((nanos, round) => nanos / calls[other]![round]!).toSorted((a, b) => a - b)
+    return ratios[Math.floor(ratios.length / 2)]!
+  }
+  const ratio = timesOf(map)
   const best = (name: string) => Math.min(...results[name]!)
   const slower = [sdk, ...Object.keys(python)].filter((name) => best(name) > best(cached))
   const faster = [sdk, ...Object.keys(python)].filter((name) => best(name) <= best(cached))
   console.log(
-    `\n${ratio <= 3 ? "Held" : "MISSED"}: at most 3 times the Map (it is ${ratio.toFixed(1)} times, median of ${rounds} rounds).\n` +
+    `\n${ratio <= 3 ? "Held" : "MISSED"}: at most 3 times the Map (it is ${ratio.toFixed(1)} times; ${timesOf(mapAndClock).toFixed(1)} times the one that reads the clock; median of ${rounds} rounds).\n` +
       `${faster.length === 0 ? "Held" : "MISSED"}: faster than every SDK (${[...slower, ...faster]
         .map((name) => `${name} takes ${(best(name) / best(cached)).toFixed(0)} times as long`)
         .join(", ")}).`
