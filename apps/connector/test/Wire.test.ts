@@ -29,8 +29,23 @@ const field = (number: number, content: Uint8Array): Buffer => {
 const nested = (levels: number): Buffer => {
   let value: Buffer = Buffer.alloc(0)
   for (let level = 0; level < levels; level++) value = field(6, field(1, value))
-  const custom = field(1, Buffer.concat([field(1, Buffer.from("databricksConf")), field(2, value)]))
-  return field(2, Buffer.concat([field(2, Buffer.from("databricks")), field(8, custom)]))
+  return field(2, Buffer.concat([field(2, Buffer.from("databricks")), field(5, entry("databricksConf", value))]))
+}
+
+const entry = (key: string, value: Buffer): Buffer =>
+  field(1, Buffer.concat([field(1, Buffer.from(key)), field(2, value)]))
+
+/** A request as Flyte makes it, with one more key in `databricksConf`, whose value may be any bytes. */
+const withKey = (value: Buffer): Buffer => {
+  const conf = Buffer.concat([entry("existing_cluster_id", field(3, Buffer.from("c"))), entry("odd", value)])
+  // A message that comes twice is merged, the later value of a key wins.
+  return Buffer.concat([createBytes, field(2, field(5, entry("databricksConf", field(5, conf))))])
+}
+
+const double = (value: number): Buffer => {
+  const bytes = Buffer.alloc(9, 0x11)
+  bytes.writeDoubleLE(value, 1)
+  return bytes
 }
 
 describe("in place of a request,", () => {
@@ -69,6 +84,37 @@ describe("in place of a request,", () => {
         assert.strictEqual(line?.annotations["outcome"], "RequestUnreadable")
         assert.deepStrictEqual(yield* workspace.requests.all(), [])
         yield* serves(connector)
+      })
+    )
+  )
+})
+
+describe("a value in a task's configuration", () => {
+  for (const [what, value] of [
+    ["NaN", Number.NaN],
+    ["infinity", Number.POSITIVE_INFINITY]
+  ] as const) {
+    scenario(`that is ${what} is refused: JSON does not have it`, ({ workspace, serving }) =>
+      serving({}, (connector) =>
+        Effect.gen(function* () {
+          const { code, details } = yield* refusal(connector, connector.flyte.raw(createPath, withKey(double(value))))
+          assert.strictEqual(code, "INVALID_ARGUMENT")
+          assert.include(details, "custom is not JSON")
+          assert.deepStrictEqual(yield* workspace.runs, [])
+        })
+      )
+    )
+  }
+
+  scenario("that is null, nothing at all, or a megabyte of text is handed on", ({ workspace, serving }) =>
+    serving({}, ({ flyte }) =>
+      Effect.gen(function* () {
+        for (const value of [Buffer.of(0x08, 0), Buffer.alloc(0), field(3, Buffer.alloc(1_000_000, "x"))]) {
+          yield* flyte.raw(createPath, withKey(value))
+        }
+        assert.strictEqual((yield* workspace.runs).length, 1)
+        const bodies = (yield* workspace.requests.all({ path: "/api/*" })).map(({ body }) => JSON.parse(body).odd)
+        assert.deepStrictEqual(bodies, [null, null, "x".repeat(1_000_000)])
       })
     )
   )
