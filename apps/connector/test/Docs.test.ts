@@ -290,7 +290,7 @@ describe("README.md", () => {
     const { expiryBuffer, refreshLead, idleTimeToLive, capacity } = TokenPolicy.defaults
     assert.include(text, `in its last ${spoken(expiryBuffer)}`)
     assert.deepStrictEqual(refreshLead, Duration.minutes(20))
-    assert.include(text, "Twenty minutes before a token can no longer be used")
+    assert.include(text, "Twenty to 28 minutes before a token can no longer be used")
     assert.deepStrictEqual(idleTimeToLive, Duration.hours(1))
     assert.include(text, "forgotten after an hour")
     assert.include(text, `At most ${capacity.toLocaleString("en")} are kept`)
