@@ -146,15 +146,9 @@ const identityNamespace = Effect.fnUntraced(function* (
   template: string,
   context: TaskContext
 ): Effect.fn.Return<Option.Option<string>, AuthError> {
-  const parts: Record<string, string> = {
-    namespace: context.namespace?.trim() ?? "",
-    project: context.project?.trim() ?? "",
-    domain: context.domain?.trim() ?? "",
-    org: context.org?.trim() ?? ""
-  }
   const missing = new Set<string>()
   const namespace = template.replaceAll(/\{(\w+)\}/g, (_, name: string) => {
-    const part = parts[name] ?? ""
+    const part = String(propertyOf(context, name) ?? "").trim()
     if (part === "") missing.add(name)
     return part
   })

@@ -147,7 +147,7 @@ const switched = (setting: string, given: Option.Option<string>) =>
 
 const template = Effect.fnUntraced(function* (value: string): Effect.fn.Return<string, AuthError> {
   const unknown = [...value.matchAll(/\{([^}]*)\}/g)].find(
-    ([, name]) => !["namespace", "project", "domain", "org"].includes(name ?? "")
+    ([, name]) => !["namespace", "project", "domain", "org"].includes(name!)
   )
   // Whatever the parts are, the rest must leave room for a namespace.
   return unknown === undefined && isNamespace(value.replaceAll(/\{\w+\}/g, "x")) && !looksLikeSecret(value)

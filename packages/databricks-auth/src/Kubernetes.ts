@@ -164,9 +164,9 @@ export const layerMemory = (
       const listServiceAccounts = Effect.fnUntraced(function* (namespace: string, labelSelector: string) {
         const failure = yield* listFailures.get(namespace)
         if (Option.isSome(failure)) return yield* failure.value
-        const [label = "", value] = labelSelector.split("=")
+        const [label, value] = labelSelector.split("=")
         return (yield* accounts.entries)
-          .filter(([path, { labels }]) => path.startsWith(`${namespace}/`) && labels?.[label] === value)
+          .filter(([path, { labels }]) => path.startsWith(`${namespace}/`) && labels?.[label!] === value)
           .map(([path, { annotations }]) => ({
             name: path.slice(namespace.length + 1),
             annotations: annotations ?? {}

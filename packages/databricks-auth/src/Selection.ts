@@ -12,10 +12,10 @@
  *
  * So a request never ends up with a weaker or a shared identity because a stronger one of its own could not be read.
  */
+import * as Cache from "effect/Cache"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as MutableHashSet from "effect/MutableHashSet"
 import * as Option from "effect/Option"
 import type * as Redacted from "effect/Redacted"
 import { AuthError, CredentialsMissing, type Finding, ModeUnavailable } from "./AuthError.ts"
@@ -53,7 +53,7 @@ const walk = Effect.fnUntraced(function* (
   request: AuthRequest,
   sources: Sources,
   wanted: Option.Option<AuthType>,
-  warn: (error: AuthError) => Effect.Effect<void>
+  onForbidden: (error: AuthError) => Effect.Effect<void, AuthError>
 ): Effect.fn.Return<Resolution, AuthError> {
   // Where requests have no connection there is no word of it: its absence says nothing about the task.
   const offered = sources.filter(({ tenancy }) => tenancy !== "request" || request.connection !== undefined)
@@ -70,7 +70,7 @@ const walk = Effect.fnUntraced(function* (
       .look(request, namespace)
       .pipe(
         Effect.catchReason("AuthError", "AccessForbidden", (_, error) =>
-          Option.isSome(wanted) ? Effect.fail(error) : Effect.as(warn(error), { _tag: "Forbidden" as const })
+          Effect.as(onForbidden(error), { _tag: "Forbidden" as const })
         )
       )
     switch (answer._tag) {
@@ -123,34 +123,28 @@ const whySkipped = (source: CredentialSource<Identity>, request: AuthRequest): s
   return Option.isNone(request.namespace) ? "the request has no namespace" : undefined
 }
 
-// More namespaces than this do not fit into a cluster; past it a warning may be repeated.
-const warningsRemembered = 10_000
-
-const makeWarnOnce = (): ((error: AuthError) => Effect.Effect<void>) => {
-  const seen = MutableHashSet.empty<string>()
-  return (error) =>
-    Effect.suspend(() => {
-      if (MutableHashSet.has(seen, error.message)) return Effect.void
-      if (MutableHashSet.size(seen) >= warningsRemembered) MutableHashSet.clear(seen)
-      MutableHashSet.add(seen, error.message)
-      return Effect.logWarning(error.message)
-    })
-}
-
 const makeExplicit = (authType: AuthType, sources: Sources): Selection["Service"] =>
   Selection.of({
     select: Effect.fnUntraced(function* (request) {
       if (Option.isSome(request.authType) && request.authType.value.value !== authType) {
         return yield* unserved(request.authType.value, [authType])
       }
-      return yield* walk(request, sources, Option.some(authType), () => Effect.void)
+      return yield* walk(request, sources, Option.some(authType), Effect.fail)
     })
   })
 
-const makeAutoDetect = (sources: Sources): Selection["Service"] => {
-  const warn = makeWarnOnce()
-  return Selection.of({ select: (request) => walk(request, sources, Option.none(), warn) })
-}
+// More namespaces than this do not fit into a cluster; past it a warning may be repeated.
+const warningsRemembered = 10_000
+
+const makeAutoDetect = Effect.fnUntraced(function* (sources: Sources) {
+  const warnings = yield* Cache.make({
+    capacity: warningsRemembered,
+    lookup: (message: string) => Effect.logWarning(message)
+  })
+  return Selection.of({
+    select: (request) => walk(request, sources, Option.none(), ({ message }) => Cache.get(warnings, message))
+  })
+})
 
 const unserved = (wanted: { readonly value: AuthType; readonly from: string }, served: ReadonlyArray<string>) =>
   new AuthError({ reason: new ModeUnavailable({ wanted: wanted.value, from: wanted.from, served }) })
@@ -189,7 +183,7 @@ export const layer: Layer.Layer<Selection, never, Pat | OAuthM2M | OidcConnector
       oauth_m2m: makeExplicit("oauth_m2m", oauthM2M),
       oidc_federation: makeExplicit("oidc_federation", oidcFederation)
     }
-    const autoDetect = makeAutoDetect([...oidcFederation, ...oauthM2M, ...pat])
+    const autoDetect = yield* makeAutoDetect([...oidcFederation, ...oauthM2M, ...pat])
     return Selection.of({
       select: (request) =>
         Option.match(request.authType, {

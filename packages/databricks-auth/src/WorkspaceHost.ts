@@ -43,15 +43,20 @@ const dnsName = /^(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-
 // A last label of digits is what makes a browser or a resolver read a name as an IPv4 address (WHATWG URL §3.5).
 const isIpAddress = (hostname: string): boolean => hostname.startsWith("[") || /(^|\.)(\d+|0x[0-9a-f]*)$/.test(hostname)
 
+const split = (input: string): { readonly scheme: string | undefined; readonly rest: string } => {
+  const matched = /^(?:([a-zA-Z][a-zA-Z0-9+.-]*):\/\/)?(.*)/s.exec(input.trim())!
+  return { scheme: matched[1], rest: matched[2]! }
+}
+
 /**
  * Reads `host`, `host:port` and either with a scheme. The answer is what is wrong, where something is.
  */
 const parse = (input: string): Parsed | string => {
   if (looksLikeSecret(input)) return "it looks like a secret, not like a host name"
-  const matched = /^(?:([a-zA-Z][a-zA-Z0-9+.-]*):\/\/)?(.*)$/s.exec(input.trim())
-  const scheme = (matched?.[1] ?? "https").toLowerCase()
+  const { scheme: given = "https", rest } = split(input)
+  const scheme = given.toLowerCase()
   // Workspace URLs are pasted from a browser, where they end in a slash.
-  const authority = (matched?.[2] ?? "").replace(/\/$/, "")
+  const authority = rest.replace(/\/$/, "")
   if (scheme !== "https" && scheme !== "http") return `the scheme ${scheme}:// is not https://`
   if (authority.includes("@")) return "it carries user information (an @)"
   if (/[/\\]/.test(authority)) return "it has a path"
@@ -59,20 +64,19 @@ const parse = (input: string): Parsed | string => {
   const parts = /^(\[[0-9a-fA-F:.]+\]|[^:[\]]+)(?::(\d{1,5}))?$/.exec(authority)
   if (parts === null) return "it is not a host name"
   const hostname = parts[1]!.toLowerCase()
-  const given = parts[2] === undefined ? "" : String(Number(parts[2]))
-  if (given !== "" && (Number(given) === 0 || Number(given) > 65535)) return `the port ${given} does not exist`
+  const number = parts[2] === undefined ? "" : String(Number(parts[2]))
+  if (number !== "" && (Number(number) === 0 || Number(number) > 65535)) return `the port ${number} does not exist`
   // Before its case is changed: there are letters outside of ASCII whose lower case is inside.
   if (!isIpAddress(hostname) && !dnsName.test(parts[1]!)) return "it is not a host name"
   if (scheme === "http" && !loopbackNames.has(hostname)) {
     return "http:// is for loopback hosts alone; a workspace is reached over https://"
   }
-  const port = given === (scheme === "https" ? "443" : "80") ? "" : given
-  const origin = `${scheme}://${hostname}${port === "" ? "" : `:${port}`}`
+  const port = number === (scheme === "https" ? "443" : "80") ? "" : number
+  const parsed = { scheme, hostname, port } as const
+  const origin = baseUrl(canonical(parsed))
   // The URL parser has the last word on where a request goes. What it reads otherwise is not admitted as what it seems.
-  if (!URL.canParse(origin) || new URL(origin).origin !== origin) {
-    return isIpAddress(hostname) ? "it is an IP address in an unusual notation" : "it is not a host name"
-  }
-  return { scheme, hostname, port }
+  const isUsual = URL.canParse(origin) && new URL(origin).origin === origin
+  return isUsual ? parsed : "it is an IP address in an unusual notation, or no host name"
 }
 
 const canonical = (parsed: Parsed): WorkspaceHost =>
@@ -95,30 +99,26 @@ export const allowList = Effect.fnUntraced(function* (
   patterns: ReadonlyArray<string>
 ): Effect.fn.Return<AllowList, AuthError> {
   const exact = new Set<string>()
-  const suffixes: Array<{ readonly domain: string; readonly port: string }> = []
+  // A domain never ends as an IP address does, and a loopback name has none: a wildcard covers neither.
+  const domains = new Set<string>()
   for (const pattern of patterns) {
-    const wildcard = pattern.startsWith("*.")
-    const parsed = parse(wildcard ? pattern.slice(2) : pattern)
-    const problem =
-      typeof parsed === "string"
-        ? parsed
-        : wildcard && (isIpAddress(parsed.hostname) || pattern.includes("://"))
-          ? "a wildcard needs a domain, not an address or a scheme"
-          : undefined
-    if (typeof parsed === "string" || problem !== undefined) {
-      return yield* refuse(pattern, `${problem ?? ""} (in FLYTE_DATABRICKS_ALLOWED_INSTANCES)`, [])
+    const isWildcard = pattern.startsWith("*.")
+    const parsed = parse(isWildcard ? pattern.slice(2) : pattern)
+    if (typeof parsed === "string") return yield* refuseListed(pattern, parsed)
+    if (isWildcard && (isIpAddress(parsed.hostname) || pattern.includes("://"))) {
+      return yield* refuseListed(pattern, "a wildcard needs a domain, not an address or a scheme")
     }
-    if (wildcard) suffixes.push({ domain: `.${parsed.hostname}`, port: parsed.port })
+    if (isWildcard) domains.add(canonical(parsed))
     else exact.add(canonical(parsed))
   }
-  const allows = (host: WorkspaceHost): boolean => {
-    if (exact.has(host)) return true
-    const parsed = parse(host)
-    if (typeof parsed === "string" || parsed.scheme === "http" || isIpAddress(parsed.hostname)) return false
-    return suffixes.some(({ domain, port }) => parsed.port === port && parsed.hostname.endsWith(domain))
+  return {
+    patterns,
+    allows: (host) => exact.has(host) || Array.from(domains).some((domain) => host.endsWith(`.${domain}`))
   }
-  return { patterns, allows }
 })
+
+const refuseListed = (pattern: string, why: string): AuthError =>
+  refuse(pattern, `${why} (in FLYTE_DATABRICKS_ALLOWED_INSTANCES)`, [])
 
 /**
  * The canonical form of an instance, whoever may use it; what is wrong with it, where it is not one.
@@ -149,11 +149,8 @@ const refuse = (input: string, why: string, allowed: ReadonlyArray<string>): Aut
   new AuthError({ reason: new InstanceRefused({ instance: printable(input), why, allowed }) })
 
 // Somebody may have pasted a URL with a password in it: what stands before an @ or after the host is not repeated.
-const printable = (input: string): string =>
-  shown(
-    input
-      .trim()
-      .replace(/^([a-zA-Z][a-zA-Z0-9+.-]*:\/\/)?.*@/s, "$1…@")
-      .replace(/^([a-zA-Z][a-zA-Z0-9+.-]*:\/\/)?([^/\\?#]*)[/\\?#].*$/s, "$1$2…")
-      .replaceAll(/[^\x20-\x7e…]/g, "�")
-  )
+const printable = (input: string): string => {
+  const { scheme, rest } = split(input)
+  const authority = rest.replace(/^.*@/s, "…@").replace(/[/\\?#].*/s, "…")
+  return shown(`${scheme === undefined ? "" : `${scheme}://`}${authority}`.replaceAll(/[^\x20-\x7e…]/g, "�"))
+}

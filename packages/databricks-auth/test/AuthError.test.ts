@@ -37,8 +37,8 @@ const cases: Record<string, Case> = {
   },
   "an instance that no list would help": {
     reason: new AuthError.InstanceRefused({ instance: "a b", why: "it is not a host name", allowed: [] }),
-    says: ['instance "a b" is refused: it is not a host name.'],
-    never: ["Credentials go only to"]
+    says: ['Databricks instance "a b" is refused: it is not a host name.'],
+    never: ["not a host name. "]
   },
   "a namespace": {
     reason: new AuthError.NamespaceInvalid({ namespace: "A_B", template: "{project}_x", missing: [] }),
@@ -167,7 +167,42 @@ const cases: Record<string, Case> = {
       attempts: 1,
       retryAfterMillis: 2000
     }),
-    says: ["https://e was tried once and gave no token"],
+    says: ["https://e was tried once and gave no token", "status 429. It asks for 2 s before the next try. Try again."],
+    retryable: true
+  },
+  "a token endpoint that asks for more than there is": {
+    reason: new AuthError.TokenEndpointUnavailable({
+      endpoint: "https://e",
+      detail: "status 429",
+      attempts: 1,
+      retryAfterMillis: 60_000,
+      leftMillis: 1_234
+    }),
+    says: ["status 429. It asks for 60 s before the next try, and there were 1.3 s left. Try again."],
+    retryable: true
+  },
+  "a token endpoint that is down": {
+    reason: new AuthError.TokenEndpointUnavailable({
+      endpoint: "https://e",
+      detail: "status 503",
+      attempts: 0,
+      retryAfterMillis: 4_000,
+      downSinceMillis: 60_000
+    }),
+    says: [
+      "https://e has given no token to anyone since 1970-01-01T00:01:00.000Z; the last answer: status 503. ",
+      "It was not asked for this call; the next try is made in 4 s. Try again then."
+    ],
+    retryable: true
+  },
+  "a token endpoint that went down meanwhile": {
+    reason: new AuthError.TokenEndpointUnavailable({
+      endpoint: "https://e",
+      detail: "status 503",
+      attempts: 2,
+      downSinceMillis: 0
+    }),
+    says: ["status 503. This call tried it 2 times; the next try is under way. Try again then."],
     retryable: true
   },
   "an answer that is no token": {
@@ -196,6 +231,13 @@ describe("an error", () => {
       assert.include(reason.message, "which no federation policy can let in")
       assert.notInclude(reason.message, "oidc_policy")
     }
+  })
+
+  it("lists findings, of these outcomes alone", () => {
+    const isFinding = Schema.is(AuthError.Finding)
+    assert.isTrue(isFinding({ source: "s", outcome: "absent" }))
+    assert.isFalse(isFinding({ source: "s", outcome: "unknown" }))
+    assert.isFalse(isFinding({ outcome: "absent" }))
   })
 
   it("of every kind is one that the package's error holds", () => {

@@ -180,6 +180,7 @@ describe.each(["databricksTokenSecret", "databricksOauthSecret"])("a name in %s"
     Effect.gen(function* () {
       const error = yield* refusal({ namespace: "team-a", custom: { [key]: name } })
       assert.strictEqual(settingOf(error), `${key} of the task`)
+      assert.include(error.message, "expected the name of a Kubernetes Secret.")
       assert.notMatch(error.message, /[\x00-\x1f]/)
     })
   )
@@ -199,6 +200,8 @@ describe("a secret that a task puts in the place of a setting", () => {
       for (const secret of ["dapi0123456789abcdef0123456789abcdef", "dose0123456789abcdef0123456789abcdef"]) {
         const error = yield* refusal({ namespace: "team-a", custom: { [key]: secret } })
         assert.notInclude(JSON.stringify(error) + error.message + error.stack, secret)
+        assert.include(error.message, `${key} of the task`)
+        assert.include(error.message, "expected a setting: secrets are for Kubernetes Secrets.")
       }
     })
   )

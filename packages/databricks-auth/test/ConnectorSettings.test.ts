@@ -270,6 +270,8 @@ describe("FLYTE_DATABRICKS_TASK_TOKEN_FILE_DIRS", () => {
           settingOf(yield* startError({ FLYTE_DATABRICKS_TASK_TOKEN_FILE_DIRS: directories })),
           "FLYTE_DATABRICKS_TASK_TOKEN_FILE_DIRS"
         )
+        const { message } = yield* startError({ FLYTE_DATABRICKS_TASK_TOKEN_FILE_DIRS: directories })
+        assert.include(message, "expected absolute directories, separated by commas.")
       })
   )
 })

@@ -507,9 +507,10 @@ describe("a namespace that the connector may not look into", () => {
               origin: Identity.ConnectorLevel.make({})
             })
           )
-          assert.lengthOf(
-            explanation.filter(({ outcome }) => outcome === "forbidden"),
-            2
+          const forbidden = explanation.filter(({ outcome }) => outcome === "forbidden")
+          assert.deepStrictEqual(
+            forbidden.map(({ detail }) => detail),
+            ["the connector has no right to read it", "the connector has no right to read it"]
           )
         }
       }).pipe(on({ secrets }), Effect.provide(logs.layer))
@@ -552,7 +553,13 @@ describe("a namespace that the connector may not look into", () => {
 describe("a boundary that was built for one mode", () => {
   const all = {
     cluster: { "team-a/databricks-token": { token: "dapi-a" }, "team-a/databricks-oauth": oauth },
-    secrets: { ...pair, FLYTE_DATABRICKS_ACCESS_TOKEN: "dapi-0" }
+    secrets: { ...pair, FLYTE_DATABRICKS_ACCESS_TOKEN: "dapi-0" },
+    serviceAccounts: {
+      "team-a/spark": {
+        labels: { "flyte.org/databricks-enabled": "true" },
+        annotations: { "flyte.org/databricks-client-id": "app-a" }
+      }
+    }
   }
   const only = <E, R>(layer: Layer.Layer<DatabricksAuth.DatabricksAuth, E, R>) =>
     layer.pipe(Layer.provide(sources(all)))
@@ -577,6 +584,17 @@ describe("a boundary that was built for one mode", () => {
       const run = { ...Recorded.empty(instance), authToken: Option.some(Redacted.make("dapi-old")) }
       assert.strictEqual((yield* Effect.flip(poll(run))).reason._tag, "ModeUnavailable")
     }).pipe(Effect.provide(only(DatabricksAuth.layerOAuthM2M)))
+  )
+
+  it.effect("OIDC federation: resolves to it, and serves no run and no task of another", () =>
+    Effect.gen(function* () {
+      const { identity } = yield* resolve(teamA)
+      assert.strictEqual(identity._tag, "oidc_namespace")
+      assert.strictEqual(bearer(yield* header(identity)), "Bearer t1")
+      const error = yield* Effect.flip(resolve({ ...teamA, custom: { databricksAuthType: "pat" } }))
+      assert.strictEqual(error.reason._tag, "ModeUnavailable")
+      assert.strictEqual((yield* Effect.flip(poll(Recorded.empty(instance)))).reason._tag, "ModeUnavailable")
+    }).pipe(Effect.provide(only(DatabricksAuth.layerOidcFederation)))
   )
 })
 

@@ -381,7 +381,9 @@ describe("FLYTE_DATABRICKS_ALLOWED_INSTANCES", () => {
 
   it.effect("with commas alone: the connector does not start, since no instance could be used", () =>
     Effect.gen(function* () {
-      assert.include((yield* Effect.flip(listed(" , ,"))).message, "FLYTE_DATABRICKS_ALLOWED_INSTANCES")
+      const { message } = yield* Effect.flip(listed(" , ,"))
+      assert.include(message, "FLYTE_DATABRICKS_ALLOWED_INSTANCES")
+      assert.include(message, "expected instances and *. wildcards, separated by commas.")
     })
   )
 })
