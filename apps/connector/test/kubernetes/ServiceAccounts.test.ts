@@ -1,7 +1,7 @@
 /** ServiceAccounts that change while tasks run: new tasks follow what Kubernetes says now, runs stay who they are. */
 import { assert, describe } from "@effect/vitest"
-import { ServiceAccountTokens } from "@flyte-databricks/databricks-auth"
-import { type Duration, Effect, Layer } from "effect"
+import { ServiceAccountTokens, TokenPolicy } from "@flyte-databricks/databricks-auth"
+import { Duration, Effect, Layer } from "effect"
 import { phaseOf } from "../support/FlyteClient.ts"
 import { readMetadata, refusal, verdict } from "../support/outcomes.ts"
 import * as tasks from "../support/tasks.ts"
@@ -43,6 +43,12 @@ const refusedSubmit = Effect.fnUntraced(function* (cluster: Cluster, connector: 
   const answer = yield* refusal(connector, connector.flyte.createTask(tasks.createTask({ namespace })))
   assert.strictEqual((yield* cluster.workspace.runs).length, before)
   return answer
+})
+
+/** Failures are not kept for a moment: what is mended counts at once. */
+const readyToForgive = Layer.succeed(TokenPolicy.TokenPolicy, {
+  ...TokenPolicy.defaults,
+  failureTimeToLive: { unavailable: Duration.zero, refused: Duration.zero }
 })
 
 /** The run is followed and cancelled, as who it was submitted; nobody else can see it in the workspace. */
@@ -176,7 +182,7 @@ inCluster("ServiceAccounts that change", (scenario) => {
               yield* goesOn(cluster, connector, before.resourceMeta)
               yield* goesOn(cluster, connector, after.resourceMeta)
             }),
-          forgetful
+          readyToForgive
         )
     )
 
@@ -211,7 +217,7 @@ inCluster("ServiceAccounts that change", (scenario) => {
               assert.include(details, `annotations: {${clientIdAnnotation}:`)
               yield* goesOn(cluster, connector, resourceMeta)
             }),
-          forgetful
+          readyToForgive
         )
       )
     }
@@ -243,19 +249,22 @@ inCluster("ServiceAccounts that change", (scenario) => {
         }
         const { resourceMeta } = yield* cluster.serving(env, (connector) => submit(cluster, connector, team))
         assert.isTrue(yield* cluster.controlPlane.delete(account))
-        yield* cluster.serving(env, (connector) =>
-          Effect.gen(function* () {
-            const { phase, message } = yield* verdict(connector, connector.flyte.getTask(resourceMeta))
-            const { code, details } = yield* refusal(connector, connector.flyte.deleteTask(resourceMeta))
-            assert.deepStrictEqual([phase, code], ["FAILED", "FAILED_PRECONDITION"])
-            for (const words of [message, details]) {
-              assert.include(words, `ServiceAccount databricks in namespace ${team.namespace}`)
-              assert.include(words, "create it again")
-            }
-            // A pinned run needs the ServiceAccount, and no longer its marks.
-            yield* cluster.controlPlane.createServiceAccount(team.namespace, "databricks")
-            yield* goesOn(cluster, connector, resourceMeta)
-          })
+        yield* cluster.serving(
+          env,
+          (connector) =>
+            Effect.gen(function* () {
+              const { phase, message } = yield* verdict(connector, connector.flyte.getTask(resourceMeta))
+              const { code, details } = yield* refusal(connector, connector.flyte.deleteTask(resourceMeta))
+              assert.deepStrictEqual([phase, code], ["FAILED", "FAILED_PRECONDITION"])
+              for (const words of [message, details]) {
+                assert.include(words, `ServiceAccount databricks in namespace ${team.namespace}`)
+                assert.include(words, "create it again")
+              }
+              // A pinned run needs the ServiceAccount, and no longer its marks.
+              yield* cluster.controlPlane.createServiceAccount(team.namespace, "databricks")
+              yield* goesOn(cluster, connector, resourceMeta)
+            }),
+          readyToForgive
         )
         assert.deepStrictEqual(
           (yield* cluster.exchanges).map(({ clientId }) => clientId),
