@@ -54,6 +54,8 @@ const make = Effect.fnUntraced(function* ({ as = Browser.desktop, on = standIns,
   const port = "port" in address ? address.port : 0
 
   const page = yield* Effect.promise(async () => (await browser.newContext(as)).newPage())
+  // For machines under load; nothing takes that long.
+  page.setDefaultTimeout(60_000)
   const complaints = Browser.complaints(page)
   yield* Effect.promise(() => page.goto(`http://localhost:${port}/${token === undefined ? "" : `#token=${token[1]}`}`))
   const visit: Visit = {
