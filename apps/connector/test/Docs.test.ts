@@ -324,6 +324,9 @@ describe("README.md", () => {
   )
 })
 
+const anchorsOf = (text: string): ReadonlySet<string> =>
+  new Set([...text.matchAll(/^#+ (.*)$/gm)].map(([, heading = ""]) => slug(heading)))
+
 describe("README.md and deploy/", () => {
   it("mark ServiceAccounts as the code looks for them", () => {
     const { audienceAnnotation, clientIdAnnotation, enabledLabel } = ServiceAccountTokens
@@ -336,10 +339,11 @@ describe("README.md and deploy/", () => {
     it(`${file}: every link and every path leads somewhere`, () => {
       const text = read(file)
       const links = matches(text, /\]\(([^)\s]+)\)/g).filter((link) => !/^\w+:/.test(link))
-      const anchors = new Set([...text.matchAll(/^#+ (.*)$/gm)].map(([, heading = ""]) => slug(heading)))
-      const broken = links.filter((link) =>
-        link.startsWith("#") ? !anchors.has(link.slice(1)) : !existsSync(join(root, dirname(file), link))
-      )
+      const broken = links.filter((link) => {
+        const [path = "", anchor] = link.split("#")
+        const target = path === "" ? file : join(dirname(file), path)
+        return !existsSync(join(root, target)) || (anchor !== undefined && !anchorsOf(read(target)).has(anchor))
+      })
       const missing = matches(text, /(?<=[\s@`])(deploy\/[\w/.-]*\w)/g).filter((path) => !existsSync(join(root, path)))
       assert.isNotEmpty(links)
       assert.deepStrictEqual([...broken, ...missing], [])
