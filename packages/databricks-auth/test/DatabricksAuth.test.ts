@@ -5,6 +5,7 @@ import {
   Kubernetes,
   Pat,
   Recorded,
+  type TokenCache,
   WorkspaceHost
 } from "@flyte-databricks/databricks-auth"
 import { assert, describe, it } from "@effect/vitest"
@@ -73,8 +74,9 @@ describe("a task gets its header", () => {
   ]
   it.effect.each(ways)("from %s", ([, surroundings, mode, expected]) =>
     Effect.gen(function* () {
-      const { identity, namespace, explanation } = yield* resolve(teamA)
+      const { identity, credential, namespace, explanation } = yield* resolve(teamA)
       assert.strictEqual(identity._tag, mode)
+      assertEquals<TokenCache.Credential>(credential, { identity })
       assertEquals(namespace, Option.some("team-a"))
       assert.strictEqual(explanation.at(-1)?.outcome, "used")
       assert.strictEqual(bearer(yield* header(identity)), expected)
@@ -290,6 +292,8 @@ describe("a token in job metadata", () => {
     Effect.gen(function* () {
       assert.strictEqual(tokenOf(yield* submit(teamA)), "dapi-a")
       assert.strictEqual(tokenOf(yield* submit({ namespace: "team-b" })), "dapi-0")
+      const { authToken } = yield* submit(teamA)
+      assert.strictEqual(String(Option.getOrThrow(authToken)), "<redacted:PAT>")
     }).pipe(on(pats))
   )
 
@@ -422,7 +426,25 @@ describe("what an older connector recorded", () => {
       )
       assert.strictEqual(error.reason._tag, tag)
       assert.deepStrictEqual(yield* Kubernetes.KubernetesMemory.use(({ reads }) => reads), [])
+      if (tag === "SettingInvalid" && "authToken" in fields) {
+        assert.include(error.message, 'auth_token of the job metadata is "(not shown)"')
+        assert.include(error.message, "expected a token that a header can carry.")
+      }
     }).pipe(on(surroundings))
+  )
+
+  it.effect("of another mode, with a token beside it, has no use for the token", () =>
+    Effect.gen(function* () {
+      const boundary = yield* auth
+      const credential = yield* boundary.recall(
+        written({
+          authType: Option.some("oauth_m2m"),
+          clientId: Option.some("app-0"),
+          authToken: Option.some(Redacted.make("dapi-old"))
+        })
+      )
+      assert.strictEqual(bearer(yield* boundary.getHeader(credential)), "Bearer t1")
+    }).pipe(on({ secrets: pair }))
   )
 })
 

@@ -120,13 +120,5 @@ export const sourceOf = (origin: Origin, connectorSource: string): string => {
 /**
  * An origin in job metadata, beside the namespace: the Secret's name for one of a namespace, no name for the connector's.
  */
-export const recordOrigin = (origin: Origin): Partial<Recorded> => {
-  switch (origin._tag) {
-    case "NamespaceSecret":
-    case "Unrecorded":
-      return { oauthSecretName: Option.some(origin.name) }
-    case "ConnectorLevel":
-    case "OfConnection":
-      return {}
-  }
-}
+export const recordOrigin = (origin: Origin): Partial<Recorded> =>
+  "name" in origin ? { oauthSecretName: Option.some(origin.name) } : {}

@@ -1,0 +1,137 @@
+/** Where the credential of a pinned run is looked for, by what its origin is, and what is said where it is gone. */
+import {
+  type AuthMode,
+  ClientCredentialsSource,
+  ConnectorSettings,
+  Identity,
+  OAuthM2M,
+  Pat,
+  PatSource,
+  TokenEndpoint
+} from "@flyte-databricks/databricks-auth"
+import { assert, describe, it } from "@effect/vitest"
+import { assertEquals } from "@effect/vitest/utils"
+import { Duration, Effect, Layer, Option, Redacted } from "effect"
+import { environment } from "../support/environment.ts"
+import { host } from "../support/tokens.ts"
+
+const name = "the-secret"
+const pairOf = (clientId: string) => ({ clientId, clientSecret: Redacted.make("s") })
+
+const origins = {
+  NamespaceSecret: Identity.NamespaceSecret.make({ namespace: "team-a", name }),
+  ConnectorLevel: Identity.ConnectorLevel.make({}),
+  Unrecorded: Identity.Unrecorded.make({ namespace: Option.some("team-a"), name }),
+  "Unrecorded, without a namespace": Identity.Unrecorded.make({ namespace: Option.none(), name }),
+  OfConnection: Identity.OfConnection.make({})
+}
+
+/** A namespace and a connector that have both kinds of credentials, or have lost them. */
+const place = { namespace: ["team-a"], connector: ["team-0"], both: ["team-a", "team-0"], neither: [] } as const
+type Place = keyof typeof place
+
+const modes = (there: Place) => {
+  const ofNamespace = place[there].some((one) => one === "team-a")
+  const ofConnector = place[there].some((one) => one === "team-0")
+  return Layer.mergeAll(Pat.layer, OAuthM2M.layer).pipe(
+    Layer.provide([
+      PatSource.layerMemory({
+        ...(ofNamespace ? { namespaces: { [`team-a/${name}`]: Redacted.make("namespace") } } : {}),
+        ...(ofConnector ? { connector: Redacted.make("connector") } : {})
+      }),
+      ClientCredentialsSource.layerMemory({
+        ...(ofNamespace ? { namespaces: { [`team-a/${name}`]: pairOf("namespace") } } : {}),
+        ...(ofConnector ? { connector: pairOf("connector") } : {})
+      }),
+      TokenEndpoint.layerMemory(({ clientId, source }) =>
+        Effect.succeed({
+          value: Redacted.make(`${clientId} by ${source}`),
+          lifetime: Duration.hours(1),
+          builtFrom: Redacted.make("s")
+        })
+      ),
+      ConnectorSettings.layerConfig.pipe(Layer.provide(environment({})))
+    ])
+  )
+}
+
+const valueOf = ({ value }: AuthMode.Token) => Redacted.value(value)
+const acquirePat = (origin: Identity.Origin) =>
+  Pat.Pat.use(({ acquire }) => acquire(new Identity.PatIdentity({ instance: host, origin })))
+const acquireM2M = (origin: Identity.Origin, clientId?: string) =>
+  OAuthM2M.OAuthM2M.use(({ acquire }) =>
+    acquire(new Identity.OAuthM2MIdentity({ instance: host, clientId: Option.fromUndefinedOr(clientId), origin }))
+  )
+
+const secret = `Secret ${name} in namespace team-a`
+const variables = "FLYTE_DATABRICKS_CLIENT_ID and FLYTE_DATABRICKS_CLIENT_SECRET of the connector"
+
+describe("a pinned credential", () => {
+  it.effect.each([
+    ["NamespaceSecret", "both", "namespace", `namespace by ${secret}`],
+    ["ConnectorLevel", "both", "connector", `connector by ${variables}`],
+    ["Unrecorded", "both", "namespace", `namespace by ${variables}`],
+    ["Unrecorded", "connector", "connector", `connector by ${variables}`],
+    ["Unrecorded, without a namespace", "both", "connector", `connector by ${variables}`]
+  ] as const)("of origin %s, where there are %s, is that of the %s", ([origin, there, pat, pair]) =>
+    Effect.gen(function* () {
+      assert.strictEqual(valueOf(yield* acquirePat(origins[origin])), pat)
+      assert.strictEqual(valueOf(yield* acquireM2M(origins[origin])), pair)
+    }).pipe(Effect.provide(modes(there)))
+  )
+
+  it.effect.each([
+    ["NamespaceSecret", "connector", `Secret team-a/${name}`, secret, secret],
+    ["ConnectorLevel", "namespace", "connector", "FLYTE_DATABRICKS_ACCESS_TOKEN of the connector", variables],
+    ["Unrecorded", "neither", "not recorded at submit", "FLYTE_DATABRICKS_ACCESS_TOKEN of the connector", variables],
+    [
+      "OfConnection",
+      "both",
+      "connection of the request",
+      'connection.secrets["databricks_token"] of the request',
+      'connection.secrets["databricks_token"] of the request'
+    ]
+  ] as const)("of origin %s is no other, where there are those of the %s", ([origin, there, from, ofPat, ofPair]) =>
+    Effect.gen(function* () {
+      const gone = [
+        ["PAT", ofPat, yield* Effect.flip(acquirePat(origins[origin]))],
+        ["client credentials", ofPair, yield* Effect.flip(acquireM2M(origins[origin]))]
+      ] as const
+      for (const [wanted, source, { reason }] of gone) {
+        assert(reason._tag === "CredentialsMissing", reason.message)
+        assert.strictEqual(reason.wanted, `${wanted} from ${from}`)
+        assert.deepStrictEqual(reason.looked, [{ source, outcome: "absent" }])
+        assert.strictEqual(reason.remedy, "The identity is pinned to this source: put the credential back.")
+      }
+    }).pipe(Effect.provide(modes(there)))
+  )
+
+  it.effect("of another principal is refused, and both are named", () =>
+    Effect.gen(function* () {
+      assert.strictEqual(valueOf(yield* acquireM2M(origins.NamespaceSecret, "namespace")), `namespace by ${secret}`)
+      const { message } = yield* Effect.flip(acquireM2M(origins.NamespaceSecret, "app-1"))
+      assert.include(message, `${secret} holds client id namespace, expected app-1.`)
+    }).pipe(Effect.provide(modes("both")))
+  )
+})
+
+describe("what is recorded of an origin", () => {
+  it.effect.each([
+    ["NamespaceSecret", { oauthSecretName: Option.some(name) }],
+    ["Unrecorded", { oauthSecretName: Option.some(name) }],
+    ["ConnectorLevel", {}]
+  ] as const)("%s is the Secret's name, if it has one", ([origin, expected]) =>
+    Effect.gen(function* () {
+      const instance = host
+      const ofPat = yield* Pat.Pat.use(({ record }) =>
+        Effect.succeed(record(new Identity.PatIdentity({ instance, origin: origins[origin] })))
+      )
+      const clientId = Option.some("app")
+      const ofPair = yield* OAuthM2M.OAuthM2M.use(({ record }) =>
+        Effect.succeed(record(new Identity.OAuthM2MIdentity({ instance, clientId, origin: origins[origin] })))
+      )
+      assertEquals<object>(ofPat, expected)
+      assertEquals<object>(ofPair, { clientId, ...expected })
+    }).pipe(Effect.provide(modes("both")))
+  )
+})
