@@ -8,6 +8,7 @@ import { join } from "node:path"
 interface CpuProfile {
   readonly nodes: ReadonlyArray<{
     readonly id: number
+    readonly children?: ReadonlyArray<number>
     readonly callFrame: { readonly functionName: string; readonly url: string }
   }>
   readonly samples: ReadonlyArray<number>
@@ -26,15 +27,21 @@ export const profiled = async (run: (flags: ReadonlyArray<string>) => Promise<vo
   }
 }
 
-/** Shares of the time that the process was not idle, greatest first. */
+/** Shares of the time that the process was neither idle nor loading its modules, greatest first. */
 export type Shares = ReadonlyArray<readonly [owner: string, share: number]>
 
 export const shares = ({ nodes, samples, timeDeltas }: CpuProfile): Shares => {
   const owners = new Map(nodes.map(({ id, callFrame }) => [id, ownerOf(callFrame)]))
+  const loading = new Set<number>()
+  // A node stands before its children.
+  for (const { id, children = [], callFrame } of nodes) {
+    if (loading.has(id) || callFrame.url.startsWith("node:internal/modules/"))
+      [id, ...children].forEach((node) => loading.add(node))
+  }
   const times = new Map<string, number>()
   samples.forEach((id, index) => {
     const owner = owners.get(id) ?? "?"
-    if (owner !== "idle") times.set(owner, (times.get(owner) ?? 0) + (timeDeltas[index] ?? 0))
+    if (owner !== "idle" && !loading.has(id)) times.set(owner, (times.get(owner) ?? 0) + (timeDeltas[index] ?? 0))
   })
   const total = times.values().reduce((sum, time) => sum + time, 0)
   return [...times].map(([owner, time]) => [owner, time / total] as const).toSorted(([, a], [, b]) => b - a)

@@ -81,8 +81,8 @@ ${goals(figures, of)}
 
 ## Where the time goes
 
-Shares of the CPU time of this connector's sources under 32 callers, start included, by the package whose code was running
-(self time, sampled).
+Shares of the CPU time of this connector's sources under 32 callers, once its modules are loaded, by the package whose code
+was running (self time, sampled).
 
 ${Object.entries(profile)
   .map(([operation, shares]) =>

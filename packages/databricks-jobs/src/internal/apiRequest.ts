@@ -50,7 +50,6 @@ const readAnswer = Effect.fnUntraced(function* (
   const { status, headers } = response
   const body = yield* BoundedBody.text(response, bodyLimit).pipe(Effect.catchTag("BodyTooLarge", Effect.succeed))
   const requestId = headers["x-request-id"] ?? headers["x-databricks-request-id"]
-  const retryAfter = Headers.parseRetryAfter(headers["retry-after"] ?? "")
   const now = yield* Clock.currentTimeMillis
   return {
     asked,
@@ -59,11 +58,16 @@ const readAnswer = Effect.fnUntraced(function* (
     authorization,
     requestId: requestId === undefined ? undefined : printable(withoutToken(requestId, authorization), 100),
     location: headers["location"],
-    retryAfterMillis: Result.isFailure(retryAfter)
-      ? undefined
-      : Duration.toMillis(Headers.retryAfterDelay(retryAfter.success, now))
+    retryAfterMillis: retryAfterMillis(headers["retry-after"], now)
   }
 })
+
+// Not to be parsed where it is not there: the failure that this gives has a stack trace, which costs.
+const retryAfterMillis = (header: string | undefined, now: number): number | undefined => {
+  if (header === undefined) return undefined
+  const parsed = Headers.parseRetryAfter(header)
+  return Result.isFailure(parsed) ? undefined : Duration.toMillis(Headers.retryAfterDelay(parsed.success, now))
+}
 
 const unavailable = ({ operation, instance }: Asked, detail: string): JobsError =>
   new JobsError({ reason: new JobsUnavailable({ operation, instance, detail: printable(detail, 200) }) })
