@@ -81,6 +81,7 @@ export const benchConnector = async (): Promise<void> => {
     writeFileSync(join(Connectors.root, "bench/reports/connector.md"), text)
     console.log(text)
   } finally {
+    Connectors.stopAll()
     workspace.stop()
   }
 }

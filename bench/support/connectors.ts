@@ -66,6 +66,9 @@ export const flytes: Kind = {
       "connector",
       "--port",
       String(port),
+      // Its metrics have a port of their own, the same for all unless it is given.
+      "--prometheus_port",
+      String(port + 100),
       "--modules",
       "flytekitplugins.spark"
     ],
@@ -87,6 +90,11 @@ export interface Running {
 
 let nextPort = 18_801
 
+const stops = new Set<() => void>()
+
+/** Ends whatever is still running, after a failure. */
+export const stopAll = (): void => stops.forEach((stop) => stop())
+
 /** Starts a connector in mode M2M, without Kubernetes, and waits until it says SERVING. */
 export const start = async ({ name, command }: Kind, { host, caFile }: Workspace): Promise<Running> => {
   const port = nextPort++
@@ -106,6 +114,7 @@ export const start = async ({ name, command }: Kind, { host, caFile }: Workspace
     // Logs are written, as they are in a pod, and read by nobody.
     stdio: "ignore"
   })
+  stops.add(() => child.kill("SIGKILL"))
   await serving(port, child, name)
   return {
     port,
