@@ -10,7 +10,11 @@ const fork = Effect.forkChild({ startImmediately: true })
 const numbered = (_: unknown, count: number) => Effect.succeed(token(`t${count}`))
 
 const bounded = (capacity: number) => Layer.merge(TokenEntries.layer, policy({ capacity }))
-const size = Effect.map(TokenEntries.TokenEntries, TokenEntries.size)
+const size = Effect.map(TokenEntries.TokenEntries, (entries) => {
+  const { length } = TokenEntries.all(entries)
+  assert.strictEqual(TokenEntries.size(entries), length)
+  return length
+})
 /** Gets tokens one a second, so that it is known which was used last. */
 const getEach = (cache: TokenCache.TokenCache, credentials: ReadonlyArray<TokenCache.Credential>) =>
   Effect.forEach(credentials, (credential) =>
@@ -69,6 +73,21 @@ describe("the number of tokens", () => {
       yield* getEach(cache, [b, credentialOf("team-c")])
       yield* Effect.flip(cache.get(a))
       assert.lengthOf(yield* cache.asked, 4)
+    }).pipe(Effect.provide(bounded(2)))
+  )
+
+  it.effect("that was exceeded is reached again by dropping as many as it takes, least recently used first", () =>
+    Effect.gen(function* () {
+      const c = credentialOf("team-c")
+      const cache = yield* makeCache((_, count) => Effect.delay(Effect.succeed(token(`t${count}`)), "1 second"))
+      const fibers = yield* Effect.forEach([a, b, c], (credential) => fork(cache.get(credential)))
+      yield* TestClock.adjust("1 second")
+      yield* Effect.forEach(fibers, Fiber.join)
+      assert.strictEqual(yield* size, 3)
+      assert.deepStrictEqual(yield* getEach(cache, [b, c, a]), ["Bearer t2", "Bearer t3", "Bearer t1"])
+      yield* fork(cache.get(credentialOf("team-d")))
+      assert.strictEqual(yield* size, 2)
+      assert.deepStrictEqual(yield* getEach(cache, [a]), ["Bearer t1"])
     }).pipe(Effect.provide(bounded(2)))
   )
 
