@@ -80,8 +80,10 @@ describe("the pace of renewals", () => {
   it("is that of each second anew", () => {
     const pacer = TokenPolicy.makePacer()
     const at = times.refreshAt + 999
-    pacer.count(at)
+    pacer.count(at - 500)
     assert.isTrue(pacer.allows(at + 1, 1, times))
+    pacer.count(at + 1)
+    assert.isFalse(pacer.allows(at + 500, 1, times))
   })
 
   /** In each second these ask, one after the other, and one may begin; how long ago were those due who did? */
@@ -103,6 +105,16 @@ describe("the pace of renewals", () => {
     assert.strictEqual(begun[0], 0)
     assert.isTrue(begun.slice(0, 5).includes(0.1))
     assert.deepStrictEqual(begun.slice(20, 40), Array(20).fill(0.5))
+  })
+
+  it("remembers nothing of seconds in which nobody had to wait", () => {
+    const pacer = TokenPolicy.makePacer()
+    crowd(pacer, seconds, [0])
+    const after = seconds.map((second) => second + 100)
+    assert.deepStrictEqual(
+      crowd(pacer, after, [0, 0.1, 0.5, 0.5]),
+      crowd(TokenPolicy.makePacer(), after, [0, 0.1, 0.5, 0.5])
+    )
   })
 
   it("lets those that have just become due begin again when the crowd is gone", () => {
