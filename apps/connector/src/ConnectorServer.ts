@@ -29,8 +29,8 @@ const connector = DatabricksConnector.layer.pipe(
   Layer.provide(NodeServices.layer)
 )
 
-// Of each version of Flyte, the registry and what works.
-const services = Effect.all([AgentMetadata.make, AsyncAgent.make, ConnectorMetadata.make, AsyncConnector.make])
+/** Of each version of Flyte, the registry and what works. */
+export const services = Effect.all([AgentMetadata.make, AsyncAgent.make, ConnectorMetadata.make, AsyncConnector.make])
 
 /**
  * Serves as long as the layer lives. The server listens before the connector is built, so that the registry is answered

@@ -1,0 +1,72 @@
+/**
+ * The connector as Kubernetes runs it: replicas that share nothing, replaced one by one in an update, and one that
+ * crashes.
+ */
+import { Clock, Effect, Exit, Scope } from "effect"
+import { CallFailed, type Method } from "../support/FlyteClient.ts"
+import { one } from "./dice.ts"
+import type { Wire } from "./Wire.ts"
+
+interface Replica {
+  readonly wire: Wire
+  readonly scope: Scope.Closeable
+}
+
+/** Starts replicas; they stop when the scope closes. */
+export const make = Effect.fnUntraced(function* <E>(replicas: number, build: Effect.Effect<Wire, E, Scope.Scope>) {
+  const whole = yield* Effect.scope
+  const start = Effect.gen(function* () {
+    const scope = yield* Scope.fork(whole)
+    return { scope, wire: yield* Scope.provide(build, scope) }
+  })
+  let ready: ReadonlyArray<Replica> = yield* Effect.replicateEffect(start, replicas)
+
+  const remove = (replica: Replica) =>
+    Effect.sync(() => {
+      ready = ready.filter((other) => other !== replica)
+    })
+  const add = Effect.map(start, (replica) => {
+    ready = [...ready, replica]
+  })
+
+  // After SIGTERM: new calls go elsewhere, those under way are finished.
+  const drain = Effect.fnUntraced(function* ({ scope, wire }: Replica) {
+    for (let waited = 0; wire.underWay() > 0 && waited < 250; waited++) yield* Effect.sleep("100 millis")
+    yield* wire.kill
+    yield* Scope.close(scope, Exit.void)
+  })
+
+  return {
+    /** Calls one of them, as a client behind a Service does. */
+    call: Effect.fnUntraced(function* <Request, Response>(
+      method: Method<Request, Response>,
+      request: Request,
+      timeoutMillis: number
+    ) {
+      if (ready.length === 0) return yield* new CallFailed({ code: "UNAVAILABLE", details: "connection refused" })
+      const { wire } = yield* one(ready)
+      const deadline = (yield* Clock.currentTimeMillis) + timeoutMillis
+      return yield* wire.call(method, request, deadline).pipe(
+        Effect.timeoutOrElse({
+          duration: timeoutMillis,
+          orElse: () => Effect.fail(new CallFailed({ code: "DEADLINE_EXCEEDED", details: "the caller's own deadline" }))
+        })
+      )
+    }),
+    /** An update: every replica gives way to a new one, which is ready first. */
+    update: Effect.suspend(() =>
+      Effect.forEach(ready, (old) => Effect.all([add, remove(old), drain(old)], { discard: true }), { discard: true })
+    ),
+    /** One of them is gone, with all that it was doing; another is ready after five seconds. */
+    crash: Effect.gen(function* () {
+      const [first] = ready
+      if (first === undefined) return
+      yield* remove(first)
+      yield* first.wire.kill
+      yield* Scope.close(first.scope, Exit.void)
+      yield* Effect.andThen(Effect.sleep("5 seconds"), add)
+    })
+  }
+})
+
+export type Deployment = Effect.Success<ReturnType<typeof make>>

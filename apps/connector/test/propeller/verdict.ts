@@ -1,0 +1,119 @@
+/**
+ * What went wrong in a simulation, by comparing what Flyte believes with what there is in the workspace.
+ */
+import { Duration } from "effect"
+import type { Outcome } from "./Simulation.ts"
+
+/** How often each thing happened that must not happen. */
+export interface Verdict {
+  /** Tasks that stay for ever in the last phase that Flyte heard. */
+  readonly hung: number
+  /** Tasks that ended without Databricks having anything to do with it. */
+  readonly lost: number
+  /** Tasks that ended in another phase than their run. */
+  readonly wrongEnd: number
+  /** Attempts that have more than one run. */
+  readonly doubled: number
+  /** Runs that Flyte does not know of though it was told that their attempt has one. */
+  readonly orphaned: number
+  /** Runs of aborted tasks that were not cancelled. */
+  readonly notCancelled: number
+  /** Runs that belong to somebody else than the team whose task it is. */
+  readonly foreign: number
+  /** Attempts whose first RUNNING had no link: Flyte's console shows none that comes later. */
+  readonly withoutLink: number
+  /** Answers in a phase that Flyte does not take. */
+  readonly unknownPhase: number
+  /** Reads of the registry that failed: each empties it. */
+  readonly registryEmptied: number
+  /** Failures that the connector had no word for. */
+  readonly defects: number
+}
+
+/** Nothing did. */
+export const flawless: Verdict = {
+  hung: 0,
+  lost: 0,
+  wrongEnd: 0,
+  doubled: 0,
+  orphaned: 0,
+  notCancelled: 0,
+  foreign: 0,
+  withoutLink: 0,
+  unknownPhase: 0,
+  registryEmptied: 0,
+  defects: 0
+}
+
+const accepted = new Set([
+  "QUEUED",
+  "WAITING_FOR_RESOURCES",
+  "INITIALIZING",
+  "RUNNING",
+  "SUCCEEDED",
+  "ABORTED",
+  "FAILED",
+  "RETRYABLE_FAILED"
+])
+
+/** Compares the two. */
+export const verdictOf = ({ ended, runs, tally }: Outcome): Verdict => {
+  const attempts = ended.flatMap(({ attempts }) => attempts)
+  const known = new Set(attempts.flatMap(({ runIds }) => [...runIds]))
+  const principals = new Map(ended.map(({ order }) => [order.name, order.team.principal]))
+  const aborted = ended.filter(({ end }) => end === "aborted")
+  const lastRuns = new Set(aborted.flatMap(({ attempts }) => [...(attempts.at(-1)?.runIds ?? [])]))
+  const isLost = (end: string) => end.startsWith("lost")
+  return {
+    hung: ended.filter(({ end }) => end === "hung").length,
+    lost: ended.filter(({ end }) => isLost(end)).length,
+    wrongEnd: ended.filter(({ end, order }) => end !== order.end && end !== "hung" && !isLost(end)).length,
+    doubled: runs.length - new Set(runs.map(({ task, attempt }) => `${task} ${attempt}`)).size,
+    orphaned: runs.filter((run) => !known.has(run.runId) && attemptOf(ended, run).runIds.size > 0).length,
+    notCancelled: runs.filter(({ runId, resultState }) => lastRuns.has(runId) && resultState !== "CANCELED").length,
+    foreign: runs.filter(({ task, principal }) => principals.get(task) !== principal).length,
+    withoutLink: attempts.filter(({ linkWithRunning }) => !linkWithRunning).length,
+    unknownPhase: attempts.flatMap(({ phases }) => phases).filter((phase) => !accepted.has(phase)).length,
+    registryEmptied: tally.sum("list failed"),
+    defects: tally.sum("log: defect")
+  }
+}
+
+const attemptOf = (ended: Outcome["ended"], { task, attempt }: Outcome["runs"][number]) => {
+  const found = ended.find(({ order }) => order.name === task)?.attempts[attempt]
+  if (found === undefined) throw new Error(`a run of no attempt: ${task} ${attempt}`)
+  return found
+}
+
+/**
+ * The share of attempts that failed for Flyte while Databricks had taken the job: each answer was lost until the caller's
+ * time was up, three seconds for some. Nobody follows these runs; that they are few is all that can be asked.
+ */
+export const leftBehind = ({ ended, runs }: Outcome): number =>
+  runs.filter((run) => attemptOf(ended, run).runIds.size === 0).length /
+  ended.reduce((sum, { attempts }) => sum + attempts.length, 0)
+
+const order = ["QUEUED", "INITIALIZING", "RUNNING"]
+const goesBack = (phases: ReadonlyArray<string>) =>
+  phases.some(
+    (phase, index) =>
+      order.indexOf(phase) > order.indexOf(phases[index + 1] ?? "") && order.includes(phases[index + 1] ?? "")
+  )
+
+/** The figures of a simulation, for people. */
+export const report = (name: string, outcome: Outcome): string => {
+  const { ended, lasted, runs, tally } = outcome
+  const attempts = ended.flatMap(({ attempts }) => attempts)
+  const called = ["databricks", "token", "kubernetes"].map(
+    (target) => `${tally.get(`${target} calls`)} to ${target}, ${tally.sum(`${target} fault`)} with a fault`
+  )
+  return [
+    `\n${name}`,
+    `${ended.length} tasks, ${attempts.length} attempts, ${runs.length} runs in ${Math.round(Duration.toMinutes(lasted))} virtual minutes`,
+    `calls: ${called.join("; ")}`,
+    `attempts that failed though Databricks had taken the job: ${(leftBehind(outcome) * 100).toFixed(2)} %`,
+    `attempts that went back to an earlier phase: ${attempts.filter(({ phases }) => goesBack(phases)).length}`,
+    ...tally.lines(),
+    JSON.stringify(verdictOf(outcome))
+  ].join("\n")
+}
