@@ -16,7 +16,7 @@ import * as Call from "./Call.ts"
 import { ConnectorError, type Failure, MetricsUnavailable, TaskTypeUnknown } from "./ConnectorError.ts"
 import { type Attempt, idempotencyToken } from "./IdempotencyToken.ts"
 import * as Cancellation from "./runs/Cancellation.ts"
-import { rideOut } from "./runs/Faults.ts"
+import { leavesDoubt, rideOut } from "./runs/Faults.ts"
 import * as PinnedRun from "./runs/PinnedRun.ts"
 import * as LastReports from "./runs/LastReports.ts"
 import * as RunFollower from "./runs/RunFollower.ts"
@@ -119,10 +119,19 @@ export const layer: Layer.Layer<
       if (Option.isSome(resolved.namespace)) yield* Call.note({ namespace: resolved.namespace.value })
       yield* Effect.logDebug(`Identity chosen from:\n${AuthError.describeFindings(resolved.explanation)}`)
 
-      // Whatever became of a try whose answer is lost, the same token gives the same run.
-      const runId = yield* jobs
-        .submit(resolved.credential, body, idempotencyToken(task.attempt))
-        .pipe(Call.waitFor(`${resolved.identity.instance} to take the job`), rideOut(until))
+      // Whatever became of a try whose answer is lost, the same token gives the same run. Once there may be one, patience
+      // lasts as long as the call: to give up would leave the run to itself, beside that of Flyte's next attempt.
+      const endsAt = yield* Call.endsAt
+      let mayBeThere = false
+      const runId = yield* jobs.submit(resolved.credential, body, idempotencyToken(task.attempt)).pipe(
+        Call.waitFor(`${resolved.identity.instance} to take the job`),
+        Effect.tapError((failure) =>
+          Effect.sync(() => {
+            mayBeThere ||= leavesDoubt(failure)
+          })
+        ),
+        rideOut(() => (mayBeThere ? endsAt : until))
+      )
       yield* Call.note({ runId })
       // The run is there; to fail now would lose it.
       const recorded = yield* auth.record(resolved).pipe(rideOut(yield* Call.endsAt))

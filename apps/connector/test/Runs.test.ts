@@ -267,6 +267,18 @@ describe("creating", () => {
     )
   )
 
+  scenario("does not give up a run that may be there: the answer was lost, and is asked for again", (world) =>
+    world.serving({ FLYTE_DATABRICKS_CREATE_PATIENCE: "0 seconds" }, ({ flyte }) =>
+      Effect.gen(function* () {
+        yield* world.workspace.faults.add({ path: submitPath, times: 2, action: Fault.truncatedBody })
+        const resourceMeta = yield* flyte.createTask(tasks.createTask())
+        const [run, ...others] = yield* world.workspace.runs
+        assert.strictEqual(readMetadata(resourceMeta)["run_id"], String(run?.runId))
+        assert.isEmpty(others)
+      })
+    )
+  )
+
   scenario("does not wait for an identity as long as the caller would", ({ workspace, serving }) =>
     serving({ FLYTE_DATABRICKS_CREATE_PATIENCE: "2 seconds" }, (connector) =>
       Effect.gen(function* () {

@@ -18,3 +18,9 @@ export const describe = ({ reason }: HttpClientError.HttpClientError): string =>
   }
   return detail
 }
+
+/**
+ * Whether the request never left: nobody was found, or nobody answered the door.
+ */
+export const neverConnected = (error: HttpClientError.HttpClientError): boolean =>
+  /ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|connect timeout|certificate/i.test(describe(error))

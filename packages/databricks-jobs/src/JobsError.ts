@@ -112,7 +112,9 @@ export class JobsUnavailable extends Schema.TaggedError<JobsUnavailable>()("Jobs
   status: Schema.optionalKey(Schema.Int),
   detail: Schema.String,
   requestId: Schema.optionalKey(Schema.String),
-  retryAfterMillis: Schema.optionalKey(Schema.Finite)
+  retryAfterMillis: Schema.optionalKey(Schema.Finite),
+  /** The request went out and its answer was lost: it may have been carried out. */
+  answerLost: Schema.optionalKey(Schema.Literal(true))
 }) {
   readonly retryable = true
   override get message() {

@@ -333,7 +333,16 @@ describe("a workspace that is not available", () => {
         assert(reason._tag === "JobsUnavailable")
         assert.strictEqual(reason.detail, "connect ECONNREFUSED 127.0.0.1:443")
         assert.isUndefined(reason.status)
+        assert.isUndefined(reason.answerLost)
       }
+    })
+  )
+
+  it.effect("may be cut off on the way back, which leaves open whether it did what it was asked", () =>
+    Effect.gen(function* () {
+      const reason = yield* reasonOf(() => ({ broken: new Error("read ECONNRESET") }))
+      assert(reason._tag === "JobsUnavailable")
+      assert.isTrue(reason.answerLost)
     })
   )
 
@@ -362,7 +371,7 @@ describe("a workspace that is not available", () => {
       const reason = yield* Fiber.join(waiting)
       assertEquals(
         reason,
-        new JobsUnavailable({ operation: `get run ${runId}`, instance, detail: "nothing within 4s" })
+        new JobsUnavailable({ operation: `get run ${runId}`, instance, detail: "nothing within 4s", answerLost: true })
       )
     })
   )

@@ -38,18 +38,31 @@ const backOffByDefault: Schedule.Schedule<unknown, Failure> = Schedule.exponenti
 )
 
 /**
- * Tries again what may pass, as long as a try can begin before the given moment (in milliseconds); then fails as the
- * last try did.
+ * Whether a submit that failed so may have been taken all the same: its answer was lost, to a gateway that waited no
+ * longer (504), or was cut off.
+ */
+export const leavesDoubt = ({ reason }: Failure): boolean =>
+  reason._tag === "JobsUnavailable"
+    ? reason.answerLost === true || reason.status === 504
+    : reason._tag === "ResponseInvalid" && reason.status === 200
+
+/**
+ * Tries again what may pass, as long as a try can begin before the given moment (in milliseconds), which may change
+ * with what was learnt on the way; then fails as the last try did.
  */
 export const rideOut =
-  (until: number) =>
+  (until: number | (() => number)) =>
   <A, E extends Failure, R>(call: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
     Effect.flatMap(BackOff, (backOff) =>
       Effect.retry(
         Effect.tapError(call, ({ message }) => Call.setback(message)),
         {
           while: isTransient,
-          schedule: backOff.pipe(Schedule.while(({ now, duration }) => now + Duration.toMillis(duration) < until))
+          schedule: backOff.pipe(
+            Schedule.while(
+              ({ now, duration }) => now + Duration.toMillis(duration) < (typeof until === "number" ? until : until())
+            )
+          )
         }
       )
     )

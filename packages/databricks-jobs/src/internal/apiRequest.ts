@@ -33,11 +33,17 @@ export const make =
       // undici follows no redirect by itself; fetch would.
       Effect.provideService(FetchHttpClient.RequestInit, { redirect: "manual" }),
       Effect.catchTag("HttpClientError", (error) =>
-        Effect.fail(unavailable(asked, withoutToken(TransportFault.describe(error), authorization)))
+        Effect.fail(
+          unavailable(
+            asked,
+            withoutToken(TransportFault.describe(error), authorization),
+            !TransportFault.neverConnected(error)
+          )
+        )
       ),
       Effect.timeoutOrElse({
         duration: timeout,
-        orElse: () => Effect.fail(unavailable(asked, `nothing within ${Duration.format(timeout)}`))
+        orElse: () => Effect.fail(unavailable(asked, `nothing within ${Duration.format(timeout)}`, true))
       })
     )
 
@@ -69,5 +75,12 @@ const retryAfterMillis = (header: string | undefined, now: number): number | und
   return Result.isFailure(parsed) ? undefined : Duration.toMillis(Headers.retryAfterDelay(parsed.success, now))
 }
 
-const unavailable = ({ operation, instance }: Asked, detail: string): JobsError =>
-  new JobsError({ reason: new JobsUnavailable({ operation, instance, detail: printable(detail, 200) }) })
+const unavailable = ({ operation, instance }: Asked, detail: string, answerLost: boolean): JobsError =>
+  new JobsError({
+    reason: new JobsUnavailable({
+      operation,
+      instance,
+      detail: printable(detail, 200),
+      ...(answerLost ? { answerLost } : {})
+    })
+  })
