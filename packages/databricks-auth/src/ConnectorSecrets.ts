@@ -31,6 +31,8 @@ export class ConnectorSecrets extends Context.Service<
   ConnectorSecrets,
   {
     readonly find: (name: string) => Effect.Effect<Option.Option<ConnectorSecret>, AuthError>
+    /** Forgets what was found, so that the next look-up sees what is there now. */
+    readonly forget: Effect.Effect<void>
   }
 >()("@flyte-databricks/databricks-auth/ConnectorSecrets") {}
 
@@ -93,7 +95,7 @@ export const layer: Layer.Layer<ConnectorSecrets, Config.ConfigError, FileSystem
       capacity: 100,
       timeToLive: (exit) => (Exit.isFailure(exit) ? 0 : timeToLive)
     })
-    return ConnectorSecrets.of({ find: (name) => Cache.get(cache, name) })
+    return ConnectorSecrets.of({ find: (name) => Cache.get(cache, name), forget: Cache.invalidateAll(cache) })
   })
 )
 
@@ -118,6 +120,7 @@ export const layerMemory = (secrets: Record<string, string> = {}): Layer.Layer<C
   Layer.succeed(
     ConnectorSecrets,
     ConnectorSecrets.of({
+      forget: Effect.void,
       find: (name) =>
         Effect.succeed(
           Option.map(Option.flatMap(Option.fromNullishOr(secrets[name]), nonBlank), (value) =>

@@ -10,7 +10,8 @@ import {
   connectorAccount,
   connectorPat,
   connectorPrincipal,
-  inCluster
+  inCluster,
+  readyToForgive
 } from "./support/Cluster.ts"
 import { newTeam, run } from "./support/teams.ts"
 
@@ -124,18 +125,21 @@ inCluster("a real API server", (scenario) => {
     })
 
     scenario("when it is another ServiceAccount's; the policy that the error proposes lets it in", (cluster) =>
-      cluster.serving({ ...ignoring, ...cluster.withEverything }, (connector) =>
-        Effect.gen(function* () {
-          const namespace = yield* cluster.newNamespace()
-          yield* cluster.controlPlane.createServiceAccount(namespace, "another")
-          yield* cluster.projectToken({ who: { namespace, name: "another" } })
-          const details = yield* refusedFor(cluster, connector, /^policy-1: sub is/)
-          const proposed = JSON.parse(/^ *(\{"oidc_policy".*\})$/m.exec(details)?.[1] ?? assert.fail(details))
-          assert.strictEqual(proposed.oidc_policy.subject, subjectOf(namespace, "another"))
-          yield* cluster.workspace.addFederationPolicy(proposed.oidc_policy, connectorPrincipal.id)
-          const team = { namespace, principal: connectorPrincipal.id }
-          yield* run(cluster, connector, team, `JWT file ${cluster.tokenFile}`)
-        })
+      cluster.serving(
+        { ...ignoring, ...cluster.withEverything },
+        (connector) =>
+          Effect.gen(function* () {
+            const namespace = yield* cluster.newNamespace()
+            yield* cluster.controlPlane.createServiceAccount(namespace, "another")
+            yield* cluster.projectToken({ who: { namespace, name: "another" } })
+            const details = yield* refusedFor(cluster, connector, /^policy-1: sub is/)
+            const proposed = JSON.parse(/^ *(\{"oidc_policy".*\})$/m.exec(details)?.[1] ?? assert.fail(details))
+            assert.strictEqual(proposed.oidc_policy.subject, subjectOf(namespace, "another"))
+            yield* cluster.workspace.addFederationPolicy(proposed.oidc_policy, connectorPrincipal.id)
+            const team = { namespace, principal: connectorPrincipal.id }
+            yield* run(cluster, connector, team, `JWT file ${cluster.tokenFile}`)
+          }),
+        readyToForgive
       )
     )
 

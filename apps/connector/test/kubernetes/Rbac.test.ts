@@ -11,7 +11,8 @@ import {
   connectorAccount,
   connectorPat,
   connectorPrincipal,
-  inCluster
+  inCluster,
+  readyToForgive
 } from "./support/Cluster.ts"
 import { modesWithRights, rightsOf, spoken, variants } from "./support/manifests.ts"
 import { bring, newTeam, run } from "./support/teams.ts"
@@ -146,14 +147,17 @@ inCluster("deploy/rbac", (scenario) => {
                 )
                 assert.deepStrictEqual(others, [])
                 const { env, origin, team } = use
-                yield* cluster.serving(env, (connector) =>
-                  Effect.gen(function* () {
-                    const rule = yield* missingRule(cluster, connector, team.namespace)
-                    assert.deepStrictEqual(rule, right)
-                    const { revoke } = yield* cluster.controlPlane.grant(connectorAccount, [rule], team.namespace)
-                    yield* Effect.addFinalizer(() => Effect.orDie(revoke))
-                    yield* run(cluster, connector, team, origin(cluster, team.namespace))
-                  })
+                yield* cluster.serving(
+                  env,
+                  (connector) =>
+                    Effect.gen(function* () {
+                      const rule = yield* missingRule(cluster, connector, team.namespace)
+                      assert.deepStrictEqual(rule, right)
+                      const { revoke } = yield* cluster.controlPlane.grant(connectorAccount, [rule], team.namespace)
+                      yield* Effect.addFinalizer(() => Effect.orDie(revoke))
+                      yield* run(cluster, connector, team, origin(cluster, team.namespace))
+                    }),
+                  readyToForgive
                 )
               })
           )

@@ -1,11 +1,11 @@
 /** ServiceAccounts that change while tasks run: new tasks follow what Kubernetes says now, runs stay who they are. */
 import { assert, describe } from "@effect/vitest"
-import { ServiceAccountTokens, TokenPolicy } from "@flyte-databricks/databricks-auth"
-import { Duration, Effect, Layer } from "effect"
+import { ServiceAccountTokens } from "@flyte-databricks/databricks-auth"
+import { type Duration, Effect, Layer } from "effect"
 import { phaseOf } from "../support/FlyteClient.ts"
 import { readMetadata, refusal, verdict } from "../support/outcomes.ts"
 import * as tasks from "../support/tasks.ts"
-import { type Cluster, type Connector, connectorPrincipal, inCluster } from "./support/Cluster.ts"
+import { type Cluster, type Connector, connectorPrincipal, inCluster, readyToForgive } from "./support/Cluster.ts"
 import { addFederated, newTeam, type Team } from "./support/teams.ts"
 
 const { clientIdAnnotation, DiscoveryTimeToLive, enabledLabel } = ServiceAccountTokens
@@ -13,7 +13,7 @@ const { clientIdAnnotation, DiscoveryTimeToLive, enabledLabel } = ServiceAccount
 const timeToLive = (duration: Duration.Input) =>
   Layer.succeed(DiscoveryTimeToLive, { present: duration, absent: duration })
 /** What was discovered is asked for anew each time. */
-const forgetful = timeToLive(0)
+const forgetful = Layer.merge(timeToLive(0), readyToForgive)
 /** What was discovered stays for as long as the connector does. */
 const stubborn = timeToLive("1 day")
 
@@ -43,12 +43,6 @@ const refusedSubmit = Effect.fnUntraced(function* (cluster: Cluster, connector: 
   const answer = yield* refusal(connector, connector.flyte.createTask(tasks.createTask({ namespace })))
   assert.strictEqual((yield* cluster.workspace.runs).length, before)
   return answer
-})
-
-/** Failures are not kept for a moment: what is mended counts at once. */
-const readyToForgive = Layer.succeed(TokenPolicy.TokenPolicy, {
-  ...TokenPolicy.defaults,
-  failureTimeToLive: { unavailable: Duration.zero, refused: Duration.zero }
 })
 
 /** The run is followed and cancelled, as who it was submitted; nobody else can see it in the workspace. */
@@ -182,7 +176,7 @@ inCluster("ServiceAccounts that change", (scenario) => {
               yield* goesOn(cluster, connector, before.resourceMeta)
               yield* goesOn(cluster, connector, after.resourceMeta)
             }),
-          readyToForgive
+          forgetful
         )
     )
 
@@ -217,7 +211,7 @@ inCluster("ServiceAccounts that change", (scenario) => {
               assert.include(details, `annotations: {${clientIdAnnotation}:`)
               yield* goesOn(cluster, connector, resourceMeta)
             }),
-          readyToForgive
+          forgetful
         )
       )
     }
@@ -264,7 +258,7 @@ inCluster("ServiceAccounts that change", (scenario) => {
               yield* cluster.controlPlane.createServiceAccount(team.namespace, "databricks")
               yield* goesOn(cluster, connector, resourceMeta)
             }),
-          readyToForgive
+          forgetful
         )
         assert.deepStrictEqual(
           (yield* cluster.exchanges).map(({ clientId }) => clientId),

@@ -55,7 +55,10 @@ export const layer: Layer.Layer<OAuthM2M, never, ClientCredentialsSource | Token
     })
 
     const forget = ({ origin }: OAuthM2MIdentity) =>
-      Effect.asVoid(ofNamespace(origin, (namespace, name) => Effect.asSome(credentials.forget(namespace, name))))
+      Effect.andThen(
+        ofNamespace(origin, (namespace, name) => Effect.asSome(credentials.forget(namespace, name))),
+        credentials.forgetConnector
+      )
 
     return OAuthM2M.of({
       record: ({ clientId, origin }) => ({ clientId, ...recordOrigin(origin) }),

@@ -102,7 +102,10 @@ export const layer: Layer.Layer<Pat, never, PatSource | ConnectorSettings> = Lay
         return Option.isSome(token) ? tokenOf(token.value, lifetime) : yield* missingNow("PAT", identity.origin, source)
       }),
       forget: ({ origin }) =>
-        Effect.asVoid(ofNamespace(origin, (namespace, name) => Effect.asSome(pats.forget(namespace, name))))
+        Effect.andThen(
+          ofNamespace(origin, (namespace, name) => Effect.asSome(pats.forget(namespace, name))),
+          pats.forgetConnector
+        )
     })
   })
 )

@@ -40,6 +40,7 @@ export class ClientCredentialsSource extends Context.Service<
     readonly connectorClientId: Effect.Effect<Option.Option<string>, AuthError>
     readonly absence: string
     readonly forget: (namespace: string, name: string) => Effect.Effect<void>
+    readonly forgetConnector: Effect.Effect<void>
   }
 >()("@flyte-databricks/databricks-auth/sources/ClientCredentialsSource") {}
 
@@ -122,7 +123,8 @@ export const layer: Layer.Layer<ClientCredentialsSource, never, NamespaceSecrets
         Option.map(Option.firstSomeOf(ids), ({ value }) => Redacted.value(value))
       ),
       absence: namespaceSecrets.absence,
-      forget: namespaceSecrets.forget
+      forget: namespaceSecrets.forget,
+      forgetConnector: connectorSecrets.forget
     })
   })
 )
@@ -159,6 +161,7 @@ export const layerMemory = (pairs: {
       connector: () => Effect.succeed(Option.fromNullishOr(pairs.connector)),
       connectorClientId: Effect.succeed(Option.fromNullishOr(pairs.connector?.clientId)),
       absence: "not found",
-      forget: () => Effect.void
+      forget: () => Effect.void,
+      forgetConnector: Effect.void
     })
   )

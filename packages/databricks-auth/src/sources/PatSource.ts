@@ -25,6 +25,7 @@ export class PatSource extends Context.Service<
     readonly connector: Effect.Effect<Option.Option<Redacted.Redacted<string>>, AuthError>
     readonly absence: string
     readonly forget: (namespace: string, name: string) => Effect.Effect<void>
+    readonly forgetConnector: Effect.Effect<void>
   }
 >()("@flyte-databricks/databricks-auth/sources/PatSource") {}
 
@@ -46,7 +47,8 @@ export const layer: Layer.Layer<PatSource, never, NamespaceSecrets | ConnectorSe
         return Option.some(yield* usable(`The connector's PAT (from ${found.value.place})`, found.value.value))
       }),
       absence: namespaceSecrets.absence,
-      forget: namespaceSecrets.forget
+      forget: namespaceSecrets.forget,
+      forgetConnector: connectorSecrets.forget
     })
   })
 )
@@ -79,6 +81,7 @@ export const layerMemory = (tokens: {
         Effect.succeed(Option.fromNullishOr(tokens.namespaces?.[`${namespace}/${name}`])),
       connector: Effect.succeed(Option.fromNullishOr(tokens.connector)),
       absence: "not found",
-      forget: () => Effect.void
+      forget: () => Effect.void,
+      forgetConnector: Effect.void
     })
   )

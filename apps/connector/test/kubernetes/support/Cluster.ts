@@ -5,6 +5,7 @@
  */
 import { NodeServices } from "@effect/platform-node"
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
+import { TokenPolicy } from "@flyte-databricks/databricks-auth"
 import { DatabricksWorkspace } from "@flyte-databricks/emulators"
 import { ControlPlane, isAvailable, layer } from "@flyte-databricks/kubernetes/testing/ControlPlane"
 import { type PolicyRule, rightsOf } from "@flyte-databricks/kubernetes/testing/controlPlane/Rbac"
@@ -27,6 +28,12 @@ import * as Server from "../../../src/grpc/Server.ts"
 import * as FlyteClient from "../../support/FlyteClient.ts"
 import * as Log from "../../support/Log.ts"
 import * as manifests from "./manifests.ts"
+
+/** Failures are not kept for a moment: what is mended counts at once. */
+export const readyToForgive = Layer.succeed(TokenPolicy.TokenPolicy, {
+  ...TokenPolicy.defaults,
+  failureTimeToLive: { unavailable: Duration.zero, refused: Duration.zero }
+})
 
 /** The connector's ServiceAccount, by the names in deploy/. */
 export const connectorAccount = { namespace: "flyte", name: "flyteconnector" }
