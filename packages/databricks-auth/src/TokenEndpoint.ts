@@ -9,12 +9,9 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Ref from "effect/Ref"
-import * as Result from "effect/Result"
 import * as FetchHttpClient from "effect/http/FetchHttpClient"
-import * as Headers from "effect/http/Headers"
 import * as HttpClient from "effect/http/HttpClient"
 import * as HttpClientRequest from "effect/http/HttpClientRequest"
-import type * as HttpClientResponse from "effect/http/HttpClientResponse"
 import { AuthError, TokenEndpointUnavailable } from "./AuthError.ts"
 import { Attempts } from "./Attempts.ts"
 import type { Token } from "./AuthMode.ts"
@@ -23,6 +20,7 @@ import * as Circuit from "./Circuit.ts"
 import { basicCredentials } from "./internal/basicCredentials.ts"
 import { type Answer, type Asked, clean, readAnswer } from "./internal/tokenAnswer.ts"
 import type { Jwt } from "./Jwt.ts"
+import * as RetryAfter from "./RetryAfter.ts"
 import { defaultRetryPolicy, RetryPolicy, tooLong, within } from "./RetryPolicy.ts"
 import * as TransportFault from "./TransportFault.ts"
 import { baseUrl, type WorkspaceHost } from "./WorkspaceHost.ts"
@@ -91,14 +89,14 @@ export const layer: Layer.Layer<TokenEndpoint, never, HttpClient.HttpClient> = L
       function* (request: HttpClientRequest.HttpClientRequest, { endpoint }: Asked, attempts: number) {
         const response = yield* client.execute(request)
         if (isTransient(response.status)) {
-          const retryAfter = yield* retryAfterMillis(response)
+          const retryAfterMillis = RetryAfter.millis(response.headers["retry-after"], yield* Clock.currentTimeMillis)
           yield* BoundedBody.discard(response)
           return yield* new TokenEndpointUnavailable({
             endpoint,
             detail: `status ${response.status}`,
             attempts,
             status: response.status,
-            ...retryAfter
+            ...(retryAfterMillis === undefined ? {} : { retryAfterMillis })
           })
         }
         const body = yield* BoundedBody.text(response, bodyLimit).pipe(Effect.catchTag("BodyTooLarge", Effect.succeed))
@@ -192,13 +190,6 @@ const report = ({ attempts, detail }: TokenEndpointUnavailable): Effect.Effect<v
 const endpointOf = (instance: WorkspaceHost): string => `${baseUrl(instance)}/oidc/v1/token`
 
 const isTransient = (status: number): boolean => status === 408 || status === 429 || status >= 500
-
-const retryAfterMillis = Effect.fnUntraced(function* (response: HttpClientResponse.HttpClientResponse) {
-  const parsed = Headers.parseRetryAfter(response.headers["retry-after"] ?? "")
-  if (Result.isFailure(parsed)) return {}
-  const now = yield* Clock.currentTimeMillis
-  return { retryAfterMillis: Duration.toMillis(Headers.retryAfterDelay(parsed.success, now)) }
-})
 
 const nothingWithin = (timeout: Duration.Input): string =>
   `nothing within ${Duration.format(Duration.fromInputUnsafe(timeout))}`

@@ -2,19 +2,18 @@
  * One request to the Jobs API: sent once, its answer read up to a limit, within a time.
  */
 import * as BoundedBody from "@flyte-databricks/databricks-auth/BoundedBody"
+import * as RetryAfter from "@flyte-databricks/databricks-auth/RetryAfter"
 import type { AuthHeader } from "@flyte-databricks/databricks-auth/TokenCache"
 import * as TransportFault from "@flyte-databricks/databricks-auth/TransportFault"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as FetchHttpClient from "effect/http/FetchHttpClient"
-import * as Headers from "effect/http/Headers"
 import type * as HttpClient from "effect/http/HttpClient"
 import type * as HttpClientError from "effect/http/HttpClientError"
 import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import type * as HttpClientResponse from "effect/http/HttpClientResponse"
 import * as Redacted from "effect/Redacted"
-import * as Result from "effect/Result"
 import { JobsError, JobsUnavailable } from "../JobsError.ts"
 import { type Answer, type Asked, withoutToken } from "./apiAnswer.ts"
 import { printable } from "./printable.ts"
@@ -64,16 +63,9 @@ const readAnswer = Effect.fnUntraced(function* (
     authorization,
     requestId: requestId === undefined ? undefined : printable(withoutToken(requestId, authorization), 100),
     location: headers["location"],
-    retryAfterMillis: retryAfterMillis(headers["retry-after"], now)
+    retryAfterMillis: RetryAfter.millis(headers["retry-after"], now)
   }
 })
-
-// Not to be parsed where it is not there: the failure that this gives has a stack trace, which costs.
-const retryAfterMillis = (header: string | undefined, now: number): number | undefined => {
-  if (header === undefined) return undefined
-  const parsed = Headers.parseRetryAfter(header)
-  return Result.isFailure(parsed) ? undefined : Duration.toMillis(Headers.retryAfterDelay(parsed.success, now))
-}
 
 const unavailable = ({ operation, instance }: Asked, detail: string, answerLost: boolean): JobsError =>
   new JobsError({
