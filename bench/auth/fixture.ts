@@ -2,7 +2,7 @@
  * The core in mode M2M, with a token endpoint that answers out of memory.
  */
 import {
-  type AuthMode,
+  type Token,
   ClientCredentialsSource,
   ConnectorSettings,
   DatabricksAuth,
@@ -45,7 +45,7 @@ export const authOf = (identities: number, answers: Effect.Effect<void>): Layer.
               value: Redacted.make(accessToken(Number(clientId.slice("client-".length)))),
               lifetime: Duration.hours(1),
               builtFrom: clientSecret
-            } satisfies AuthMode.Token),
+            } satisfies Token.Token),
           tokenExchange: () => Effect.die("not asked for here")
         })
       ),

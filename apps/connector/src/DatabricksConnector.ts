@@ -2,7 +2,7 @@
  * Create, get and delete, in words that both versions of Flyte share. Who the task is, is decided once, in `create`;
  * `get` and `delete` go by what the job's metadata recorded.
  */
-import { AuthError, type Connection, DatabricksAuth, Recorded } from "@flyte-databricks/databricks-auth"
+import { AuthError, type Connection, DatabricksAuth, IdentityRecord } from "@flyte-databricks/databricks-auth"
 import { JobMetadata, JobsClient, JobSpec } from "@flyte-databricks/databricks-jobs"
 import * as Clock from "effect/Clock"
 import type * as Config from "effect/Config"
@@ -12,11 +12,11 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import * as Call from "./Call.ts"
-import { ConnectorError, type Failure, MetricsUnavailable, TaskTypeUnknown } from "./ConnectorError.ts"
+import * as Call from "./call/Call.ts"
+import { ConnectorError, type Failure, MetricsUnavailable, TaskTypeUnknown } from "./call/ConnectorError.ts"
 import { type Attempt, idempotencyToken } from "./IdempotencyToken.ts"
 import * as Cancellation from "./runs/Cancellation.ts"
-import { leavesDoubt, rideOut } from "./runs/Faults.ts"
+import { leavesDoubt, rideOut } from "./call/Faults.ts"
 import * as PinnedRun from "./runs/PinnedRun.ts"
 import * as LastReports from "./runs/LastReports.ts"
 import * as RunFollower from "./runs/RunFollower.ts"
@@ -142,7 +142,7 @@ export const layer: Layer.Layer<
         runId
       })
       return yield* Effect.fromResult(
-        Recorded.saysNothing(recorded) ? JobMetadata.encodeRun(metadata) : JobMetadata.encode(metadata)
+        IdentityRecord.saysNothing(recorded) ? JobMetadata.encodeRun(metadata) : JobMetadata.encode(metadata)
       )
     })
 

@@ -26,7 +26,7 @@ import { parseAllDocuments } from "yaml"
 import * as Serve from "../src/cli/Serve.ts"
 import type * as Server from "../src/grpc/Server.ts"
 import * as DatabricksConnector from "../src/DatabricksConnector.ts"
-import * as Logging from "../src/Logging.ts"
+import * as Logging from "../src/telemetry/Logging.ts"
 import * as DatabricksHttp from "../src/DatabricksHttp.ts"
 import * as Settings from "../src/Settings.ts"
 

@@ -1,7 +1,7 @@
 /**
  * What the service runs on: a workspace and a cluster that the environment names, or the stand-ins.
  */
-import { TotalTimeout, TryTimeout } from "@flyte-databricks/databricks-auth/TokenEndpoint"
+import { TotalTimeout, TryTimeout } from "@flyte-databricks/databricks-auth/endpoint/TokenEndpoint"
 import { JobsClient } from "@flyte-databricks/databricks-jobs"
 import { FastClock, Namespaces, RunPlan, Showcase } from "@flyte-databricks/emulators"
 import { KubernetesClient } from "@flyte-databricks/kubernetes"

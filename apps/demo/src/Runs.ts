@@ -1,7 +1,7 @@
 /**
  * Runs, each as the identity that it was submitted with.
  */
-import { DatabricksAuth, type TokenCache } from "@flyte-databricks/databricks-auth"
+import { DatabricksAuth, type Credential } from "@flyte-databricks/databricks-auth"
 import { JobsClient, type RunId, RunProgress } from "@flyte-databricks/databricks-jobs"
 import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
@@ -24,7 +24,7 @@ const job = (namespace: string) => ({
   tasks: [{ task_key: "demo", condition_task: { op: "EQUAL_TO", left: "demo", right: "demo" } }]
 })
 
-interface Run extends TokenCache.Credential {
+interface Run extends Credential.Credential {
   readonly runId: RunId.RunId
 }
 

@@ -12,15 +12,16 @@ import * as Option from "effect/Option"
 import type * as Path from "effect/Path"
 import * as Redacted from "effect/Redacted"
 import type * as HttpClient from "effect/http/HttpClient"
-import * as Acquisition from "./Acquisition.ts"
+import * as Acquisition from "./modes/Acquisition.ts"
 import type { AuthError, Finding } from "./AuthError.ts"
-import type { Attempt } from "./Attempts.ts"
-import type { Token } from "./AuthMode.ts"
-import * as AuthRequest from "./AuthRequest.ts"
+import type { Attempt } from "./endpoint/Attempts.ts"
+import type { AuthHeader, Credential } from "./Credential.ts"
+import type { Token } from "./endpoint/Token.ts"
+import * as AuthRequest from "./request/AuthRequest.ts"
 import * as AuthSummary from "./AuthSummary.ts"
-import type { Connection } from "./Connection.ts"
-import * as ConnectorSecrets from "./ConnectorSecrets.ts"
-import * as ConnectorSettings from "./ConnectorSettings.ts"
+import type { Connection } from "./request/Connection.ts"
+import * as ConnectorSecrets from "./sources/ConnectorSecrets.ts"
+import * as ConnectorSettings from "./request/ConnectorSettings.ts"
 import type { Identity } from "./Identity.ts"
 import { fitsHeader } from "./internal/bearer.ts"
 import { invalid } from "./internal/settings.ts"
@@ -29,16 +30,16 @@ import * as OAuthM2M from "./modes/OAuthM2M.ts"
 import * as OidcConnector from "./modes/OidcConnector.ts"
 import * as OidcNamespace from "./modes/OidcNamespace.ts"
 import * as Pat from "./modes/Pat.ts"
-import * as Recorded from "./Recorded.ts"
-import * as Selection from "./Selection.ts"
+import * as IdentityRecord from "./IdentityRecord.ts"
+import * as Selection from "./modes/Selection.ts"
 import * as ClientCredentialsSource from "./sources/ClientCredentialsSource.ts"
 import * as NamespaceSecrets from "./sources/NamespaceSecrets.ts"
 import * as PatSource from "./sources/PatSource.ts"
 import * as ProjectedToken from "./sources/ProjectedToken.ts"
 import * as ServiceAccountTokens from "./sources/ServiceAccountTokens.ts"
-import * as TokenCache from "./TokenCache.ts"
-import * as TokenEndpoint from "./TokenEndpoint.ts"
-import * as TokenEntries from "./TokenEntries.ts"
+import * as TokenCache from "./tokens/TokenCache.ts"
+import * as TokenEndpoint from "./endpoint/TokenEndpoint.ts"
+import * as TokenEntries from "./tokens/TokenEntries.ts"
 import { admit } from "./WorkspaceHost.ts"
 
 /**
@@ -50,7 +51,7 @@ export interface Resolved {
   readonly namespace: Option.Option<string>
   readonly explanation: ReadonlyArray<Finding>
   /** What to get headers for. */
-  readonly credential: TokenCache.Credential
+  readonly credential: Credential
 }
 
 /**
@@ -62,23 +63,23 @@ export class DatabricksAuth extends Context.Service<
     /** Who this task is. Called at submit, once per run. */
     readonly resolve: (task: AuthRequest.TaskContext) => Effect.Effect<Resolved, AuthError>
     /** The header for a pinned identity. The cache is looked into when this is called. */
-    readonly getHeader: (credential: TokenCache.Credential) => Effect.Effect<TokenCache.AuthHeader, AuthError>
+    readonly getHeader: (credential: Credential) => Effect.Effect<AuthHeader, AuthError>
     /** Databricks refused this header: the next one is built anew from the same source, for the same identity. */
-    readonly invalidate: (credential: TokenCache.Credential, refused: TokenCache.AuthHeader) => Effect.Effect<void>
+    readonly invalidate: (credential: Credential, refused: AuthHeader) => Effect.Effect<void>
     /** What the request for a token that callers of `getHeader` wait for has met with so far. */
-    readonly waiting: (credential: TokenCache.Credential) => Effect.Effect<Option.Option<Attempt>>
+    readonly waiting: (credential: Credential) => Effect.Effect<Option.Option<Attempt>>
     /** How each credential that was asked for lately is doing, without its secrets. */
     readonly tokens: Effect.Effect<ReadonlyArray<TokenCache.TokenStatus>>
     /**
      * What job metadata is to keep of who a run is. Of tokens it is a PAT alone, because older connectors need it to
      * poll, and only where the operator lets it be written.
      */
-    readonly record: (resolved: Resolved) => Effect.Effect<Recorded.Recorded, AuthError>
+    readonly record: (resolved: Resolved) => Effect.Effect<IdentityRecord.IdentityRecord, AuthError>
     /** Who a run was submitted as. Nothing is resolved again: the identity is the one that was recorded, or an error. */
     readonly recall: (
-      recorded: Recorded.Recorded,
+      recorded: IdentityRecord.IdentityRecord,
       connection?: Connection
-    ) => Effect.Effect<TokenCache.Credential, AuthError>
+    ) => Effect.Effect<Credential, AuthError>
   }
 >()("@flyte-databricks/databricks-auth/DatabricksAuth") {}
 
@@ -98,10 +99,7 @@ export const layerSelected: Layer.Layer<
 
     const patLifetime = Duration.fromInputUnsafe(yield* Pat.PatLifetime)
 
-    const acquire = (
-      { identity, storedToken }: TokenCache.Credential,
-      refused: boolean
-    ): Effect.Effect<Token, AuthError> =>
+    const acquire = ({ identity, storedToken }: Credential, refused: boolean): Effect.Effect<Token, AuthError> =>
       storedToken === undefined || (refused && !Pat.isOfConnection(identity))
         ? acquisition.acquire(identity)
         : Effect.succeed(Pat.tokenOf(storedToken, patLifetime))
@@ -126,7 +124,7 @@ export const layerSelected: Layer.Layer<
       tokens: cache.status,
       record: Effect.fnUntraced(function* ({ identity, namespace }) {
         if (Pat.isOfConnection(identity)) return acquisition.record(identity)
-        const recorded: Recorded.Recorded = { ...acquisition.record(identity), namespace }
+        const recorded: IdentityRecord.IdentityRecord = { ...acquisition.record(identity), namespace }
         if (identity._tag !== "pat" || !settings.persistPat) return recorded
         const { authorization } = yield* cache.get({ identity })
         const token = Redacted.make(Redacted.value(authorization).slice("Bearer ".length), { label: "PAT" })
@@ -136,7 +134,7 @@ export const layerSelected: Layer.Layer<
         const instance = yield* admit(recorded.instance, settings.allowedInstances)
         const identity = yield* acquisition.recall(recorded, instance)
         if (identity._tag !== "pat") return { identity }
-        if (connection !== undefined && Recorded.saysNothing(recorded)) {
+        if (connection !== undefined && IdentityRecord.saysNothing(recorded)) {
           return yield* Pat.recallConnection(instance, connection)
         }
         if (Option.isNone(recorded.authToken)) return { identity }

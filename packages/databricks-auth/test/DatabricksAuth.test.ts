@@ -4,8 +4,8 @@ import {
   Identity,
   Kubernetes,
   Pat,
-  Recorded,
-  type TokenCache,
+  IdentityRecord,
+  type Credential,
   WorkspaceHost
 } from "@flyte-databricks/databricks-auth"
 import { assert, describe, it } from "@effect/vitest"
@@ -24,7 +24,7 @@ const header = (identity: Identity.Identity) => auth.use(({ getHeader }) => getH
 const submit = (task: AuthRequest.TaskContext) =>
   auth.use((boundary) => Effect.flatMap(boundary.resolve(task), boundary.record))
 /** What a poll or a cancel does: only the job's metadata is left of the submit. */
-const poll = (recorded: Recorded.Recorded) =>
+const poll = (recorded: IdentityRecord.IdentityRecord) =>
   auth.use((boundary) => Effect.flatMap(boundary.recall(recorded), (credential) => boundary.getHeader(credential)))
 /** Runs on a connector that starts here and ends here. */
 const on =
@@ -76,7 +76,7 @@ describe("a task gets its header", () => {
     Effect.gen(function* () {
       const { identity, credential, namespace, explanation } = yield* resolve(teamA)
       assert.strictEqual(identity._tag, mode)
-      assertEquals<TokenCache.Credential>(credential, { identity })
+      assertEquals<Credential.Credential>(credential, { identity })
       assertEquals(namespace, Option.some("team-a"))
       assert.strictEqual(explanation.at(-1)?.outcome, "used")
       assert.strictEqual(bearer(yield* header(identity)), expected)
@@ -286,7 +286,8 @@ describe("a token in job metadata", () => {
     cluster: { "team-a/databricks-token": { token: "dapi-a" } },
     secrets: { FLYTE_DATABRICKS_ACCESS_TOKEN: "dapi-0" }
   }
-  const tokenOf = ({ authToken }: Recorded.Recorded) => Option.getOrUndefined(Option.map(authToken, Redacted.value))
+  const tokenOf = ({ authToken }: IdentityRecord.IdentityRecord) =>
+    Option.getOrUndefined(Option.map(authToken, Redacted.value))
 
   it.effect("is a PAT's, since older connectors need it to poll", () =>
     Effect.gen(function* () {
@@ -357,8 +358,8 @@ describe("what an older connector recorded", () => {
     cluster: { "team-a/databricks-token": { token: "dapi-a" } },
     secrets: { FLYTE_DATABRICKS_ACCESS_TOKEN: "dapi-0" }
   }
-  const written = (fields: Partial<Recorded.Recorded>): Recorded.Recorded => ({
-    ...Recorded.empty(instance),
+  const written = (fields: Partial<IdentityRecord.IdentityRecord>): IdentityRecord.IdentityRecord => ({
+    ...IdentityRecord.empty(instance),
     ...fields
   })
 
@@ -592,7 +593,7 @@ describe("a boundary that was built for one mode", () => {
       assert.strictEqual(bearer(yield* header(identity)), "Bearer dapi-a")
       const error = yield* Effect.flip(resolve({ ...teamA, custom: { databricksAuthType: "oauth_m2m" } }))
       assert.strictEqual(error.reason._tag, "ModeUnavailable")
-      const run = { ...Recorded.empty(instance), authType: Option.some("oauth_m2m" as const) }
+      const run = { ...IdentityRecord.empty(instance), authType: Option.some("oauth_m2m" as const) }
       assert.strictEqual((yield* Effect.flip(poll(run))).reason._tag, "ModeUnavailable")
     }).pipe(Effect.provide(only(DatabricksAuth.layerPat)))
   )
@@ -603,7 +604,7 @@ describe("a boundary that was built for one mode", () => {
       assert.strictEqual(identity._tag, "oauth_m2m")
       const error = yield* Effect.flip(resolve({ ...teamA, custom: { databricksAuthType: "pat" } }))
       assert.strictEqual(error.reason._tag, "ModeUnavailable")
-      const run = { ...Recorded.empty(instance), authToken: Option.some(Redacted.make("dapi-old")) }
+      const run = { ...IdentityRecord.empty(instance), authToken: Option.some(Redacted.make("dapi-old")) }
       assert.strictEqual((yield* Effect.flip(poll(run))).reason._tag, "ModeUnavailable")
     }).pipe(Effect.provide(only(DatabricksAuth.layerOAuthM2M)))
   )
@@ -615,7 +616,7 @@ describe("a boundary that was built for one mode", () => {
       assert.strictEqual(bearer(yield* header(identity)), "Bearer t1")
       const error = yield* Effect.flip(resolve({ ...teamA, custom: { databricksAuthType: "pat" } }))
       assert.strictEqual(error.reason._tag, "ModeUnavailable")
-      assert.strictEqual((yield* Effect.flip(poll(Recorded.empty(instance)))).reason._tag, "ModeUnavailable")
+      assert.strictEqual((yield* Effect.flip(poll(IdentityRecord.empty(instance)))).reason._tag, "ModeUnavailable")
     }).pipe(Effect.provide(only(DatabricksAuth.layerOidcFederation)))
   )
 })

@@ -4,7 +4,7 @@
  */
 import type { AuthError } from "@flyte-databricks/databricks-auth/AuthError"
 import { DatabricksAuth } from "@flyte-databricks/databricks-auth/DatabricksAuth"
-import type { Credential } from "@flyte-databricks/databricks-auth/TokenCache"
+import type { Credential } from "@flyte-databricks/databricks-auth/Credential"
 import { baseUrl } from "@flyte-databricks/databricks-auth/WorkspaceHost"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"

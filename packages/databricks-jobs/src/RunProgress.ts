@@ -2,7 +2,7 @@
  * A run from its submit to its end, for whoever watches it.
  */
 import type { AuthError } from "@flyte-databricks/databricks-auth/AuthError"
-import type { Credential } from "@flyte-databricks/databricks-auth/TokenCache"
+import type { Credential } from "@flyte-databricks/databricks-auth/Credential"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { assertEquals } from "@effect/vitest/utils"
-import * as Recorded from "@flyte-databricks/databricks-auth/Recorded"
+import * as IdentityRecord from "@flyte-databricks/databricks-auth/IdentityRecord"
 import { decode, encode, JobMetadata, maxBytes } from "@flyte-databricks/databricks-jobs/JobMetadata"
 import type { JobsError } from "@flyte-databricks/databricks-jobs/JobsError"
 import { RunId } from "@flyte-databricks/databricks-jobs/RunId"
@@ -55,8 +55,8 @@ describe("what a Python connector wrote", () => {
     })
   })
   it("is what the core records an identity as", () => {
-    const recorded: Recorded.Recorded = read(json({}))
-    assert.deepStrictEqual({ ...recorded }, { ...Recorded.empty("i"), runId: "1" })
+    const recorded: IdentityRecord.IdentityRecord = read(json({}))
+    assert.deepStrictEqual({ ...recorded }, { ...IdentityRecord.empty("i"), runId: "1" })
   })
   it("may have keys that are not known yet", () => {
     assert.deepStrictEqual(Object.keys(JSON.parse(write(read(json({ cluster: { id: 1 }, ["__proto__"]: {} }))))), keys)
@@ -87,7 +87,7 @@ describe("a PAT", () => {
   })
   it("is written whatever its label", () => {
     const authToken = Option.some(Redacted.make(pat, { label: "PAT" }))
-    const metadata = new JobMetadata({ ...Recorded.empty("i"), runId: RunId.make("1"), authToken })
+    const metadata = new JobMetadata({ ...IdentityRecord.empty("i"), runId: RunId.make("1"), authToken })
     assert.strictEqual(JSON.parse(write(metadata)).auth_token, pat)
   })
 
@@ -149,7 +149,7 @@ describe("metadata has a limit", () => {
   })
   it("past which it is not written, for it could not be read", () => {
     const metadata = new JobMetadata({
-      ...Recorded.empty("i"),
+      ...IdentityRecord.empty("i"),
       runId: RunId.make("1"),
       oidcAudience: Option.some("a".repeat(maxBytes))
     })

@@ -11,11 +11,11 @@ import * as Runtime from "effect/Runtime"
 import * as Schema from "effect/Schema"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
-import * as ConnectorServer from "../ConnectorServer.ts"
+import * as ConnectorServer from "./ConnectorServer.ts"
 import * as DatabricksConnector from "../DatabricksConnector.ts"
 import * as Server from "../grpc/Server.ts"
-import * as Logging from "../Logging.ts"
-import * as MetricsServer from "../MetricsServer.ts"
+import * as Logging from "../telemetry/Logging.ts"
+import * as MetricsServer from "../telemetry/MetricsServer.ts"
 
 // gRPC takes a negative limit for none.
 const positive = Schema.Int.check(Schema.isGreaterThan(0))

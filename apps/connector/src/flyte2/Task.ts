@@ -7,7 +7,7 @@ import type { Flyte2 } from "@flyte-databricks/flyte-protocol"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
-import { ConnectorError, RequestIncomplete } from "../ConnectorError.ts"
+import { ConnectorError, RequestIncomplete } from "../call/ConnectorError.ts"
 import type { Task } from "../DatabricksConnector.ts"
 
 /**

@@ -2,7 +2,7 @@
  * gRPC status codes of failures. Flyte drops them, but logs and other callers do not.
  */
 import { status } from "@grpc/grpc-js"
-import type { Failure } from "../ConnectorError.ts"
+import type { Failure } from "../call/ConnectorError.ts"
 
 /**
  * The code that tells a caller what kind of failure this is.

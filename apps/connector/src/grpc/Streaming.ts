@@ -6,8 +6,8 @@ import type { handleServerStreamingCall, ServerWritableStream } from "@grpc/grpc
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as Call from "../Call.ts"
-import type { Failure } from "../ConnectorError.ts"
+import * as Call from "../call/Call.ts"
+import type { Failure } from "../call/ConnectorError.ts"
 import { deadlineOf, serviceError } from "./Unary.ts"
 
 /**

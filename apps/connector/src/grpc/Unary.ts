@@ -8,9 +8,9 @@ import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
-import * as Call from "../Call.ts"
-import type { Failure } from "../ConnectorError.ts"
-import * as Metrics from "../Metrics.ts"
+import * as Call from "../call/Call.ts"
+import type { Failure } from "../call/ConnectorError.ts"
+import * as Metrics from "../telemetry/Metrics.ts"
 import { codeOf } from "./Status.ts"
 
 /**

@@ -1,11 +1,11 @@
 /**
  * A run as Flyte sends it back: what the job's metadata says of it, and the identity that it is pinned to.
  */
-import type { Connection, DatabricksAuth, Identity, TokenCache } from "@flyte-databricks/databricks-auth"
+import type { Connection, DatabricksAuth, Identity, Credential } from "@flyte-databricks/databricks-auth"
 import { JobMetadata } from "@flyte-databricks/databricks-jobs"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import * as Call from "../Call.ts"
+import * as Call from "../call/Call.ts"
 
 /**
  * Reads the metadata of a run.
@@ -45,7 +45,7 @@ export const noteIdentity = (identity: Identity.Identity): Effect.Effect<void> =
  * The header, cached for the call that needs it. Asked for by itself so that, should the deadline come first, the caller
  * hears which of the two was slow.
  */
-export const readyToken = (auth: DatabricksAuth.DatabricksAuth["Service"], credential: TokenCache.Credential) => {
+export const readyToken = (auth: DatabricksAuth.DatabricksAuth["Service"], credential: Credential.Credential) => {
   const { instance, principal } = credential.identity
   const token = `a token of ${principal} for ${instance}`
   // Who waits may have come late, to a fetch that others began.

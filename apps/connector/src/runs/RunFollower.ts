@@ -3,7 +3,7 @@
  * poll always ends in a phase. A fault that may pass is ridden out, then the last phase known is given again; one that
  * does not pass ends the task with words that its author or the operator can act on.
  */
-import { type Connection, DatabricksAuth, type TokenCache } from "@flyte-databricks/databricks-auth"
+import { type Connection, DatabricksAuth, type Credential } from "@flyte-databricks/databricks-auth"
 import { type JobMetadata, JobsClient, type Run, type RunId, RunState } from "@flyte-databricks/databricks-jobs"
 import * as Clock from "effect/Clock"
 import type * as Config from "effect/Config"
@@ -13,10 +13,10 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
-import * as Call from "../Call.ts"
+import * as Call from "../call/Call.ts"
 import * as Settings from "../Settings.ts"
-import { endByHand } from "./byHand.ts"
-import { isTransient, rideOut } from "./Faults.ts"
+import { endByHand } from "../call/byHand.ts"
+import { isTransient, rideOut } from "../call/Faults.ts"
 import * as FailureCause from "./FailureCause.ts"
 import { keyOf, LastReports } from "./LastReports.ts"
 import * as PinnedRun from "./PinnedRun.ts"
@@ -68,7 +68,7 @@ export const layer: Layer.Layer<
     // That a run failed is worth more than why: its output is asked for once, and not for longer than leaves time to
     // answer without it.
     const explain = Effect.fnUntraced(function* (
-      credential: TokenCache.Credential,
+      credential: Credential.Credential,
       runId: RunId.RunId,
       run: Run.Run,
       message: string,

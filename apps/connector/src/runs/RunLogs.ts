@@ -7,9 +7,9 @@ import { JobsClient, type Run, type RunId, RunState } from "@flyte-databricks/da
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Call from "../Call.ts"
-import { ConnectorError, type Failure, PageTokenInvalid } from "../ConnectorError.ts"
-import { rideOut } from "./Faults.ts"
+import * as Call from "../call/Call.ts"
+import { ConnectorError, type Failure, PageTokenInvalid } from "../call/ConnectorError.ts"
+import { rideOut } from "../call/Faults.ts"
 import * as PinnedRun from "./PinnedRun.ts"
 
 /** A line with its end, and whether the task wrote it or the connector did. */

@@ -2,7 +2,7 @@ import { status } from "@grpc/grpc-js"
 import { assert, describe, it } from "@effect/vitest"
 import { AuthError } from "@flyte-databricks/databricks-auth"
 import { JobsError } from "@flyte-databricks/databricks-jobs"
-import { ConnectorError, Reason } from "../../src/ConnectorError.ts"
+import { ConnectorError, Reason } from "../../src/call/ConnectorError.ts"
 import { codeOf } from "../../src/grpc/Status.ts"
 
 // OK would be a success, UNKNOWN and INTERNAL say nothing, and CANCELLED is the caller's.

@@ -8,8 +8,8 @@ import * as Equal from "effect/Equal"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import { AuthError, IdentityChanged } from "../AuthError.ts"
-import type { AuthMode } from "../AuthMode.ts"
-import type { AuthRequest } from "../AuthRequest.ts"
+import type { AuthMode } from "./AuthMode.ts"
+import type { AuthRequest } from "../request/AuthRequest.ts"
 import { ConnectorLevel, NamespaceSecret, OAuthM2MIdentity, type Origin, Unrecorded } from "../Identity.ts"
 import {
   connectorLevel,
@@ -19,10 +19,10 @@ import {
   readPinned,
   recordOrigin,
   sourceOf
-} from "../internal/origins.ts"
-import type { Recorded } from "../Recorded.ts"
+} from "./internal/origins.ts"
+import type { IdentityRecord } from "../IdentityRecord.ts"
 import { type ClientCredentials, ClientCredentialsSource } from "../sources/ClientCredentialsSource.ts"
-import { TokenEndpoint } from "../TokenEndpoint.ts"
+import { TokenEndpoint } from "../endpoint/TokenEndpoint.ts"
 import type { WorkspaceHost } from "../WorkspaceHost.ts"
 
 /**
@@ -42,7 +42,7 @@ export const layer: Layer.Layer<OAuthM2M, never, ClientCredentialsSource | Token
 
     // Flyte's connector records its own client id also where a namespace's Secret overrode it. So that id says nothing
     // about who the run is, unless this connector wrote it, which for its own pair names no Secret.
-    const recall = Effect.fnUntraced(function* (recorded: Recorded, instance: WorkspaceHost) {
+    const recall = Effect.fnUntraced(function* (recorded: IdentityRecord, instance: WorkspaceHost) {
       const { clientId, namespace, oauthSecretName: name } = recorded
       if (Option.isNone(name)) return new OAuthM2MIdentity({ instance, clientId, origin: ConnectorLevel.make({}) })
       const isOwn = Option.isSome(clientId) && Equal.equals(clientId, yield* credentials.connectorClientId)

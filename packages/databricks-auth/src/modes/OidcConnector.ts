@@ -7,12 +7,12 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import { AuthError, CredentialsMissing } from "../AuthError.ts"
-import type { Absent, AuthMode, Found } from "../AuthMode.ts"
-import type { AuthRequest } from "../AuthRequest.ts"
-import { ConnectorSettings, oidcAudienceByDefault } from "../ConnectorSettings.ts"
+import type { Absent, AuthMode, Found } from "./AuthMode.ts"
+import type { AuthRequest } from "../request/AuthRequest.ts"
+import { ConnectorSettings, oidcAudienceByDefault } from "../request/ConnectorSettings.ts"
 import { OidcConnectorIdentity } from "../Identity.ts"
 import { current, demand, describeFile, ProjectedToken, type TokenFile } from "../sources/ProjectedToken.ts"
-import { TokenEndpoint } from "../TokenEndpoint.ts"
+import { TokenEndpoint } from "../endpoint/TokenEndpoint.ts"
 
 /**
  * Mode OIDC Model 1.

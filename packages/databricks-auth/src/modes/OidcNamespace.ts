@@ -7,9 +7,9 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import { AuthError, CredentialsBroken } from "../AuthError.ts"
-import type { Absent, AuthMode, Found } from "../AuthMode.ts"
-import type { AuthRequest } from "../AuthRequest.ts"
-import { oidcAudienceByDefault } from "../ConnectorSettings.ts"
+import type { Absent, AuthMode, Found } from "./AuthMode.ts"
+import type { AuthRequest } from "../request/AuthRequest.ts"
+import { oidcAudienceByDefault } from "../request/ConnectorSettings.ts"
 import { OidcNamespaceIdentity } from "../Identity.ts"
 import { applicationId } from "../internal/applicationId.ts"
 import { invalid } from "../internal/settings.ts"
@@ -22,7 +22,7 @@ import {
   enabledLabel,
   ServiceAccountTokens
 } from "../sources/ServiceAccountTokens.ts"
-import { TokenEndpoint } from "../TokenEndpoint.ts"
+import { TokenEndpoint } from "../endpoint/TokenEndpoint.ts"
 
 /**
  * Mode OIDC Model 2.

@@ -7,11 +7,12 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import type * as Redacted from "effect/Redacted"
-import type { AuthMode, CredentialSource, Token } from "../AuthMode.ts"
+import type { Token } from "../endpoint/Token.ts"
+import type { AuthMode, CredentialSource } from "./AuthMode.ts"
 import type { AuthError } from "../AuthError.ts"
-import type { AuthRequest } from "../AuthRequest.ts"
-import * as Connection from "../Connection.ts"
-import { ConnectorSettings } from "../ConnectorSettings.ts"
+import type { AuthRequest } from "../request/AuthRequest.ts"
+import * as Connection from "../request/Connection.ts"
+import { ConnectorSettings } from "../request/ConnectorSettings.ts"
 import {
   ConnectorLevel,
   type Identity,
@@ -28,11 +29,11 @@ import {
   ofNamespace,
   readPinned,
   recordOrigin
-} from "../internal/origins.ts"
-import type { Recorded } from "../Recorded.ts"
+} from "./internal/origins.ts"
+import type { IdentityRecord } from "../IdentityRecord.ts"
 import { shown } from "../internal/settings.ts"
 import { PatSource } from "../sources/PatSource.ts"
-import type { Credential } from "../TokenCache.ts"
+import type { Credential } from "../Credential.ts"
 import type { WorkspaceHost } from "../WorkspaceHost.ts"
 
 /**
@@ -59,7 +60,7 @@ export const layer: Layer.Layer<Pat, never, PatSource | ConnectorSettings> = Lay
 
     // Flyte's connector records the name of the OAuth Secret with every PAT, where it means nothing; this one uses the
     // field for the PAT's own Secret, and leaves it out for the connector's PAT. The stored token tells them apart.
-    const originOf = (recorded: Recorded): Origin => {
+    const originOf = (recorded: IdentityRecord): Origin => {
       const { namespace, oauthSecretName, tokenSecretName } = recorded
       const own = Option.isSome(recorded.authType) && Option.isNone(tokenSecretName)
       if (own && Option.isNone(oauthSecretName)) return ConnectorLevel.make({})

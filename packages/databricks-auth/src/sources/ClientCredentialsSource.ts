@@ -9,9 +9,9 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import { AuthError, CredentialsBroken } from "../AuthError.ts"
-import { type ConnectorSecret, ConnectorSecrets } from "../ConnectorSecrets.ts"
+import { type ConnectorSecret, ConnectorSecrets } from "./ConnectorSecrets.ts"
 import { applicationId } from "../internal/applicationId.ts"
-import { present } from "../internal/secretData.ts"
+import { present } from "./internal/secretData.ts"
 import { describeSecret, NamespaceSecrets } from "./NamespaceSecrets.ts"
 
 /**

@@ -7,9 +7,9 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import { AuthError, CredentialsBroken } from "../AuthError.ts"
-import { ConnectorSecrets } from "../ConnectorSecrets.ts"
+import { ConnectorSecrets } from "./ConnectorSecrets.ts"
 import { fitsHeader } from "../internal/bearer.ts"
-import { present } from "../internal/secretData.ts"
+import { present } from "./internal/secretData.ts"
 import { describeSecret, NamespaceSecrets } from "./NamespaceSecrets.ts"
 
 /**

@@ -1,4 +1,4 @@
-import { type AuthMode, TokenEndpoint } from "@flyte-databricks/databricks-auth"
+import { type Token, TokenEndpoint } from "@flyte-databricks/databricks-auth"
 import { assert, describe, it } from "@effect/vitest"
 import { assertEquals } from "@effect/vitest/utils"
 import { Duration, Effect, Redacted } from "effect"
@@ -8,7 +8,7 @@ import { answered, ask, granted, problemOf, request } from "./Ask.ts"
 describe("a token", () => {
   it.effect("has the value and the lifetime that the endpoint said, and what it was built from", () =>
     Effect.gen(function* () {
-      const token: AuthMode.Token = yield* answered(granted)
+      const token: Token.Token = yield* answered(granted)
       assert.strictEqual(Redacted.value(token.value), "t1")
       assertEquals(token.lifetime, Duration.hours(1))
       assertEquals(token.builtFrom, request.clientSecret)

@@ -1,4 +1,4 @@
-import { DatabricksAuth, Identity, Recorded } from "@flyte-databricks/databricks-auth"
+import { DatabricksAuth, Identity, IdentityRecord } from "@flyte-databricks/databricks-auth"
 import { assert, describe, it } from "@effect/vitest"
 import { assertEquals } from "@effect/vitest/utils"
 import { Effect, Option, Redacted } from "effect"
@@ -9,8 +9,8 @@ import { app, byDefault, oidc, on, poll, type World } from "./World.ts"
 
 describe("what Flyte's Python connector recorded", () => {
   /** What it writes with every auth type: the OAuth Secret's name means something for OAuth M2M alone. */
-  const python = (changes: Partial<Recorded.Recorded>): Recorded.Recorded => ({
-    ...Recorded.empty(instance),
+  const python = (changes: Partial<IdentityRecord.IdentityRecord>): IdentityRecord.IdentityRecord => ({
+    ...IdentityRecord.empty(instance),
     oauthSecretName: Option.some("databricks-oauth"),
     namespace: Option.some("flytesnacks-development"),
     ...changes
@@ -172,8 +172,8 @@ describe("what Flyte's Python connector recorded", () => {
   it.effect("before there was a choice is a PAT, whatever is set today", () =>
     Effect.gen(function* () {
       const since = { ...world, env: { ...world.env, ...oidc } }
-      assert.strictEqual((yield* on(since, poll(Recorded.empty(instance)))).value.header, "Bearer dapi-0")
-      const stored = { ...Recorded.empty(instance), authToken: some(Redacted.make("dapi-old")) }
+      assert.strictEqual((yield* on(since, poll(IdentityRecord.empty(instance)))).value.header, "Bearer dapi-0")
+      const stored = { ...IdentityRecord.empty(instance), authToken: some(Redacted.make("dapi-old")) }
       assert.strictEqual((yield* on(since, poll(stored))).value.header, "Bearer dapi-old")
     })
   )
@@ -181,7 +181,7 @@ describe("what Flyte's Python connector recorded", () => {
   it.effect("in a draft, with the PAT Secret's name, is that Secret's", () =>
     Effect.gen(function* () {
       const recorded = {
-        ...Recorded.empty(instance),
+        ...IdentityRecord.empty(instance),
         authType: some("pat" as const),
         tokenSecretName: some("team-token"),
         namespace: some("ns")

@@ -1,6 +1,6 @@
 /** Where the credential of a pinned run is looked for, by what its origin is, and what is said where it is gone. */
 import {
-  type AuthMode,
+  type Token,
   ClientCredentialsSource,
   ConnectorSettings,
   Identity,
@@ -55,7 +55,7 @@ const modes = (there: Place) => {
   )
 }
 
-const valueOf = ({ value }: AuthMode.Token) => Redacted.value(value)
+const valueOf = ({ value }: Token.Token) => Redacted.value(value)
 const acquirePat = (origin: Identity.Origin) =>
   Pat.Pat.use(({ acquire }) => acquire(new Identity.PatIdentity({ instance: host, origin })))
 const acquireM2M = (origin: Identity.Origin, clientId?: string) =>

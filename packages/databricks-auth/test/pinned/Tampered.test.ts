@@ -1,4 +1,4 @@
-import { Recorded } from "@flyte-databricks/databricks-auth"
+import { IdentityRecord } from "@flyte-databricks/databricks-auth"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Option } from "effect"
 import { instance } from "../support/environment.ts"
@@ -11,8 +11,8 @@ describe("metadata that was tampered with", () => {
     files: { [byDefault]: jwtText(), "/etc/shadow": jwtText() },
     serviceAccounts: offers
   }
-  const written = (changes: Partial<Recorded.Recorded>): Recorded.Recorded => ({
-    ...Recorded.empty(instance),
+  const written = (changes: Partial<IdentityRecord.IdentityRecord>): IdentityRecord.IdentityRecord => ({
+    ...IdentityRecord.empty(instance),
     authType: Option.some("oidc_federation"),
     clientId: Option.some("app-a"),
     oidcAudience: Option.some("databricks"),

@@ -2,7 +2,7 @@
  * A run goes on as who it was submitted as. Each test submits on one connector, and polls on another one that the
  * operator has changed since.
  */
-import { DatabricksAuth, Kubernetes, type Recorded, type TokenCache } from "@flyte-databricks/databricks-auth"
+import { DatabricksAuth, Kubernetes, type IdentityRecord, type Credential } from "@flyte-databricks/databricks-auth"
 import { Effect, Option, Redacted } from "effect"
 import { connector, makeCluster, makeTokenFiles, offered, type Entry } from "../support/oidc.ts"
 
@@ -45,17 +45,17 @@ export const submitted = (world: World, custom: Record<string, unknown> = {}) =>
     )
   ).pipe(Effect.map(({ value }) => value))
 
-export const poll = (recorded: Recorded.Recorded) =>
+export const poll = (recorded: IdentityRecord.IdentityRecord) =>
   DatabricksAuth.DatabricksAuth.use((auth) =>
     Effect.gen(function* () {
-      const credential: TokenCache.Credential = yield* auth.recall(recorded)
+      const credential: Credential.Credential = yield* auth.recall(recorded)
       const { authorization } = yield* auth.getHeader(credential)
       return { identity: credential.identity, header: Redacted.value(authorization) }
     })
   )
 
 /** The fields that are there, as metadata has them. */
-export const fields = (recorded: Recorded.Recorded): Record<string, unknown> =>
+export const fields = (recorded: IdentityRecord.IdentityRecord): Record<string, unknown> =>
   Object.fromEntries(
     Object.entries(recorded).flatMap(([key, value]: [string, unknown]) =>
       Option.isOption(value) ? (Option.isSome(value) ? [[key, value.value]] : []) : [[key, value]]

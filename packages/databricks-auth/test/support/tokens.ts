@@ -1,8 +1,9 @@
 import {
   AuthError,
-  type AuthMode,
+  type Token,
   Identity,
   RetryPolicy,
+  type Credential,
   TokenCache,
   TokenPolicy,
   WorkspaceHost
@@ -20,12 +21,12 @@ const patOf = (namespace: string): Identity.PatIdentity =>
   })
 
 /** A namespace's credential, to get a token for. */
-export const credentialOf = (namespace: string, storedToken?: string): TokenCache.Credential => ({
+export const credentialOf = (namespace: string, storedToken?: string): Credential.Credential => ({
   identity: patOf(namespace),
   ...(storedToken === undefined ? {} : { storedToken: Redacted.make(storedToken) })
 })
 
-export const token = (value: string, lifetime: Duration.Input = "1 hour", builtFrom = "s1"): AuthMode.Token => ({
+export const token = (value: string, lifetime: Duration.Input = "1 hour", builtFrom = "s1"): Token.Token => ({
   value: Redacted.make(value),
   lifetime: Duration.fromInputUnsafe(lifetime),
   builtFrom: Redacted.make(builtFrom)
@@ -54,11 +55,11 @@ export const withoutJitter = Layer.succeed(Random.Random, { nextDoubleUnsafe: ()
 export const policy = (change: Partial<TokenPolicy.Policy>) =>
   Layer.succeed(TokenPolicy.TokenPolicy, { ...TokenPolicy.defaults, ...change })
 
-export const bearer = ({ authorization }: TokenCache.AuthHeader): string => Redacted.value(authorization)
+export const bearer = ({ authorization }: Credential.AuthHeader): string => Redacted.value(authorization)
 
 /** One request for a token, as the cache made it. */
 export interface Asked {
-  readonly credential: TokenCache.Credential
+  readonly credential: Credential.Credential
   readonly refused: boolean
   readonly at: number
   /** When it was to be tried again, had it failed. */
@@ -69,9 +70,7 @@ export interface Asked {
  * A cache over this function, which learns the number of the request; and what the cache asked for. Each call makes a
  * new one, which lives as long as the scope around it.
  */
-export const makeCache = (
-  respond: (asked: Asked, count: number) => Effect.Effect<AuthMode.Token, AuthError.AuthError>
-) =>
+export const makeCache = (respond: (asked: Asked, count: number) => Effect.Effect<Token.Token, AuthError.AuthError>) =>
   Effect.gen(function* () {
     const asked = yield* Ref.make<ReadonlyArray<Asked>>([])
     const cache = yield* TokenCache.make((credential, refused) =>

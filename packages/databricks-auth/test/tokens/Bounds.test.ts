@@ -1,4 +1,4 @@
-import { type TokenCache, TokenEntries } from "@flyte-databricks/databricks-auth"
+import { type Credential, type TokenCache, TokenEntries } from "@flyte-databricks/databricks-auth"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Layer } from "effect"
 import { TestClock } from "effect/testing"
@@ -16,7 +16,7 @@ const size = Effect.map(TokenEntries.TokenEntries, (entries) => {
   return length
 })
 /** Gets tokens one a second, so that it is known which was used last. */
-const getEach = (cache: TokenCache.TokenCache, credentials: ReadonlyArray<TokenCache.Credential>) =>
+const getEach = (cache: TokenCache.TokenCache, credentials: ReadonlyArray<Credential.Credential>) =>
   Effect.forEach(credentials, (credential) =>
     Effect.andThen(TestClock.adjust("1 second"), Effect.map(cache.get(credential), bearer))
   )
@@ -46,10 +46,10 @@ describe("the number of tokens", () => {
     Effect.gen(function* () {
       const cache = yield* makeCache(numbered)
       const [one, two, three, four] = ["one", "two", "three", "four"].map((name) => credentialOf(name)) as [
-        TokenCache.Credential,
-        TokenCache.Credential,
-        TokenCache.Credential,
-        TokenCache.Credential
+        Credential.Credential,
+        Credential.Credential,
+        Credential.Credential,
+        Credential.Credential
       ]
       assert.deepStrictEqual(yield* getEach(cache, [one, two, three, one, four, one, three]), [
         "Bearer t1",

@@ -1,4 +1,10 @@
-import { type AuthError, TokenCache, TokenEntries, TokenPolicy } from "@flyte-databricks/databricks-auth"
+import {
+  type AuthError,
+  type Credential,
+  TokenCache,
+  TokenEntries,
+  TokenPolicy
+} from "@flyte-databricks/databricks-auth"
 import { assert, describe, it } from "@effect/vitest"
 import { Arbitrary, Cause, Clock, Duration, Effect, Exit, Fiber, Layer, Random, Redacted, Ref, Schema } from "effect"
 import { TestClock } from "effect/testing"
@@ -10,7 +16,7 @@ const credentials = { a: credentialOf("a"), b: credentialOf("b"), s: credentialO
 type Key = keyof typeof credentials
 const keys: ReadonlyArray<Key> = ["a", "b", "s"]
 
-const keyOf = ({ identity, storedToken }: TokenCache.Credential): Key =>
+const keyOf = ({ identity, storedToken }: Credential.Credential): Key =>
   storedToken === undefined ? (identity.key === credentials.a.identity.key ? "a" : "b") : "s"
 
 const key = Schema.Literals(keys)
@@ -51,12 +57,12 @@ const play = Effect.fnUntraced(function* (events: ReadonlyArray<Event>, dice: { 
   const secrets = perKey(() => 0)
   const requests = perKey(() => 0)
   const inFlight = perKey(() => 0)
-  const headers = perKey((): Array<TokenCache.AuthHeader> => [])
+  const headers = perKey((): Array<Credential.AuthHeader> => [])
   const expiries = new Map<string, number>()
   const callers: Array<{ readonly fiber: Fiber.Fiber<unknown, AuthError.AuthError>; interrupted: boolean }> = []
   const tally = { grants: 0, hits: 0, failures: 0, refreshes: 0 }
 
-  const acquire = (credential: TokenCache.Credential, refused: boolean) => {
+  const acquire = (credential: Credential.Credential, refused: boolean) => {
     const key = keyOf(credential)
     const model = models[key]
     requests[key] += 1

@@ -1,4 +1,4 @@
-import { type AuthError, type AuthMode, TokenEntries } from "@flyte-databricks/databricks-auth"
+import { type AuthError, type Token, TokenEntries } from "@flyte-databricks/databricks-auth"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Redacted } from "effect"
 import { TestClock } from "effect/testing"
@@ -92,7 +92,7 @@ describe("a token that Databricks refused", () => {
 
   describe("while it is being renewed", () => {
     const refresh = Effect.fnUntraced(function* (
-      second: Effect.Effect<AuthMode.Token, AuthError.AuthError>,
+      second: Effect.Effect<Token.Token, AuthError.AuthError>,
       built = "s1"
     ) {
       const cache = yield* makeCache((_, count) =>

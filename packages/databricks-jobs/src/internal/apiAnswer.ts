@@ -6,7 +6,7 @@ import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
-import type { BodyTooLarge } from "@flyte-databricks/databricks-auth/BoundedBody"
+import type { BodyTooLarge } from "@flyte-databricks/databricks-auth/http/BoundedBody"
 import {
   JobsError,
   JobsUnavailable,

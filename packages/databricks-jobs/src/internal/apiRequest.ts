@@ -1,10 +1,10 @@
 /**
  * One request to the Jobs API: sent once, its answer read up to a limit, within a time.
  */
-import * as BoundedBody from "@flyte-databricks/databricks-auth/BoundedBody"
-import * as RetryAfter from "@flyte-databricks/databricks-auth/RetryAfter"
-import type { AuthHeader } from "@flyte-databricks/databricks-auth/TokenCache"
-import * as TransportFault from "@flyte-databricks/databricks-auth/TransportFault"
+import * as BoundedBody from "@flyte-databricks/databricks-auth/http/BoundedBody"
+import * as RetryAfter from "@flyte-databricks/databricks-auth/http/RetryAfter"
+import type { AuthHeader } from "@flyte-databricks/databricks-auth/Credential"
+import * as TransportFault from "@flyte-databricks/databricks-auth/http/TransportFault"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"

@@ -10,13 +10,13 @@ export interface CreateRequest {
   readonly body: unknown
 }
 
-interface Recorded {
+interface IdentityRecord {
   readonly name: string
   readonly request_base64: string
   readonly runs_submit: unknown
 }
 
-const recorded: ReadonlyArray<Recorded> = JSON.parse(
+const recorded: ReadonlyArray<IdentityRecord> = JSON.parse(
   readFileSync(new URL("../fixtures/flyte1-create-requests.json", import.meta.url), "utf8")
 )
 

@@ -1,6 +1,6 @@
 import { DatabricksAuth } from "@flyte-databricks/databricks-auth/DatabricksAuth"
 import { PatIdentity } from "@flyte-databricks/databricks-auth/Identity"
-import type { AuthHeader, Credential } from "@flyte-databricks/databricks-auth/TokenCache"
+import type { AuthHeader, Credential } from "@flyte-databricks/databricks-auth/Credential"
 import { WorkspaceHost } from "@flyte-databricks/databricks-auth/WorkspaceHost"
 import { Effect, Layer, Redacted, Ref } from "effect"
 

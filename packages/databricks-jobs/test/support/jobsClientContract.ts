@@ -1,7 +1,7 @@
 import { describe, it } from "@effect/vitest"
 import { assertEquals, assertTrue, strictEqual } from "@effect/vitest/utils"
 import type { AuthError } from "@flyte-databricks/databricks-auth/AuthError"
-import type { Credential } from "@flyte-databricks/databricks-auth/TokenCache"
+import type { Credential } from "@flyte-databricks/databricks-auth/Credential"
 import { JobsClient } from "@flyte-databricks/databricks-jobs/JobsClient"
 import type { JobsError } from "@flyte-databricks/databricks-jobs/JobsError"
 import { RunId } from "@flyte-databricks/databricks-jobs/RunId"

@@ -23,7 +23,7 @@ import {
   type Scope
 } from "effect"
 import { parse } from "yaml"
-import * as ConnectorServer from "../../../src/ConnectorServer.ts"
+import * as ConnectorServer from "../../../src/cli/ConnectorServer.ts"
 import * as Server from "../../../src/grpc/Server.ts"
 import * as FlyteClient from "../../support/FlyteClient.ts"
 import * as Log from "../../support/Log.ts"

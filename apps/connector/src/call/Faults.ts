@@ -1,0 +1,68 @@
+/**
+ * What a failure means for a call: whether it may pass, and how it is ridden out.
+ */
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Schedule from "effect/Schedule"
+import * as Call from "./Call.ts"
+import type { Failure } from "./ConnectorError.ts"
+
+/**
+ * Whether the same call may succeed later with nothing changed. That the time was up says nothing final; a login or
+ * maintenance page in place of a token says nothing about the identity, and the run goes on meanwhile.
+ */
+export const isTransient = (failure: Failure): boolean =>
+  failure.reason._tag === "DeadlinePassed" ||
+  failure.reason._tag === "TokenResponseInvalid" ||
+  ("retryable" in failure && failure.retryable)
+
+const retryAfter = ({ reason }: Failure): Duration.Duration =>
+  reason._tag === "JobsUnavailable" || reason._tag === "TokenEndpointUnavailable"
+    ? Duration.millis(reason.retryAfterMillis ?? 0)
+    : Duration.zero
+
+/**
+ * When what failed is tried again. Jitter keeps many runs from coming back at once, and `Retry-After` is obeyed.
+ */
+export const BackOff = Context.Reference<Schedule.Schedule<unknown, Failure>>("@flyte-databricks/connector/BackOff", {
+  defaultValue: () => backOffByDefault
+})
+
+const backOffByDefault: Schedule.Schedule<unknown, Failure> = Schedule.exponential("250 millis").pipe(
+  Schedule.jittered,
+  Schedule.setInputType<Failure>(),
+  Schedule.modifyDelay(({ input, duration }) =>
+    Effect.succeed(Duration.max(Duration.min(duration, Duration.seconds(2)), retryAfter(input)))
+  )
+)
+
+/**
+ * Whether a submit that failed so may have been taken all the same: its answer was lost, to a gateway that waited no
+ * longer (504), or was cut off.
+ */
+export const leavesDoubt = ({ reason }: Failure): boolean =>
+  reason._tag === "JobsUnavailable"
+    ? reason.answerLost === true || reason.status === 504
+    : reason._tag === "ResponseInvalid" && reason.status === 200
+
+/**
+ * Tries again what may pass, as long as a try can begin before the given moment (in milliseconds), which may change
+ * with what was learnt on the way; then fails as the last try did.
+ */
+export const rideOut =
+  (until: number | (() => number)) =>
+  <A, E extends Failure, R>(call: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+    Effect.flatMap(BackOff, (backOff) =>
+      Effect.retry(
+        Effect.tapError(call, ({ message }) => Call.setback(message)),
+        {
+          while: isTransient,
+          schedule: backOff.pipe(
+            Schedule.while(
+              ({ now, duration }) => now + Duration.toMillis(duration) < (typeof until === "number" ? until : until())
+            )
+          )
+        }
+      )
+    )

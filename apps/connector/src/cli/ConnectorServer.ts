@@ -1,0 +1,63 @@
+/**
+ * The connector, whole: the gRPC server with its services, on authentication, the Jobs API and Kubernetes as the
+ * environment configures them.
+ */
+import { AuthSummary, DatabricksAuth } from "@flyte-databricks/databricks-auth"
+import { JobsClient } from "@flyte-databricks/databricks-jobs"
+import { KubernetesClient } from "@flyte-databricks/kubernetes"
+import { NodeServices } from "@effect/platform-node"
+import type * as Config from "effect/Config"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as HttpClient from "effect/http/HttpClient"
+import * as Layer from "effect/Layer"
+import * as DatabricksConnector from "../DatabricksConnector.ts"
+import * as DatabricksHttp from "../DatabricksHttp.ts"
+import * as AgentMetadata from "../flyte1/AgentMetadata.ts"
+import * as AsyncAgent from "../flyte1/AsyncAgent.ts"
+import * as AsyncConnector from "../flyte2/AsyncConnector.ts"
+import * as ConnectorMetadata from "../flyte2/ConnectorMetadata.ts"
+import * as Server from "../grpc/Server.ts"
+
+// A span of an HTTP call holds whatever its client's own error says, unredacted.
+const untracedHttp = Layer.succeed(HttpClient.TracerDisabledWhen, () => true)
+
+const connector = DatabricksConnector.layer.pipe(
+  Layer.provide(JobsClient.layer),
+  Layer.provideMerge(DatabricksAuth.layerConfig),
+  Layer.provide([KubernetesClient.layerConfig, DatabricksHttp.layer]),
+  Layer.provide(NodeServices.layer)
+)
+
+/** Of each version of Flyte, the registry and what works. */
+export const services = Effect.all([AgentMetadata.make, AsyncAgent.make, ConnectorMetadata.make, AsyncConnector.make])
+
+/**
+ * Serves as long as the layer lives. The server listens before the connector is built, so that the registry is answered
+ * for from the start; calls that need the connector wait for it within their deadlines.
+ */
+export const layerOf = <E, R>(
+  options: Server.Options,
+  starting: Layer.Layer<DatabricksConnector.DatabricksConnector | AuthSummary.AuthSummary, E, R>
+): Layer.Layer<Server.Server | AuthSummary.AuthSummary, E | Server.ListenFailed | Config.ConfigError, R> =>
+  Layer.effectContext(
+    Effect.gen(function* () {
+      const pending = yield* DatabricksConnector.makePending
+      const server = yield* Effect.provideService(
+        services,
+        DatabricksConnector.DatabricksConnector,
+        pending.connector
+      ).pipe(Effect.flatMap((made) => Server.listen(options, made)))
+      const started = yield* Layer.build(starting)
+      yield* pending.start(Context.get(started, DatabricksConnector.DatabricksConnector))
+      yield* server.serve
+      return Context.make(Server.Server, { port: server.port }).pipe(
+        Context.add(AuthSummary.AuthSummary, Context.get(started, AuthSummary.AuthSummary))
+      )
+    })
+  ).pipe(Layer.provide(untracedHttp))
+
+/**
+ * The connector of the environment.
+ */
+export const layer = (options: Server.Options) => layerOf(options, connector)

@@ -1,0 +1,134 @@
+/**
+ * A circuit breaker per token endpoint. One that is dead would hold each caller of each identity for as long as it may
+ * wait; so once it has failed for several clients in a row, callers hear so at once, and a single one at a time tries
+ * whether it is back.
+ *
+ *     closed ──clients in a row fail──▶ open ──time──▶ half open: one try
+ *        ▲                               ▲               │        │
+ *        │                               └────it fails───┘        │
+ *        └────────────────────────────────────it succeeds─────────┘
+ */
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Schedule from "effect/Schedule"
+import type * as Scope from "effect/Scope"
+import * as CircuitBreaker from "effect/persistence/CircuitBreaker"
+import { TokenEndpointUnavailable } from "../AuthError.ts"
+
+/**
+ * When a token endpoint counts as down, and for how long it is left alone then.
+ */
+export interface Policy {
+  /**
+   * How many different clients have to fail one after the other. What fails for one client alone, however often, is that
+   * client's trouble: an issuer that Databricks cannot reach, a limit of its own.
+   */
+  readonly clients: number
+  /** From one failed try to the next, while it stays down. */
+  readonly openFor: Schedule.Schedule<unknown, number>
+}
+
+/** The policy of all endpoints. */
+export const CircuitPolicy = Context.Reference<Policy>("@flyte-databricks/databricks-auth/CircuitPolicy", {
+  defaultValue: () => ({
+    clients: 3,
+    openFor: Schedule.min([Schedule.exponential("2 seconds"), Schedule.spaced("10 seconds")]).pipe(Schedule.jittered)
+  })
+})
+
+/** One try of one client. */
+export interface Try {
+  readonly endpoint: string
+  readonly clientId: string
+}
+
+/** What is known of an endpoint that fails; forgotten when it answers. */
+interface Outage {
+  readonly since: number
+  readonly clients: Set<string>
+  lastAnswer: string
+}
+
+// Workflow authors choose hosts: endpoints that never answer must not fill the memory.
+const outagesKept = 1000
+
+/** Guards tries. */
+export interface Circuit {
+  /** Makes the try, or says that the endpoint is down; `made` are the tries of this call so far. */
+  readonly guard: <A>(
+    attempt: Effect.Effect<A, TokenEndpointUnavailable>,
+    what: Try,
+    made: Effect.Effect<number>
+  ) => Effect.Effect<A, TokenEndpointUnavailable>
+}
+
+export const make: Effect.Effect<Circuit, never, Scope.Scope> = Effect.gen(function* () {
+  const { clients, openFor } = yield* CircuitPolicy
+  const breaker = yield* CircuitBreaker.make({ tripPolicy: CircuitBreaker.consecutive(clients), openDuration: openFor })
+  const outages = new Map<string, Outage>()
+
+  const stateOf = (endpoint: string) =>
+    Effect.map(Effect.orDie(breaker.state(endpoint)), ({ _tag }): CircuitBreaker.State["_tag"] => _tag)
+
+  const succeeded = Effect.fnUntraced(function* ({ endpoint }: Try) {
+    // An answer to a request from before does not end what others are told of.
+    if ((yield* stateOf(endpoint)) !== "Open") outages.delete(endpoint)
+    return CircuitBreaker.success
+  })
+
+  const failed = Effect.fnUntraced(function* ({ endpoint, clientId }: Try, { detail }: TokenEndpointUnavailable) {
+    const outage = outages.get(endpoint) ?? {
+      since: yield* Clock.currentTimeMillis,
+      clients: new Set<string>(),
+      lastAnswer: detail
+    }
+    const again = outage.clients.has(clientId)
+    if (outage.clients.size < clients) outage.clients.add(clientId)
+    outage.lastAnswer = detail
+    outages.set(endpoint, outage)
+    if (outages.size > outagesKept) outages.delete(outages.keys().next().value ?? endpoint)
+    return again && (yield* stateOf(endpoint)) === "Closed" ? CircuitBreaker.ignored : CircuitBreaker.failure()
+  })
+
+  const classify =
+    (what: Try) =>
+    (exit: Exit.Exit<unknown, TokenEndpointUnavailable>): Effect.Effect<CircuitBreaker.Outcome> => {
+      if (Exit.isSuccess(exit)) return succeeded(what)
+      const error = Exit.findErrorOption(exit)
+      // Too many requests: the endpoint is well, and says itself whom it means.
+      return error._tag === "None" || error.value.status === 429
+        ? Effect.succeed(CircuitBreaker.ignored)
+        : failed(what, error.value)
+    }
+
+  const rejected = Effect.fnUntraced(function* (
+    { reason }: CircuitBreaker.CircuitBreakerError,
+    { endpoint }: Try,
+    attempts: number
+  ): Effect.fn.Return<never, TokenEndpointUnavailable> {
+    const { since, lastAnswer } = outages.get(endpoint) ?? {
+      since: yield* Clock.currentTimeMillis,
+      lastAnswer: "no longer known"
+    }
+    return yield* new TokenEndpointUnavailable({
+      endpoint,
+      detail: lastAnswer,
+      attempts,
+      downSinceMillis: since,
+      ...(reason._tag === "CircuitOpen" ? { retryAfterMillis: Duration.toMillis(reason.retryAfter) } : {})
+    })
+  })
+
+  const guard: Circuit["guard"] = (attempt, what, made) =>
+    breaker
+      .execute(attempt, { key: what.endpoint, classify: classify(what) })
+      .pipe(
+        Effect.catchTag("CircuitBreakerError", (error) =>
+          Effect.flatMap(made, (attempts) => rejected(error, what, attempts))
+        )
+      )
+  return { guard }
+}).pipe(Effect.provide(CircuitBreaker.layerStoreMemory()))

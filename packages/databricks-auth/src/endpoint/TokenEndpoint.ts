@@ -1,0 +1,239 @@
+/**
+ * The workspace's token endpoint, `POST https://<instance>/oidc/v1/token`.
+ */
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
+import * as Ref from "effect/Ref"
+import * as FetchHttpClient from "effect/http/FetchHttpClient"
+import * as HttpClient from "effect/http/HttpClient"
+import * as HttpClientRequest from "effect/http/HttpClientRequest"
+import { AuthError, TokenEndpointUnavailable } from "../AuthError.ts"
+import { Attempts } from "./Attempts.ts"
+import type { Token, Tries } from "./Token.ts"
+import * as BoundedBody from "../http/BoundedBody.ts"
+import * as Circuit from "./Circuit.ts"
+import { basicCredentials } from "./internal/basicCredentials.ts"
+import { type Answer, type Asked, clean, readAnswer } from "./internal/tokenAnswer.ts"
+import type { Jwt } from "../Jwt.ts"
+import * as RetryAfter from "../http/RetryAfter.ts"
+import { defaultRetryPolicy, RetryPolicy, tooLong, within } from "./RetryPolicy.ts"
+import * as TransportFault from "../http/TransportFault.ts"
+import { baseUrl, type WorkspaceHost } from "../WorkspaceHost.ts"
+
+/**
+ * A request for a token by client credentials (RFC 6749 §4.4).
+ */
+export interface ClientCredentialsRequest {
+  readonly instance: WorkspaceHost
+  readonly clientId: string
+  readonly clientSecret: Redacted.Redacted<string>
+  /** Where the pair came from, for the error of a refusal. */
+  readonly source: string
+}
+
+/**
+ * A request for a token in exchange for a JWT (RFC 8693).
+ */
+export interface TokenExchangeRequest {
+  readonly instance: WorkspaceHost
+  readonly clientId: string
+  readonly subject: Jwt
+  /** Where the JWT came from, for the error of a refusal. */
+  readonly source: string
+}
+
+/**
+ * Gives tokens for credentials.
+ */
+export class TokenEndpoint extends Context.Service<
+  TokenEndpoint,
+  {
+    readonly clientCredentials: (request: ClientCredentialsRequest, tries?: Tries) => Effect.Effect<Token, AuthError>
+    readonly tokenExchange: (request: TokenExchangeRequest, tries?: Tries) => Effect.Effect<Token, AuthError>
+  }
+>()("@flyte-databricks/databricks-auth/endpoint/TokenEndpoint") {}
+
+/**
+ * How long one try may take. Databricks answers within a second; a try that hangs leaves time for another.
+ */
+export const TryTimeout = Context.Reference<Duration.Input>("@flyte-databricks/databricks-auth/TryTimeout", {
+  defaultValue: () => "4 seconds"
+})
+
+/**
+ * How long all tries together may take. Flyte waits ten seconds for an answer by default, and is to hear why there is
+ * none.
+ */
+export const TotalTimeout = Context.Reference<Duration.Input>("@flyte-databricks/databricks-auth/TotalTimeout", {
+  defaultValue: () => "8500 millis"
+})
+
+// A token answer has some 2 KB; a login page in its place some 100 KB.
+const bodyLimit = 256 * 1024
+
+export const layer: Layer.Layer<TokenEndpoint, never, HttpClient.HttpClient> = Layer.effect(
+  TokenEndpoint,
+  Effect.gen(function* () {
+    const client = yield* HttpClient.HttpClient
+    const policyOfLayer = yield* RetryPolicy
+    const tryTimeout = yield* TryTimeout
+    const totalTimeout = Duration.fromInputUnsafe(yield* TotalTimeout)
+    const circuit = yield* Circuit.make
+
+    const send = Effect.fnUntraced(
+      function* (request: HttpClientRequest.HttpClientRequest, { endpoint }: Asked, attempts: number) {
+        const response = yield* client.execute(request)
+        if (isTransient(response.status)) {
+          const retryAfterMillis = RetryAfter.millis(response.headers["retry-after"], yield* Clock.currentTimeMillis)
+          yield* BoundedBody.discard(response)
+          return yield* new TokenEndpointUnavailable({
+            endpoint,
+            detail: `status ${response.status}`,
+            attempts,
+            status: response.status,
+            ...(retryAfterMillis === undefined ? {} : { retryAfterMillis })
+          })
+        }
+        const body = yield* BoundedBody.text(response, bodyLimit).pipe(Effect.catchTag("BodyTooLarge", Effect.succeed))
+        return { status: response.status, body, headers: response.headers } satisfies Answer
+      },
+      (effect, _request, asked, attempts) =>
+        effect.pipe(
+          // A client that follows redirects by itself would take the credentials along.
+          Effect.provideService(FetchHttpClient.RequestInit, { redirect: "manual" }),
+          Effect.timeoutOrElse({
+            duration: tryTimeout,
+            orElse: () =>
+              Effect.fail(
+                new TokenEndpointUnavailable({ endpoint: asked.endpoint, detail: nothingWithin(tryTimeout), attempts })
+              )
+          }),
+          Effect.catchTag("HttpClientError", (error) =>
+            Effect.fail(
+              new TokenEndpointUnavailable({
+                endpoint: asked.endpoint,
+                detail: clean(TransportFault.describe(error), asked),
+                attempts
+              })
+            )
+          )
+        )
+    )
+
+    const ask = Effect.fnUntraced(function* (
+      request: HttpClientRequest.HttpClientRequest,
+      asked: Asked
+    ): Effect.fn.Return<Token, AuthError> {
+      const policyOfCall = yield* RetryPolicy
+      const policy = policyOfCall === defaultRetryPolicy ? policyOfLayer : policyOfCall
+      const attempts = yield* Ref.make(0)
+      const lastAnswer = yield* Ref.make(nothingWithin(totalTimeout))
+      const deadline = (yield* Clock.currentTimeMillis) + Duration.toMillis(totalTimeout)
+
+      const attempt = Ref.updateAndGet(attempts, (n) => n + 1).pipe(
+        Effect.flatMap((count) => send(HttpClientRequest.acceptJson(request), asked, count)),
+        Effect.tapError(({ detail }) => Ref.set(lastAnswer, detail)),
+        Effect.tapError(report)
+      )
+      const answer = yield* circuit.guard(attempt, asked, Ref.get(attempts)).pipe(
+        Effect.mapError((reason) => new AuthError({ reason })),
+        Effect.retry(within(policy, deadline)),
+        Effect.catch((error) => Effect.flatMap(Clock.currentTimeMillis, (now) => tooLong(error, deadline - now))),
+        Effect.timeoutOrElse({
+          duration: totalTimeout,
+          orElse: () =>
+            Effect.flatMap(Effect.all([Ref.get(lastAnswer), Ref.get(attempts)]), ([detail, count]) =>
+              unavailable({ endpoint: asked.endpoint, detail, attempts: count })
+            )
+        })
+      )
+      return yield* readAnswer(answer, asked)
+    })
+
+    return TokenEndpoint.of({
+      clientCredentials: Effect.fn("TokenEndpoint.clientCredentials")(function* (request) {
+        const endpoint = endpointOf(request.instance)
+        const credentials = basicCredentials(request.clientId, request.clientSecret)
+        const httpRequest = HttpClientRequest.post(endpoint).pipe(
+          HttpClientRequest.setHeader("authorization", `Basic ${credentials}`),
+          HttpClientRequest.bodyUrlParams({ grant_type: "client_credentials", scope: "all-apis" })
+        )
+        return yield* ask(httpRequest, { ...request, endpoint, secret: request.clientSecret, claims: Option.none() })
+      }),
+      tokenExchange: Effect.fn("TokenEndpoint.tokenExchange")(function* (request) {
+        const endpoint = endpointOf(request.instance)
+        const { token, claims } = request.subject
+        const httpRequest = HttpClientRequest.post(endpoint).pipe(
+          HttpClientRequest.bodyUrlParams({
+            grant_type: "urn:ietf:params:oauth:grant-type:token-exchange",
+            scope: "all-apis",
+            client_id: request.clientId,
+            subject_token_type: "urn:ietf:params:oauth:token-type:jwt",
+            subject_token: Redacted.value(token)
+          })
+        )
+        return yield* ask(httpRequest, { ...request, endpoint, secret: token, claims: Option.some(claims) })
+      })
+    })
+  })
+)
+
+// To whoever waits for the token.
+const report = ({ attempts, detail }: TokenEndpointUnavailable): Effect.Effect<void> =>
+  Effect.flatMap(Attempts, (tell) => tell({ attempts, lastAnswer: detail }))
+
+const endpointOf = (instance: WorkspaceHost): string => `${baseUrl(instance)}/oidc/v1/token`
+
+const isTransient = (status: number): boolean => status === 408 || status === 429 || status >= 500
+
+const nothingWithin = (timeout: Duration.Input): string =>
+  `nothing within ${Duration.format(Duration.fromInputUnsafe(timeout))}`
+
+const unavailable = (fields: ConstructorParameters<typeof TokenEndpointUnavailable>[0]): AuthError =>
+  new AuthError({ reason: new TokenEndpointUnavailable(fields) })
+
+/**
+ * What a token endpoint in memory was asked for.
+ */
+export type TokenRequest = ClientCredentialsRequest | TokenExchangeRequest
+
+/**
+ * Answers in place of the token endpoint, and counts what it was asked for.
+ */
+export class TokenEndpointMemory extends Context.Service<
+  TokenEndpointMemory,
+  {
+    readonly requests: Effect.Effect<ReadonlyArray<TokenRequest>>
+  }
+>()("@flyte-databricks/databricks-auth/TokenEndpointMemory") {}
+
+/**
+ * A token endpoint in memory; the function decides what each request gets.
+ */
+export const layerMemory = (
+  respond: (request: TokenRequest, count: number) => Effect.Effect<Token, AuthError>
+): Layer.Layer<TokenEndpoint | TokenEndpointMemory> =>
+  Layer.effectContext(
+    Effect.gen(function* () {
+      const requests = yield* Ref.make<ReadonlyArray<TokenRequest>>([])
+      const answer = (request: TokenRequest) =>
+        Effect.flatMap(
+          Ref.updateAndGet(requests, (all) => [...all, request]),
+          (all) => respond(request, all.length)
+        )
+      return Context.make(TokenEndpoint, { clientCredentials: answer, tokenExchange: answer }).pipe(
+        Context.add(TokenEndpointMemory, { requests: Ref.get(requests) })
+      )
+    })
+  )
+
+/**
+ * The secret that a request is made with.
+ */
+export const secretOf = (request: TokenRequest): Redacted.Redacted<string> =>
+  "clientSecret" in request ? request.clientSecret : request.subject.token

@@ -1,0 +1,161 @@
+/**
+ * What a token endpoint's answer says: a token (RFC 6749 §5.1), a refusal (§5.2), or neither.
+ */
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Predicate from "effect/Predicate"
+import * as Redacted from "effect/Redacted"
+import * as Schema from "effect/Schema"
+import type * as Headers from "effect/http/Headers"
+import { AuthError, ExchangeRefused, TokenRefused, TokenResponseInvalid } from "../../AuthError.ts"
+import type { Token } from "../Token.ts"
+import type { BodyTooLarge } from "../../http/BoundedBody.ts"
+import { type Claims, expiry } from "../../Jwt.ts"
+import { spellings } from "./basicCredentials.ts"
+import { fitsHeader } from "../../internal/bearer.ts"
+import { shown, withoutSecrets } from "../../internal/settings.ts"
+
+/** An answer that is final: no retry would change it. */
+export interface Answer {
+  readonly status: number
+  readonly body: string | BodyTooLarge
+  readonly headers: Headers.Headers
+}
+
+/** What was asked, as far as errors need it. */
+export interface Asked {
+  readonly endpoint: string
+  readonly clientId: string
+  readonly source: string
+  /** The client secret or the JWT: a server may send back what it was sent. */
+  readonly secret: Redacted.Redacted<string>
+  /** What the JWT says, where there is one. */
+  readonly claims: Option.Option<Claims>
+}
+
+// RFC 6749 §5.1 says the lifetime should be there; where it is not, a short one costs little and is never too long.
+const lifetimeUnsaid = 300
+
+const Grant = Schema.Struct({
+  access_token: Schema.RedactedFromValue(Schema.NonEmptyString),
+  token_type: Schema.optionalKey(Schema.String),
+  expires_in: Schema.optionalKey(
+    Schema.Union([Schema.Finite, Schema.FiniteFromString]).check(Schema.isGreaterThan(0), Schema.isLessThan(1e9))
+  )
+})
+
+// Front ends are loose with the types, and a code that is a number must not hide that the answer is a refusal.
+const text = Schema.optionalKey(Schema.Unknown)
+
+// OAuth's own words, then the two older styles that Databricks' front ends answer with.
+// Stryker disable next-line ObjectLiteral: the fields are for the type alone, since a struct of none lets all through
+const Refusal = Schema.Struct({
+  error: text,
+  error_description: text,
+  error_id: text,
+  errorCode: text,
+  errorSummary: text,
+  error_code: text,
+  message: text
+})
+
+const parseJson = Schema.decodeUnknownOption(Schema.fromJsonString(Schema.Unknown))
+const decodeGrant = Schema.decodeUnknownOption(Grant)
+const decodeRefusal = Schema.decodeUnknownOption(Refusal)
+
+/**
+ * Reads a final answer.
+ */
+export const readAnswer = Effect.fnUntraced(function* (
+  { status, body, headers }: Answer,
+  asked: Asked
+): Effect.fn.Return<Token, AuthError> {
+  const invalid = (problem: string) =>
+    new AuthError({ reason: new TokenResponseInvalid({ endpoint: asked.endpoint, status, problem }) })
+
+  if (typeof body !== "string") return yield* invalid(body.message)
+  if (status >= 300 && status < 400) return yield* invalid("it is a redirect, which is not followed with credentials")
+
+  const json = parseJson(body)
+  const refusal = Option.filter(Option.flatMap(json, decodeRefusal), isRefusal)
+  if (Option.isSome(refusal)) return yield* refused(refusal.value, status, headers, asked)
+  const problem = Option.isSome(json)
+    ? "the body names no OAuth error"
+    : body.trim() === ""
+      ? "the body is empty"
+      : `the body is ${kindOf(body)}, not JSON`
+  // Workspaces answer a JWT that no policy lets in with little more than the status.
+  if (Option.isSome(asked.claims) && (status === 400 || status === 401)) {
+    return yield* refused({ error: "unexplained", error_description: problem }, status, headers, asked)
+  }
+  if (Option.isNone(json) || status !== 200) return yield* invalid(problem)
+
+  const grant = decodeGrant(json.value)
+  if (Option.isNone(grant)) return yield* invalid("the body is JSON without a usable access_token and expires_in")
+  const { access_token, token_type, expires_in } = grant.value
+  if (token_type !== undefined && token_type.toLowerCase() !== "bearer")
+    return yield* invalid("the token is not a bearer token")
+  if (!fitsHeader(Redacted.value(access_token)))
+    return yield* invalid("the access_token has characters that no header may carry")
+  return {
+    value: access_token,
+    lifetime: Duration.seconds(expires_in ?? lifetimeUnsaid),
+    builtFrom: asked.secret
+  }
+})
+
+const refused = (said: typeof Refusal.Type, status: number, headers: Headers.Headers, asked: Asked): AuthError => {
+  const description = firstSaid(said.error_description, said.errorSummary, said.message)
+  const errorId = firstSaid(said.error_id, headers["x-request-id"], headers["x-databricks-request-id"])
+  const fields = {
+    endpoint: asked.endpoint,
+    clientId: asked.clientId,
+    source: asked.source,
+    status,
+    error: clean(errorOf(said), asked),
+    ...(description === "" ? {} : { description: clean(description, asked) }),
+    ...(errorId === "" ? {} : { errorId: clean(errorId, asked) })
+  }
+  return new AuthError({
+    reason: Option.match(asked.claims, {
+      onNone: () => new TokenRefused(fields),
+      onSome: (claims) => new ExchangeRefused({ ...fields, ...stated(claims) })
+    })
+  })
+}
+
+// The longest subject that Kubernetes makes has some 350 characters.
+const claim = (value: string): string => shown(value, 500)
+
+const stated = (claims: Claims) => {
+  const expires = expiry(claims)
+  return {
+    audiences: claims.audiences.map(claim),
+    ...(claims.iss === undefined ? {} : { issuer: claim(claims.iss) }),
+    ...(claims.sub === undefined ? {} : { subject: claim(claims.sub) }),
+    ...(Option.isNone(expires) ? {} : { expires: expires.value })
+  }
+}
+
+const errorOf = (body: typeof Refusal.Type): string => firstSaid(body.error, body.error_code, body.errorCode)
+
+const isRefusal = (body: typeof Refusal.Type): boolean => errorOf(body) !== ""
+
+const firstSaid = (...values: ReadonlyArray<unknown>): string =>
+  values
+    .map((value) => (Predicate.isString(value) ? value : value == null ? "" : JSON.stringify(value)))
+    .find((value) => value !== "") ?? ""
+
+const kindOf = (body: string): string => (/^\s*<(!doctype|html)/i.test(body) ? "an HTML page" : "text")
+
+/**
+ * Foreign text as an error may repeat it: a server may send back what it was sent. One line, cut, and without our
+ * secret or any part of a JWT.
+ */
+export const clean = (value: string, asked: Pick<Asked, "clientId" | "secret">): string =>
+  withoutSecrets(
+    spellings(asked.clientId, asked.secret).reduce((text, spelling) => text.replaceAll(spelling, "<redacted>"), value)
+  )
+    .replaceAll(/[\s\x00-\x1f\x7f-\x9f]+/g, " ")
+    .slice(0, 300)

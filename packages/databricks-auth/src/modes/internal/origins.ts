@@ -1,0 +1,124 @@
+/**
+ * The two places that PATs and client credentials share: a Secret of the workflow's namespace, and the connector.
+ */
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import { AuthError, CredentialsMissing } from "../../AuthError.ts"
+import type { Absent, CredentialSource, Found } from "../AuthMode.ts"
+import type { AuthRequest } from "../../request/AuthRequest.ts"
+import * as Connection from "../../request/Connection.ts"
+import { ConnectorLevel, describeOrigin, type Identity, NamespaceSecret, type Origin } from "../../Identity.ts"
+import type { IdentityRecord } from "../../IdentityRecord.ts"
+import { describeSecret } from "../../sources/NamespaceSecrets.ts"
+
+type Built<I> = Omit<Found<I>, "_tag">
+
+/**
+ * A Secret of the workflow's namespace as a source.
+ */
+export const namespaceSecret = <I extends Identity, Credential>(options: {
+  readonly name: (request: AuthRequest) => string
+  readonly keys: ReadonlyArray<string>
+  readonly absence: string
+  readonly read: (namespace: string, name: string) => Effect.Effect<Option.Option<Credential>, AuthError>
+  readonly found: (request: AuthRequest, origin: Origin, credential: Credential) => Built<I>
+}): CredentialSource<I> => ({
+  tenancy: "namespace",
+  describe: (request, namespace) => describeSecret(namespace, options.name(request)),
+  remedy: (request, namespace) =>
+    `kubectl create secret generic ${options.name(request)} --namespace ${namespace} ` +
+    options.keys.map((key) => `--from-literal=${key}=…`).join(" "),
+  look: Effect.fnUntraced(function* (request, namespace): Effect.fn.Return<Absent | Found<I>, AuthError> {
+    const name = options.name(request)
+    const credential = yield* options.read(namespace, name)
+    if (Option.isNone(credential)) return { _tag: "Absent", detail: options.absence }
+    const origin = NamespaceSecret.make({ namespace, name })
+    return { _tag: "Found", ...options.found(request, origin, credential.value) }
+  })
+})
+
+/**
+ * What is configured on the connector as a source.
+ */
+export const connectorLevel = <I extends Identity, Credential>(options: {
+  readonly name: string
+  readonly read: (request: AuthRequest) => Effect.Effect<Option.Option<Credential>, AuthError>
+  readonly found: (request: AuthRequest, origin: Origin, credential: Credential) => Built<I>
+}): CredentialSource<I> => ({
+  tenancy: "connector",
+  describe: () => `${options.name} of the connector`,
+  remedy: () => `set ${options.name} on the connector`,
+  look: Effect.fnUntraced(function* (request): Effect.fn.Return<Absent | Found<I>, AuthError> {
+    const credential = yield* options.read(request)
+    if (Option.isNone(credential)) return { _tag: "Absent", detail: "not set" }
+    return { _tag: "Found", ...options.found(request, ConnectorLevel.make({}), credential.value) }
+  })
+})
+
+/**
+ * Does something with the namespace Secret that an origin names, where it names one.
+ */
+export const ofNamespace = <A, E>(
+  origin: Origin,
+  use: (namespace: string, name: string) => Effect.Effect<Option.Option<A>, E>
+): Effect.Effect<Option.Option<A>, E> => {
+  switch (origin._tag) {
+    case "NamespaceSecret":
+      return use(origin.namespace, origin.name)
+    case "Unrecorded":
+      return Option.isSome(origin.namespace) ? use(origin.namespace.value, origin.name) : Effect.succeedNone
+    case "ConnectorLevel":
+    case "OfConnection":
+      return Effect.succeedNone
+  }
+}
+
+/**
+ * Reads the credential of a pinned origin: from there alone, and only where nothing was recorded from the one place and
+ * then the other.
+ */
+export const readPinned = <A, E>(
+  origin: Origin,
+  namespaceSecret: (namespace: string, name: string) => Effect.Effect<Option.Option<A>, E>,
+  connector: Effect.Effect<Option.Option<A>, E>
+): Effect.Effect<Option.Option<A>, E> =>
+  Effect.flatMap(ofNamespace(origin, namespaceSecret), (own) =>
+    Option.isSome(own) || origin._tag === "NamespaceSecret" || origin._tag === "OfConnection"
+      ? Effect.succeed(own)
+      : connector
+  )
+
+/**
+ * The error of a pinned identity whose credential is no longer where it was.
+ */
+export const missingNow = (what: string, origin: Origin, connectorSource: string): AuthError => {
+  const source = sourceOf(origin, connectorSource)
+  return new AuthError({
+    reason: new CredentialsMissing({
+      wanted: `${what} from ${describeOrigin(origin)}`,
+      looked: [{ source, outcome: "absent" }],
+      remedy: "The identity is pinned to this source: put the credential back."
+    })
+  })
+}
+
+/**
+ * The source that an origin names, as errors do.
+ */
+export const sourceOf = (origin: Origin, connectorSource: string): string => {
+  switch (origin._tag) {
+    case "NamespaceSecret":
+      return describeSecret(origin.namespace, origin.name)
+    case "ConnectorLevel":
+    case "Unrecorded":
+      return `${connectorSource} of the connector`
+    case "OfConnection":
+      return Connection.source
+  }
+}
+
+/**
+ * An origin in job metadata, beside the namespace: the Secret's name for one of a namespace, no name for the connector's.
+ */
+export const recordOrigin = (origin: Origin): Partial<IdentityRecord> =>
+  "name" in origin ? { oauthSecretName: Option.some(origin.name) } : {}

@@ -1,0 +1,36 @@
+import * as Effect from "effect/Effect"
+import * as Redacted from "effect/Redacted"
+import { AuthError, CredentialsBroken } from "../../AuthError.ts"
+import type { SecretData } from "../../Kubernetes.ts"
+import { nonBlank } from "../../internal/settings.ts"
+
+/**
+ * The values under these keys, trimmed. A Secret that lacks one, or holds a blank one, is broken: it is there, so its
+ * owner meant it to be used.
+ */
+export const present = Effect.fnUntraced(function* <const Key extends string>(
+  source: string,
+  data: SecretData,
+  keys: ReadonlyArray<Key>
+): Effect.fn.Return<Record<Key, Redacted.Redacted<string>>, AuthError> {
+  const values = keys.map((key) => {
+    const value = Object.hasOwn(data, key) ? data[key] : undefined
+    if (value === undefined) return { key, problem: `lacks key ${key}` }
+    const trimmed = nonBlank(Redacted.value(value))
+    return trimmed._tag === "None"
+      ? { key, problem: `has a blank value (or none of UTF-8 text) under key ${key}` }
+      : { key, value: Redacted.make(trimmed.value, { label: key }) }
+  })
+  const problems = values.flatMap(({ problem }) => problem ?? [])
+  if (problems.length > 0) {
+    return yield* new AuthError({
+      reason: new CredentialsBroken({
+        source,
+        problem: problems.join(" and "),
+        remedy: `Give it ${keys.map((key) => `a value under ${key}`).join(" and ")}, or delete it.`
+      })
+    })
+  }
+  // Every key has a value here; the type cannot know that the list of problems was the rest.
+  return Object.fromEntries(values.map(({ key, value }) => [key, value])) as Record<Key, Redacted.Redacted<string>>
+})

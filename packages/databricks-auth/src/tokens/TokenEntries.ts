@@ -1,0 +1,78 @@
+/**
+ * What the cache remembers: a slot for each credential, so many of them, and for so long.
+ */
+import * as Context from "effect/Context"
+import * as Data from "effect/Data"
+import * as Layer from "effect/Layer"
+import * as MutableHashMap from "effect/MutableHashMap"
+import * as Option from "effect/Option"
+import type * as Redacted from "effect/Redacted"
+import * as Ref from "effect/Ref"
+import type { Credential } from "../Credential.ts"
+import { isInFlight, type Slot } from "./TokenEntry.ts"
+
+class StoredKey extends Data.Class<{ readonly identity: string; readonly token: Redacted.Redacted<string> }> {}
+
+const storedKey = (identity: string, token: Redacted.Redacted<string>) => new StoredKey({ identity, token })
+
+/**
+ * The cache's state, a service so that tests and tools can look at it. The two indexes are mutable: the look-up is what
+ * a cached header costs.
+ */
+export class TokenEntries extends Context.Service<
+  TokenEntries,
+  {
+    readonly byIdentity: Map<string, Slot>
+    /** Runs that go on with the token that their metadata stores. */
+    readonly byStoredToken: MutableHashMap.MutableHashMap<StoredKey, Slot>
+  }
+>()("@flyte-databricks/databricks-auth/tokens/TokenEntries") {}
+
+type Entries = TokenEntries["Service"]
+
+export const layer: Layer.Layer<TokenEntries> = Layer.sync(TokenEntries, () => ({
+  byIdentity: new Map(),
+  byStoredToken: MutableHashMap.empty<StoredKey, Slot>()
+}))
+
+export const find = (entries: Entries, { identity, storedToken }: Credential): Slot | undefined =>
+  storedToken === undefined
+    ? entries.byIdentity.get(identity.key)
+    : Option.getOrUndefined(MutableHashMap.get(entries.byStoredToken, storedKey(identity.key, storedToken)))
+
+export const size = ({ byIdentity, byStoredToken }: Entries): number =>
+  byIdentity.size + MutableHashMap.size(byStoredToken)
+
+export const all = ({ byIdentity, byStoredToken }: Entries): ReadonlyArray<Slot> => [
+  ...byIdentity.values(),
+  ...MutableHashMap.values(byStoredToken)
+]
+
+/** Adds a slot; where there is no room for it, the least recently used ones leave. */
+export const add = (entries: Entries, slot: Slot, capacity: number): void => {
+  const excess = size(entries) + 1 - capacity
+  if (excess > 0) leastRecentlyUsed(all(entries).filter(isSettled), excess).forEach((slot) => remove(entries, slot))
+  const { identity, storedToken } = slot.credential
+  if (storedToken === undefined) entries.byIdentity.set(identity.key, slot)
+  else MutableHashMap.set(entries.byStoredToken, storedKey(identity.key, storedToken), slot)
+}
+
+/** Removes what nobody has asked for since then. */
+export const removeIdle = (entries: Entries, since: number): void =>
+  all(entries)
+    .filter((slot) => isSettled(slot) && slot.lastUsedAt <= since)
+    .forEach((slot) => remove(entries, slot))
+
+const remove = (entries: Entries, { credential: { identity, storedToken } }: Slot): void => {
+  if (storedToken === undefined) entries.byIdentity.delete(identity.key)
+  else MutableHashMap.remove(entries.byStoredToken, storedKey(identity.key, storedToken))
+}
+
+// A request on its way stays, or the next caller would begin another: as long as there are more of them than there is
+// room, there are more slots.
+const isSettled = ({ entry }: Slot): boolean => !isInFlight(Ref.getUnsafe(entry))
+
+const leastRecentlyUsed = (slots: ReadonlyArray<Slot>, count: number): ReadonlyArray<Slot> => {
+  if (count > 1) return slots.toSorted((one, other) => one.lastUsedAt - other.lastUsedAt).slice(0, count)
+  return slots.length === 0 ? [] : [slots.reduce((one, other) => (other.lastUsedAt < one.lastUsedAt ? other : one))]
+}

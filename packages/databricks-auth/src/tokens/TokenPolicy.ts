@@ -1,0 +1,155 @@
+/**
+ * When a token is used, renewed and given up. All of it is arithmetic on milliseconds: the cache brings the clock and
+ * the dice.
+ *
+ *     issued                      refresh          urgent  usableUntil   expires
+ *       ├───────────────────────────┼────────────────┼─────────┼────────────┤
+ *       │ handed out at once        │ handed out at once, one  │ callers    │
+ *       │                           │ refresh in the background│ wait       │
+ */
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import type { AuthError } from "../AuthError.ts"
+
+/**
+ * What a deployment, or a test, may want otherwise.
+ */
+export interface Policy {
+  /** How long before its end a token is no longer used. Azure refuses tokens with 30 seconds or less left. */
+  readonly expiryBuffer: Duration.Duration
+  /** How long before the end of its use a token is renewed, at least: half of its use where that is less. */
+  readonly refreshLead: Duration.Duration
+  /** How many tokens are kept; the least recently used one makes room. */
+  readonly capacity: number
+  /** How long a token is kept that nobody asks for. */
+  readonly idleTimeToLive: Duration.Duration
+  /** For how long callers hear of a failure again before the next one asks. */
+  readonly failureTimeToLive: { readonly unavailable: Duration.Duration; readonly refused: Duration.Duration }
+}
+
+export const defaults: Policy = {
+  expiryBuffer: Duration.seconds(40),
+  refreshLead: Duration.minutes(20),
+  capacity: 10_000,
+  idleTimeToLive: Duration.hours(1),
+  failureTimeToLive: { unavailable: Duration.seconds(1), refused: Duration.seconds(5) }
+}
+
+export const TokenPolicy = Context.Reference<Policy>("@flyte-databricks/databricks-auth/tokens/TokenPolicy", {
+  defaultValue: () => defaults
+})
+
+/**
+ * The moments in a token's life.
+ */
+export interface Times {
+  readonly issuedAt: number
+  readonly refreshAt: number
+  /** From here on a refresh is not put off for the sake of others. */
+  readonly urgentAt: number
+  readonly usableUntil: number
+  readonly expiresAt: number
+}
+
+/**
+ * Plans a token's life. It counts from before the request: the time that the answer took is not ours to use. A token
+ * that hardly outlives the buffer is used until it ends; otherwise each call would ask for a new one. The lead is up to
+ * two fifths longer, so that tokens that were issued together are not renewed together, and never shorter: each token is
+ * to outlast the same outage.
+ */
+export const timesOf = (policy: Policy, asked: number, lifetime: number, chance: number): Times => {
+  const buffer = Duration.toMillis(policy.expiryBuffer)
+  const usableFor = Math.max(lifetime - buffer, Math.min(lifetime, buffer))
+  const lead = Math.min(usableFor / 2, Duration.toMillis(policy.refreshLead)) * (1 + 0.4 * chance)
+  const usableUntil = asked + usableFor
+  return {
+    issuedAt: asked,
+    refreshAt: usableUntil - lead,
+    urgentAt: usableUntil - lead / 8,
+    usableUntil,
+    expiresAt: asked + lifetime
+  }
+}
+
+// SDKs of Databricks wait a minute. The tries come closer together when the time that is left does.
+const firstPause = 30_000
+const longestPause = 120_000
+const shortestPause = 1_000
+
+/** A fifth more or less, so that what failed together is not tried again together. */
+const jittered = (millis: number, chance: number): number => millis * (0.8 + 0.4 * chance)
+
+/**
+ * When to try again after this many refreshes failed in a row: while the token lasts, or when it no longer does.
+ */
+export const nextRefresh = (
+  now: number,
+  { usableUntil }: Times,
+  failures: number,
+  error: AuthError,
+  chance: number
+) => {
+  const pause = Math.min(firstPause * 2 ** (failures - 1), longestPause, (usableUntil - now) / 4)
+  const wait = Math.max(Math.round(jittered(pause, chance)), shortestPause, retryAfter(error))
+  return Math.min(now + wait, usableUntil)
+}
+
+/**
+ * For how long a failure is the answer to whoever asks. It is not the truth, only a reason not to ask again at once.
+ */
+export const failureLasts = ({ failureTimeToLive }: Policy, error: AuthError): number =>
+  error.retryable
+    ? Math.max(Duration.toMillis(failureTimeToLive.unavailable), Math.min(retryAfter(error), longestPause))
+    : Duration.toMillis(failureTimeToLive.refused)
+
+const retryAfter = ({ reason }: AuthError): number =>
+  reason._tag === "TokenEndpointUnavailable" ? (reason.retryAfterMillis ?? 0) : 0
+
+/**
+ * Spreads renewals, so that neither an endpoint that comes back nor ten thousand tokens of one age are a stampede.
+ */
+export interface Pacer {
+  /** Whether the renewal of a token that is due may begin now, or has to leave its turn to others. */
+  readonly allows: (now: number, tokens: number, times: Pick<Times, "refreshAt" | "usableUntil">) => boolean
+  /** A request begins. All kinds count: renewals, which nobody waits for, make room for the rest. */
+  readonly count: (now: number) => void
+}
+
+// A fifth more than what renews every token once within its lead.
+const fullRate = 1.2
+// Of the lead. A minute and a half of crowd is enough to let nobody begin but who is about to.
+const barStep = 0.01
+
+/**
+ * So many renewals begin in a second. As long as more want to, the bar rises: how much of its lead a token must have
+ * waited to be let in. So those go first that have waited longest, without a queue: nobody is waited for who does not
+ * ask again.
+ */
+export const makePacer = (): Pacer => {
+  let second = Number.NaN
+  let begun = 0
+  let isCrowded = false
+  let bar = 0
+  const turn = (now: number): void => {
+    const current = Math.floor(now / 1000)
+    if (current === second) return
+    bar = isCrowded ? bar + barStep : Math.max(0, bar - barStep)
+    second = current
+    begun = 0
+    isCrowded = false
+  }
+  return {
+    allows: (now, tokens, { refreshAt, usableUntil }) => {
+      turn(now)
+      const lead = usableUntil - refreshAt
+      if (now - refreshAt < bar * lead) return false
+      const isFull = begun >= Math.ceil((fullRate * tokens) / (lead / 1000))
+      isCrowded ||= isFull
+      return !isFull
+    },
+    count: (now) => {
+      turn(now)
+      begun += 1
+    }
+  }
+}

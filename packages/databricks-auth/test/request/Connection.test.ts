@@ -1,0 +1,259 @@
+/** The PAT that a request of Flyte 2 carries: one more place for a PAT, the task's own choice. */
+import { type AuthError, type Connection, DatabricksAuth, IdentityRecord } from "@flyte-databricks/databricks-auth"
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Exit, Option, Redacted, Result } from "effect"
+import { connector } from "../support/connector.ts"
+import { instance } from "../support/environment.ts"
+import { makeLogs } from "../support/logs.ts"
+import { assertNoSecret, makeSpans, outcomeShownAs, shownAs } from "../support/secrecy.ts"
+
+const sent = (token: string): Connection.Connection => ({ databricksToken: Option.some(Redacted.make(token)) })
+const nothingSent: Connection.Connection = { databricksToken: Option.none() }
+const naming = (name: string | null) => ({ secrets: { databricks_token: name } })
+
+/** Who a task is, or why nobody. */
+const resolve = (
+  surroundings: Parameters<typeof connector>[0],
+  connection: Connection.Connection | undefined,
+  custom: Record<string, unknown> = {}
+) =>
+  DatabricksAuth.DatabricksAuth.use((auth) =>
+    auth.resolve({ namespace: "team-a", custom, ...(connection === undefined ? {} : { connection }) })
+  ).pipe(Effect.result, Effect.provide(connector(surroundings)))
+
+const failure = <A>(result: Result.Result<A, AuthError.AuthError>): AuthError.AuthError =>
+  Result.isFailure(result) ? result.failure : assert.fail("it was to fail")
+
+const states = {
+  "of Flyte 1, without a connection": { connection: undefined, custom: {} },
+  "with no token": { connection: nothingSent, custom: naming(null) },
+  "with no token, though one is named": { connection: nothingSent, custom: naming("my-token") },
+  "with a blank token": { connection: sent(" \n"), custom: naming(null) },
+  "with a blank token, though one is named": { connection: sent(""), custom: naming("my-token") },
+  "with a token": { connection: sent("of-request"), custom: naming("my-token") },
+  "with a token and a line's end": { connection: sent("of-request\n"), custom: {} },
+  "with a token that no header may carry": { connection: sent("of\u0000request"), custom: naming("my-token") }
+} as const
+type State = keyof typeof states
+
+const secrets = { absent: {}, whole: { token: "of-namespace" }, broken: { token: " " } } as const
+
+interface Combination {
+  readonly state: State
+  readonly secret: keyof typeof secrets
+  readonly connectorPat: boolean
+  readonly connectorPair: boolean
+  readonly authType: "pat" | "oauth_m2m" | undefined
+  readonly namespaceIdentity: "allow" | "require" | "ignore"
+}
+
+/** The rule, told once more: strongest mode first; among PATs the request's, the namespace's, the connector's. */
+const oracle = (given: Combination): string => {
+  const { state, secret, authType } = given
+  const shared = given.namespaceIdentity !== "require"
+  if (authType !== "pat" && given.connectorPair && shared) return "oauth_m2m connector"
+  if (authType === "oauth_m2m") return "CredentialsMissing"
+  if (state.includes("with a token and") || state === "with a token") return "pat connection of the request"
+  if (state === "with a blank token, though one is named" || state.includes("no header")) return "CredentialsBroken"
+  if (given.namespaceIdentity !== "ignore") {
+    if (secret === "whole") return "pat Secret team-a/databricks-token"
+    if (secret === "broken") return "CredentialsBroken"
+  }
+  return given.connectorPat && shared ? "pat connector" : "CredentialsMissing"
+}
+
+const combinations: ReadonlyArray<Combination> = (Object.keys(states) as ReadonlyArray<State>).flatMap((state) =>
+  (["absent", "whole", "broken"] as const).flatMap((secret) =>
+    [false, true].flatMap((connectorPat) =>
+      [false, true].flatMap((connectorPair) =>
+        (["pat", "oauth_m2m", undefined] as const).flatMap((authType) =>
+          (["allow", "require", "ignore"] as const).map((namespaceIdentity) => ({
+            state,
+            secret,
+            connectorPat,
+            connectorPair,
+            authType,
+            namespaceIdentity
+          }))
+        )
+      )
+    )
+  )
+)
+
+describe("who a request is", () => {
+  for (const state of Object.keys(states) as ReadonlyArray<State>) {
+    it.effect(state, () =>
+      Effect.gen(function* () {
+        for (const combination of combinations.filter((one) => one.state === state)) {
+          const { secret, authType } = combination
+          const surroundings = {
+            env: {
+              FLYTE_DATABRICKS_NAMESPACE_IDENTITY: combination.namespaceIdentity,
+              ...(authType === undefined ? {} : { FLYTE_DATABRICKS_AUTH_TYPE: authType })
+            },
+            secrets: {
+              ...(combination.connectorPat ? { FLYTE_DATABRICKS_ACCESS_TOKEN: "of-connector" } : {}),
+              ...(combination.connectorPair
+                ? { FLYTE_DATABRICKS_CLIENT_ID: "sp", FLYTE_DATABRICKS_CLIENT_SECRET: "secret" }
+                : {})
+            },
+            cluster: secret === "absent" ? {} : { "team-a/databricks-token": secrets[secret] }
+          }
+          const result = yield* resolve(surroundings, states[state].connection, states[state].custom)
+          const seen = Result.match(result, {
+            onFailure: ({ reason }) => reason._tag,
+            onSuccess: ({ identity }) => `${identity.authType} ${identity.source}`
+          })
+          assert.strictEqual(seen, oracle(combination), JSON.stringify(combination))
+        }
+      })
+    )
+  }
+
+  it.effect("is told with the place that was looked at, and by Flyte 1 with no word of it", () =>
+    Effect.gen(function* () {
+      const { reason } = failure(yield* resolve({}, nothingSent, naming("my-token")))
+      assert(reason._tag === "CredentialsMissing")
+      assert.deepInclude(reason.looked, {
+        source: 'connection.secrets["databricks_token"] of the request',
+        outcome: "absent",
+        detail: 'not sent, though the task names secret "my-token"'
+      })
+      assert.notInclude(failure(yield* resolve({}, undefined)).message, "connection")
+    })
+  )
+
+  it.effect("does not show a token that stands where its secret's name should", () =>
+    Effect.gen(function* () {
+      const custom = naming("dapi0123456789abcdef0123456789abcdef")
+      for (const connection of [nothingSent, sent("")]) {
+        assert.notInclude(failure(yield* resolve({}, connection, custom)).message, "dapi0123")
+      }
+    })
+  )
+})
+
+describe("where the operator lets tasks choose nothing, a request is refused", () => {
+  const env = { FLYTE_DATABRICKS_ALLOW_TASK_AUTH_OVERRIDE: "false" }
+  const surroundings = { env, secrets: { FLYTE_DATABRICKS_ACCESS_TOKEN: "of-connector" } }
+
+  for (const [what, connection, custom] of [
+    ["that brings a token", sent("of-request"), {}],
+    ["whose task names one", nothingSent, naming("my-token")]
+  ] as const) {
+    it.effect(what, () =>
+      Effect.gen(function* () {
+        const error = failure(yield* resolve(surroundings, connection, custom))
+        assert.strictEqual(error.reason._tag, "TaskOverrideRefused")
+        assert.include(error.message, "The task sets databricks_token")
+      })
+    )
+  }
+
+  it.effect("unless it brings none and names none, as Flyte 2's SDK writes it by default", () =>
+    Effect.gen(function* () {
+      for (const connection of [nothingSent, sent(""), undefined]) {
+        const result = yield* resolve(surroundings, connection, naming(null))
+        assert.strictEqual(Result.isSuccess(result) && result.success.identity.source, "connector")
+      }
+    })
+  )
+})
+
+describe("a run with the request's token", () => {
+  const header = (auth: DatabricksAuth.DatabricksAuth["Service"], connection: Connection.Connection | undefined) =>
+    Effect.gen(function* () {
+      const credential = yield* auth.recall(IdentityRecord.empty(instance), connection)
+      return Redacted.value((yield* auth.getHeader(credential)).authorization)
+    })
+  const others = {
+    secrets: { FLYTE_DATABRICKS_ACCESS_TOKEN: "of-connector" },
+    cluster: { "team-a/databricks-token": { token: "of-namespace" } }
+  }
+
+  it.effect("is recorded as Flyte 2's own connector does: nothing of who it is", () =>
+    DatabricksAuth.DatabricksAuth.use((auth) =>
+      Effect.gen(function* () {
+        const resolved = yield* auth.resolve({ namespace: "team-a", connection: sent("of-request") })
+        assert.deepStrictEqual(yield* auth.record(resolved), IdentityRecord.empty(instance))
+        const { authorization } = yield* auth.getHeader(resolved.credential)
+        assert.strictEqual(Redacted.value(authorization), "Bearer of-request")
+      })
+    ).pipe(Effect.provide(connector(others)))
+  )
+
+  it.effect("goes on with the token that each request brings, and is nobody else without", () =>
+    DatabricksAuth.DatabricksAuth.use((auth) =>
+      Effect.gen(function* () {
+        assert.strictEqual(yield* header(auth, sent("of-request\n")), "Bearer of-request")
+        assert.strictEqual(yield* header(auth, sent("of-another")), "Bearer of-another")
+        for (const connection of [nothingSent, sent(" ")]) {
+          const { reason, message } = yield* Effect.flip(header(auth, connection))
+          assert.strictEqual(reason._tag, "CredentialsMissing")
+          assert.include(message, "connection of the request")
+        }
+      })
+    ).pipe(Effect.provide(connector({ ...others, env: { FLYTE_DATABRICKS_AUTH_TYPE: "oauth_m2m" } })))
+  )
+
+  it.effect("keeps it when Databricks refuses it once: there is no other, and a later task may need it", () =>
+    DatabricksAuth.DatabricksAuth.use((auth) =>
+      Effect.gen(function* () {
+        const credential = yield* auth.recall(IdentityRecord.empty(instance), sent("of-request"))
+        for (let refusals = 0; refusals < 3; refusals++) {
+          const refused = yield* auth.getHeader(credential)
+          assert.strictEqual(Redacted.value(refused.authorization), "Bearer of-request")
+          yield* auth.invalidate(credential, refused)
+        }
+      })
+    ).pipe(Effect.provide(connector(others)))
+  )
+
+  it.effect("is not what metadata of Flyte 1 means that says nothing: its PAT is looked for as at submit", () =>
+    DatabricksAuth.DatabricksAuth.use((auth) =>
+      Effect.gen(function* () {
+        assert.strictEqual(yield* header(auth, undefined), "Bearer of-connector")
+      })
+    ).pipe(Effect.provide(connector(others)))
+  )
+
+  it.effect("is not what other metadata means, whatever the request brings", () =>
+    DatabricksAuth.DatabricksAuth.use((auth) =>
+      Effect.gen(function* () {
+        for (const [surroundings, expected] of [
+          [{ namespace: "team-a" }, "Bearer of-namespace"],
+          [{}, "Bearer of-connector"]
+        ] as const) {
+          const recorded = yield* auth.record(yield* auth.resolve(surroundings))
+          for (const metadata of [recorded, { ...recorded, authToken: Option.none() }]) {
+            const credential = yield* auth.recall(metadata, sent("of-request"))
+            const { authorization } = yield* auth.getHeader(credential)
+            assert.strictEqual(Redacted.value(authorization), expected)
+          }
+        }
+      })
+    ).pipe(Effect.provide(connector(others)))
+  )
+
+  it.effect("shows in no outcome, span or log line", () =>
+    Effect.gen(function* () {
+      const secret = "S3cr3tM4rk3r-of-request"
+      const { tracer, spans } = yield* makeSpans
+      const { lines, layer } = yield* makeLogs
+      for (const token of [secret, `${secret}\u0000`, `${secret} ключ`]) {
+        const exit = yield* DatabricksAuth.DatabricksAuth.use((auth) =>
+          Effect.gen(function* () {
+            const connection = sent(token)
+            const resolved = yield* auth.resolve({ connection })
+            const recalled = yield* auth.recall(IdentityRecord.empty(instance), connection)
+            return { resolved, recalled, headers: yield* auth.getHeader(recalled), connection }
+          })
+        ).pipe(Effect.provide([connector({}), layer]), Effect.withTracer(tracer), Effect.exit)
+        assert.strictEqual(Exit.isSuccess(exit), token === secret)
+        assertNoSecret("the outcome", ...outcomeShownAs(exit))
+      }
+      assertNoSecret("spans", ...shownAs(yield* spans), ...(yield* lines).map(({ text }) => text))
+    })
+  )
+})
