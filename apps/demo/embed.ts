@@ -9,8 +9,8 @@ const core = DatabricksAuth.layerConfig.pipe(
 )
 const program = Effect.gen(function* () {
   const auth = yield* DatabricksAuth.DatabricksAuth
-  const { identity } = yield* auth.resolve({ namespace: "fraud-production" })
-  const { authorization } = yield* auth.getHeader({ identity })
-  yield* Console.log(identity.principal, identity.source, String(authorization))
+  const who = yield* auth.resolve({ namespace: "fraud-production" })
+  const { authorization } = yield* auth.getHeader(who)
+  yield* Console.log(who.identity.principal, who.identity.source, String(authorization))
 })
 NodeRuntime.runMain(Effect.provide(program, core))

@@ -109,8 +109,8 @@ export const layer: Layer.Layer<
         })
         .pipe(
           Call.waitFor("an identity"),
-          Effect.tap(({ identity, credential }) =>
-            Effect.andThen(PinnedRun.noteIdentity(identity), PinnedRun.readyToken(auth, credential))
+          Effect.tap((found) =>
+            Effect.andThen(PinnedRun.noteIdentity(found.identity), PinnedRun.readyToken(auth, found))
           ),
           rideOut(until),
           // Nothing has been submitted: to give up here leaves no run behind.
@@ -123,7 +123,7 @@ export const layer: Layer.Layer<
       // lasts as long as the call: to give up would leave the run to itself, beside that of Flyte's next attempt.
       const endsAt = yield* Call.endsAt
       let mayBeThere = false
-      const runId = yield* jobs.submit(resolved.credential, body, idempotencyToken(task.attempt)).pipe(
+      const runId = yield* jobs.submit(resolved, body, idempotencyToken(task.attempt)).pipe(
         Call.waitFor(`${resolved.identity.instance} to take the job`),
         Effect.tapError((failure) =>
           Effect.sync(() => {
@@ -133,8 +133,7 @@ export const layer: Layer.Layer<
         rideOut(() => (mayBeThere ? endsAt : until))
       )
       yield* Call.note({ runId })
-      // The run is there; to fail now would lose it.
-      const recorded = yield* auth.record(resolved).pipe(rideOut(yield* Call.endsAt))
+      const recorded = auth.record(resolved)
       const metadata = new JobMetadata.JobMetadata({
         ...recorded,
         // Flyte 2's own connector neither writes a PAT nor looks for one.
@@ -142,7 +141,7 @@ export const layer: Layer.Layer<
         runId
       })
       return yield* Effect.fromResult(
-        IdentityRecord.saysNothing(recorded) ? JobMetadata.encodeRun(metadata) : JobMetadata.encode(metadata)
+        IdentityRecord.isEmpty(recorded) ? JobMetadata.encodeRun(metadata) : JobMetadata.encode(metadata)
       )
     })
 

@@ -13,7 +13,8 @@ import {
   Pat,
   PatSource,
   ServiceAccountTokens,
-  TokenPolicy
+  TokenPolicy,
+  Modes
 } from "@flyte-databricks/databricks-auth"
 import { JobsClient } from "@flyte-databricks/databricks-jobs"
 import { ConfigProvider, Duration, Effect, FileSystem, Layer, Option, Path, Redacted } from "effect"
@@ -239,7 +240,7 @@ describe("README.md", () => {
       const custom = new Proxy({}, { getOwnPropertyDescriptor: (_, key) => void asked.add(String(key)) })
       const instance = ConfigProvider.fromEnv({ env: { FLYTE_DATABRICKS_INSTANCE: nobody.custom.databricksInstance } })
       const own = yield* Effect.provide(ConnectorSettings.fromConfig, ConfigProvider.layer(instance))
-      yield* AuthRequest.make(own, { custom })
+      yield* AuthRequest.make(own, Modes.taskSettings, { custom })
       const camel = (key: string) => key.replaceAll(/_(\w)/g, (_, letter: string) => letter.toUpperCase())
       assert.deepStrictEqual(
         unique(settings.flatMap(({ task }) => task.map(camel))),

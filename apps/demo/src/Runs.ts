@@ -52,10 +52,11 @@ export const layer: Layer.Layer<Runs, never, DatabricksAuth.DatabricksAuth | Job
       })
       return Runs.of({
         submit: Effect.fn("Runs.submit")(function* ({ namespace, authType }) {
-          const { identity } = yield* auth.resolve({ namespace, custom: { databricksAuthType: authType } })
-          const runId = yield* jobs.submit({ identity }, job(namespace), yield* random.uuidV4())
-          yield* Ref.update(submitted, (runs) => [{ runId, identity }, ...runs].slice(0, 1000))
-          return { runId, identity }
+          const who = yield* auth.resolve({ namespace, custom: { databricksAuthType: authType } })
+          const runId = yield* jobs.submit(who, job(namespace), yield* random.uuidV4())
+          const run = { runId, ...who }
+          yield* Ref.update(submitted, (runs) => [run, ...runs].slice(0, 1000))
+          return run
         }),
         follow: (runId) => Effect.map(find(runId), (run) => RunProgress.follow(jobs, run, runId, interval)),
         cancel: (runId) => Effect.flatMap(find(runId), (run) => jobs.cancel(run, runId))

@@ -168,8 +168,7 @@ describe("GET /api/tokens", () => {
       const { tokens } = yield* client
       assertEquals((yield* tokens()).tokens, [])
       const auth = yield* DatabricksAuth.DatabricksAuth
-      const { identity } = yield* auth.resolve({ namespace: "search" })
-      yield* auth.getHeader({ identity })
+      yield* auth.getHeader(yield* auth.resolve({ namespace: "search" }))
       yield* TestClock.adjust("10 minutes")
       const told = yield* tokens()
       assertEquals(told.now, 600_000)

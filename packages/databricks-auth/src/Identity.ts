@@ -40,10 +40,10 @@ export type Unrecorded = typeof Unrecorded.Type
 /**
  * The credential comes with each request: the PAT of a Flyte 2 connection.
  */
-export const OfConnection = Schema.TaggedStruct("OfConnection", {})
-export type OfConnection = typeof OfConnection.Type
+export const RequestSecret = Schema.TaggedStruct("RequestSecret", {})
+export type RequestSecret = typeof RequestSecret.Type
 
-export const Origin = Schema.Union([NamespaceSecret, ConnectorLevel, Unrecorded, OfConnection])
+export const Origin = Schema.Union([NamespaceSecret, ConnectorLevel, Unrecorded, RequestSecret])
 export type Origin = typeof Origin.Type
 
 const unrecorded = "not recorded at submit"
@@ -59,7 +59,7 @@ export const describeOrigin = (origin: Origin): string => {
       return "connector"
     case "Unrecorded":
       return unrecorded
-    case "OfConnection":
+    case "RequestSecret":
       return "connection of the request"
   }
 }
@@ -72,7 +72,7 @@ const originParts = (origin: Origin): ReadonlyArray<string | null> => {
     case "NamespaceSecret":
       return [origin._tag, origin.namespace, origin.name]
     case "ConnectorLevel":
-    case "OfConnection":
+    case "RequestSecret":
       return [origin._tag]
     case "Unrecorded":
       return [origin._tag, Option.getOrNull(origin.namespace), origin.name]
@@ -184,6 +184,11 @@ export class OidcNamespaceIdentity extends Schema.TaggedClass<OidcNamespaceIdent
 
 export const Identity = Schema.Union([PatIdentity, OAuthM2MIdentity, OidcConnectorIdentity, OidcNamespaceIdentity])
 export type Identity = typeof Identity.Type
+
+/**
+ * An identity as JSON: `Schema.encodeEffect(Identity)` alone leaves `Option`s in it, which JSON does not carry back.
+ */
+export const IdentityFromJson = Schema.toCodecJson(Identity)
 
 /**
  * An identity as lists, logs and APIs show it, the same for every mode.

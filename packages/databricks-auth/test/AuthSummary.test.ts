@@ -6,7 +6,9 @@ import {
   Kubernetes,
   NamespaceSecrets,
   PatSource,
-  ProjectedToken
+  ProjectedToken,
+  ServiceAccountTokens,
+  TokenEndpoint
 } from "@flyte-databricks/databricks-auth"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer } from "effect"
@@ -26,7 +28,13 @@ const summary = (
     return yield* AuthSummary.AuthSummary.use(({ describe }) => describe).pipe(
       Effect.provide(
         AuthSummary.layer.pipe(
-          Layer.provide([PatSource.layer, ClientCredentialsSource.layer, ProjectedToken.layer]),
+          Layer.provide([
+            PatSource.layer,
+            ClientCredentialsSource.layer,
+            ProjectedToken.layer,
+            ServiceAccountTokens.layer,
+            TokenEndpoint.layerMemory(() => Effect.die("a summary asks for no token"))
+          ]),
           Layer.provide([NamespaceSecrets.layer, ConnectorSecrets.layerMemory(env)]),
           Layer.provide([kubernetes, ConnectorSettings.layerConfig]),
           Layer.provide([disk.layer, environment(env)])
@@ -92,9 +100,9 @@ describe("the summary of a connector", () => {
         { FLYTE_DATABRICKS_CLIENT_SECRET: "s", FLYTE_DATABRICKS_ACCESS_TOKEN: "dapi\n0" },
         { [byDefault]: "" }
       )
-      assert.match(facts.connectorClientSecret, /^broken: The connector's client secret .* has no client id/)
-      assert.match(facts.connectorPat, /^broken: The connector's PAT .* no header may carry/)
-      assert.match(facts.connectorJwt, /^broken: JWT file \/var\/run\/secrets\/databricks\/token .* is empty/)
+      assert.match(String(facts.connectorClientSecret), /^broken: The connector's client secret .* has no client id/)
+      assert.match(String(facts.connectorPat), /^broken: The connector's PAT .* no header may carry/)
+      assert.match(String(facts.connectorJwt), /^broken: JWT file \/var\/run\/secrets\/databricks\/token .* is empty/)
       assert.strictEqual(facts.connectorClientId, "none")
     })
   )
@@ -114,7 +122,10 @@ describe("the summary of a connector", () => {
     Effect.gen(function* () {
       const env = { FLYTE_DATABRICKS_CLIENT_ID: "app-0" }
       const alone = yield* summary(env)
-      assert.match(alone.connectorClientSecret, /^broken: The connector's client id .* has neither a client secret/)
+      assert.match(
+        String(alone.connectorClientSecret),
+        /^broken: The connector's client id .* has neither a client secret/
+      )
       assert.strictEqual(alone.connectorJwt, "none")
 
       const withJwt = yield* summary(env, { [byDefault]: jwtText() })
@@ -122,8 +133,8 @@ describe("the summary of a connector", () => {
       assert.strictEqual(withJwt.connectorJwt, `JWT file ${byDefault} (the default path)`)
 
       const withBrokenJwt = yield* summary(env, { [byDefault]: "not a JWT" })
-      assert.match(withBrokenJwt.connectorClientSecret, /^broken: /)
-      assert.match(withBrokenJwt.connectorJwt, /^broken: .* does not hold a JWT/)
+      assert.match(String(withBrokenJwt.connectorClientSecret), /^broken: /)
+      assert.match(String(withBrokenJwt.connectorJwt), /^broken: .* does not hold a JWT/)
     })
   )
 })

@@ -20,9 +20,9 @@ import { bearer } from "./support/tokens.ts"
 
 const auth = DatabricksAuth.DatabricksAuth
 const resolve = (task: AuthRequest.TaskContext) => auth.use((boundary) => boundary.resolve(task))
-const header = (identity: Identity.Identity) => auth.use(({ getHeader }) => getHeader({ identity }))
+const header = (credential: Credential.Credential) => auth.use(({ getHeader }) => getHeader(credential))
 const submit = (task: AuthRequest.TaskContext) =>
-  auth.use((boundary) => Effect.flatMap(boundary.resolve(task), boundary.record))
+  auth.use((boundary) => Effect.map(boundary.resolve(task), boundary.record))
 /** What a poll or a cancel does: only the job's metadata is left of the submit. */
 const poll = (recorded: IdentityRecord.IdentityRecord) =>
   auth.use((boundary) => Effect.flatMap(boundary.recall(recorded), (credential) => boundary.getHeader(credential)))
@@ -74,21 +74,21 @@ describe("a task gets its header", () => {
   ]
   it.effect.each(ways)("from %s", ([, surroundings, mode, expected]) =>
     Effect.gen(function* () {
-      const { identity, credential, namespace, explanation } = yield* resolve(teamA)
+      const resolved = yield* resolve(teamA)
+      const { identity, namespace, explanation } = resolved
       assert.strictEqual(identity._tag, mode)
-      assertEquals<Credential.Credential>(credential, { identity })
       assertEquals(namespace, Option.some("team-a"))
       assert.strictEqual(explanation.at(-1)?.outcome, "used")
-      assert.strictEqual(bearer(yield* header(identity)), expected)
+      assert.strictEqual(bearer(yield* header(resolved)), expected)
     }).pipe(on(surroundings))
   )
 
   it.effect("from the cache the second time, without a fiber", () =>
     Effect.gen(function* () {
-      const { identity } = yield* resolve(teamA)
-      const first = yield* header(identity)
+      const resolved = yield* resolve(teamA)
+      const first = yield* header(resolved)
       const { getHeader } = yield* auth
-      const second = getHeader({ identity: (yield* resolve(teamA)).identity })
+      const second = getHeader(yield* resolve(teamA))
       assert.isTrue(Exit.isExit(second))
       assert.strictEqual(yield* second, first)
       assert.deepStrictEqual(yield* asked, ["app-a"])
@@ -98,7 +98,7 @@ describe("a task gets its header", () => {
   it.effect("which two namespaces share only where they share the identity", () =>
     Effect.gen(function* () {
       const [a, b, c, d] = yield* Effect.forEach(["team-a", "team-b", "team-c", "team-d"], (namespace) =>
-        Effect.flatMap(resolve({ namespace }), ({ identity }) => header(identity))
+        Effect.flatMap(resolve({ namespace }), header)
       )
       assert.deepStrictEqual([a!, b!, c!, d!].map(bearer), ["Bearer t1", "Bearer t2", "Bearer t3", "Bearer t3"])
     }).pipe(on({ cluster: { "team-a/databricks-oauth": oauth, "team-b/databricks-oauth": oauth }, secrets: pair }))
@@ -106,9 +106,9 @@ describe("a task gets its header", () => {
 
   it.effect("from the namespace that the operator's template makes of it", () =>
     Effect.gen(function* () {
-      const { identity, namespace } = yield* resolve({ namespace: "flyte", project: "snacks", domain: "dev" })
-      assertEquals(namespace, Option.some("snacks-dev"))
-      assert.strictEqual(bearer(yield* header(identity)), "Bearer dapi-dev")
+      const resolved = yield* resolve({ namespace: "flyte", project: "snacks", domain: "dev" })
+      assertEquals(resolved.namespace, Option.some("snacks-dev"))
+      assert.strictEqual(bearer(yield* header(resolved)), "Bearer dapi-dev")
     }).pipe(
       on({
         env: { FLYTE_DATABRICKS_NAMESPACE_TEMPLATE: "{project}-{domain}" },
@@ -272,7 +272,7 @@ describe("a run goes on as who it was submitted as", () => {
         yield* Effect.gen(function* () {
           const boundary = yield* auth
           const resolved = yield* boundary.resolve({ ...teamA, ...task })
-          const { identity } = yield* boundary.recall(yield* boundary.record(resolved))
+          const { identity } = yield* boundary.recall(boundary.record(resolved))
           assertEquals(identity, resolved.identity)
           assert.strictEqual(identity.key, resolved.identity.key)
         }).pipe(on({ ...surroundings, env: { FLYTE_DATABRICKS_PERSIST_PAT: persist } }))
@@ -458,47 +458,47 @@ describe("a credential that was rotated", () => {
   it.effect("is read at once after Databricks refused the old one's token", () =>
     Effect.gen(function* () {
       const boundary = yield* auth
-      const { identity } = yield* boundary.resolve(teamA)
-      const old = yield* boundary.getHeader({ identity })
+      const resolved = yield* boundary.resolve(teamA)
+      const old = yield* boundary.getHeader(resolved)
       yield* rotate
-      yield* boundary.invalidate({ identity }, old)
-      assert.strictEqual(bearer(yield* boundary.getHeader({ identity })), "Bearer t2")
+      yield* boundary.invalidate(resolved, old)
+      assert.strictEqual(bearer(yield* boundary.getHeader(resolved)), "Bearer t2")
       assert.lengthOf(yield* Kubernetes.KubernetesMemory.use(({ reads }) => reads), 2)
     }).pipe(on({ cluster }))
   )
 
   it.effect("is noticed by the next submit, and its runs before get the new token too", () =>
     Effect.gen(function* () {
-      const { identity } = yield* resolve(teamA)
-      assert.strictEqual(bearer(yield* header(identity)), "Bearer t1")
+      const resolved = yield* resolve(teamA)
+      assert.strictEqual(bearer(yield* header(resolved)), "Bearer t1")
       yield* rotate
       yield* TestClock.adjust("30 seconds")
-      assert.strictEqual(bearer(yield* header(identity)), "Bearer t1")
+      assert.strictEqual(bearer(yield* header(resolved)), "Bearer t1")
       yield* resolve(teamA)
-      assert.strictEqual(bearer(yield* header(identity)), "Bearer t2")
+      assert.strictEqual(bearer(yield* header(resolved)), "Bearer t2")
     }).pipe(on({ cluster }))
   )
 
   it.effect("is a PAT: it is read again after five minutes", () =>
     Effect.gen(function* () {
-      const { identity } = yield* resolve(teamA)
-      yield* header(identity)
+      const resolved = yield* resolve(teamA)
+      yield* header(resolved)
       const { setSecret } = yield* Kubernetes.KubernetesMemory
       yield* setSecret("team-a", "databricks-token", { token: "dapi-a2" })
       yield* TestClock.adjust("5 minutes")
-      assert.strictEqual(bearer(yield* header(identity)), "Bearer dapi-a2")
+      assert.strictEqual(bearer(yield* header(resolved)), "Bearer dapi-a2")
     }).pipe(on({ cluster: { "team-a/databricks-token": { token: "dapi-a" } } }))
   )
 
   it.effect("is a PAT that is used for as long as the operator says", () =>
     Effect.gen(function* () {
-      const { identity } = yield* resolve(teamA)
-      yield* header(identity)
+      const resolved = yield* resolve(teamA)
+      yield* header(resolved)
       yield* Kubernetes.KubernetesMemory.use(({ setSecret }) =>
         setSecret("team-a", "databricks-token", { token: "dapi-a2" })
       )
       yield* TestClock.adjust("59 minutes")
-      assert.strictEqual(bearer(yield* header(identity)), "Bearer dapi-a")
+      assert.strictEqual(bearer(yield* header(resolved)), "Bearer dapi-a")
     }).pipe(
       on({ cluster: { "team-a/databricks-token": { token: "dapi-a" } } }),
       Effect.provideService(Pat.PatLifetime, "1 hour")
@@ -589,8 +589,8 @@ describe("a boundary that was built for one mode", () => {
 
   it.effect("PAT: resolves to it, and serves no run and no task of another", () =>
     Effect.gen(function* () {
-      const { identity } = yield* resolve(teamA)
-      assert.strictEqual(bearer(yield* header(identity)), "Bearer dapi-a")
+      const resolved = yield* resolve(teamA)
+      assert.strictEqual(bearer(yield* header(resolved)), "Bearer dapi-a")
       const error = yield* Effect.flip(resolve({ ...teamA, custom: { databricksAuthType: "oauth_m2m" } }))
       assert.strictEqual(error.reason._tag, "ModeUnavailable")
       const run = { ...IdentityRecord.empty(instance), authType: Option.some("oauth_m2m" as const) }
@@ -600,8 +600,8 @@ describe("a boundary that was built for one mode", () => {
 
   it.effect("OAuth M2M: resolves to it, and serves no run and no task of another", () =>
     Effect.gen(function* () {
-      const { identity } = yield* resolve(teamA)
-      assert.strictEqual(identity._tag, "oauth_m2m")
+      const resolved = yield* resolve(teamA)
+      assert.strictEqual(resolved.identity._tag, "oauth_m2m")
       const error = yield* Effect.flip(resolve({ ...teamA, custom: { databricksAuthType: "pat" } }))
       assert.strictEqual(error.reason._tag, "ModeUnavailable")
       const run = { ...IdentityRecord.empty(instance), authToken: Option.some(Redacted.make("dapi-old")) }
@@ -611,9 +611,9 @@ describe("a boundary that was built for one mode", () => {
 
   it.effect("OIDC federation: resolves to it, and serves no run and no task of another", () =>
     Effect.gen(function* () {
-      const { identity } = yield* resolve(teamA)
-      assert.strictEqual(identity._tag, "oidc_namespace")
-      assert.strictEqual(bearer(yield* header(identity)), "Bearer t1")
+      const resolved = yield* resolve(teamA)
+      assert.strictEqual(resolved.identity._tag, "oidc_namespace")
+      assert.strictEqual(bearer(yield* header(resolved)), "Bearer t1")
       const error = yield* Effect.flip(resolve({ ...teamA, custom: { databricksAuthType: "pat" } }))
       assert.strictEqual(error.reason._tag, "ModeUnavailable")
       assert.strictEqual((yield* Effect.flip(poll(IdentityRecord.empty(instance)))).reason._tag, "ModeUnavailable")
@@ -636,9 +636,9 @@ describe("a boundary as the environment configures it", () => {
     Effect.gen(function* () {
       const { layer, sent } = yield* start(pair)
       yield* Effect.gen(function* () {
-        const { identity, explanation } = yield* resolve(teamA)
-        assert.strictEqual(bearer(yield* header(identity)), "Bearer from-http")
-        assert.include(JSON.stringify(explanation), "no Kubernetes is configured")
+        const resolved = yield* resolve(teamA)
+        assert.strictEqual(bearer(yield* header(resolved)), "Bearer from-http")
+        assert.include(JSON.stringify(resolved.explanation), "no Kubernetes is configured")
       }).pipe(Effect.provide(layer))
       assert.lengthOf(yield* sent, 1)
     })
@@ -656,9 +656,8 @@ describe("an identity", () => {
   it.effect("survives being written and read", () =>
     Effect.gen(function* () {
       const { identity } = yield* resolve(teamA)
-      const codec = Schema.toCodecJson(Identity.Identity)
-      const written = JSON.stringify(yield* Schema.encodeEffect(codec)(identity))
-      assertEquals(yield* Schema.decodeUnknownEffect(codec)(JSON.parse(written)), identity)
+      const written = JSON.stringify(yield* Schema.encodeEffect(Identity.IdentityFromJson)(identity))
+      assertEquals(yield* Schema.decodeUnknownEffect(Identity.IdentityFromJson)(JSON.parse(written)), identity)
     }).pipe(on({ cluster: { "team-a/databricks-oauth": oauth } }))
   )
 })

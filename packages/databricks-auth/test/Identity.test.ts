@@ -7,7 +7,7 @@ const other = WorkspaceHost.WorkspaceHost.make("dbc-0000.cloud.databricks.com")
 
 const fromSecret = (namespace: string, name: string) => Identity.NamespaceSecret.make({ namespace, name })
 const fromConnector = Identity.ConnectorLevel.make({})
-const fromConnection = Identity.OfConnection.make({})
+const fromConnection = Identity.RequestSecret.make({})
 const fromAnywhere = (namespace: string | undefined, name: string) =>
   Identity.Unrecorded.make({ namespace: Option.fromUndefinedOr(namespace), name })
 

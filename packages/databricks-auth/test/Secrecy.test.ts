@@ -116,8 +116,8 @@ const live = (namespace: string) =>
   Effect.gen(function* () {
     const boundary = yield* auth
     const resolved = yield* boundary.resolve({ namespace })
-    const header = yield* boundary.getHeader({ identity: resolved.identity })
-    const recorded = yield* boundary.record(resolved)
+    const header = yield* boundary.getHeader(resolved)
+    const recorded = boundary.record(resolved)
     const credential = yield* boundary.recall(recorded)
     const again = yield* boundary.getHeader(credential)
     yield* boundary.invalidate(credential, again)
@@ -188,9 +188,7 @@ describe("a life without failure shows no secret", () => {
 
 describe("no way to fail shows a secret", () => {
   const header = (namespace: string) =>
-    auth.use((boundary) =>
-      Effect.flatMap(boundary.resolve({ namespace }), ({ identity }) => boundary.getHeader({ identity }))
-    )
+    auth.use((boundary) => Effect.flatMap(boundary.resolve({ namespace }), boundary.getHeader))
 
   /** Lets time pass for retries and timeouts while it runs. */
   const inTime = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
@@ -293,11 +291,11 @@ describe("no way to fail shows a secret", () => {
         const after = (change: (cluster: Kubernetes.KubernetesMemory["Service"]) => Effect.Effect<void>) =>
           Effect.gen(function* () {
             const boundary = yield* auth
-            const { identity } = yield* boundary.resolve({ namespace: "team-a" })
-            const refused = yield* boundary.getHeader({ identity })
+            const resolved = yield* boundary.resolve({ namespace: "team-a" })
+            const refused = yield* boundary.getHeader(resolved)
             yield* change(yield* Kubernetes.KubernetesMemory)
-            yield* boundary.invalidate({ identity }, refused)
-            return yield* boundary.getHeader({ identity })
+            yield* boundary.invalidate(resolved, refused)
+            return yield* boundary.getHeader(resolved)
           })
         const [namespace, name] = ["team-a", "databricks-oauth"]
         yield* fails(

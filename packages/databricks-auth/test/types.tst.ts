@@ -4,18 +4,20 @@
  * must not compile does.
  */
 import {
-  Acquisition,
+  type AuthMode,
+  type AuthRequest,
   type ClientCredentialsSource,
   type ConnectorSettings,
   DatabricksAuth,
+  type Identity,
   type Kubernetes,
+  type Modes,
   OAuthM2M,
-  OidcConnector,
-  OidcNamespace,
+  type OidcConnector,
+  type OidcNamespace,
   Pat,
   type PatSource,
   type ProjectedToken,
-  Selection,
   type ServiceAccountTokens,
   type TokenEndpoint
 } from "@flyte-databricks/databricks-auth"
@@ -50,26 +52,21 @@ DatabricksAuth.layer.pipe(Layer.satisfiesServicesType<Pairs | Projected | Minted
 DatabricksAuth.layer.pipe(Layer.satisfiesServicesType<Pats | Projected | Minted | Tokens | Settings>())
 
 // A mode draws on one source.
-Pat.layer.pipe(Layer.satisfiesServicesType<Pats | Settings>())
-OAuthM2M.layer.pipe(Layer.satisfiesServicesType<Pairs | Tokens>())
-OidcConnector.layer.pipe(Layer.satisfiesServicesType<Projected | Tokens | Settings>())
-OidcNamespace.layer.pipe(Layer.satisfiesServicesType<Minted | Tokens>())
+type SourcesOf<M> = AuthMode.SourcesOf<M>
+const same = <A, B extends A>(..._: [A] extends [B] ? [] : [never]): void => {}
+same<SourcesOf<typeof Pat.mode>, Pats | Settings>()
+same<SourcesOf<typeof OAuthM2M.mode>, Pairs | Tokens>()
+same<SourcesOf<typeof OidcConnector.mode>, Projected | Tokens | Settings>()
+same<SourcesOf<typeof OidcNamespace.mode>, Minted | Tokens>()
 
-// Who and how, for one auth type, are built from its modes and nothing else.
-Selection.layerPat.pipe(Layer.satisfiesServicesType<Pat.Pat>())
-Selection.layerOAuthM2M.pipe(Layer.satisfiesServicesType<OAuthM2M.OAuthM2M>())
-Selection.layerOidcFederation.pipe(
-  Layer.satisfiesServicesType<OidcConnector.OidcConnector | OidcNamespace.OidcNamespace>()
-)
-Acquisition.layerPat.pipe(Layer.satisfiesServicesType<Pat.Pat>())
-Acquisition.layerOAuthM2M.pipe(Layer.satisfiesServicesType<OAuthM2M.OAuthM2M>())
-Acquisition.layerOidcFederation.pipe(
-  Layer.satisfiesServicesType<OidcConnector.OidcConnector | OidcNamespace.OidcNamespace>()
-)
-// @ts-expect-error explicit PAT cannot be built over client credentials
-Selection.layerPat.pipe(Layer.satisfiesServicesType<OAuthM2M.OAuthM2M>())
-// @ts-expect-error auto-detect has every mode
-Selection.layer.pipe(Layer.satisfiesServicesType<Pat.Pat | OAuthM2M.OAuthM2M>())
+// The boundary over some modes requires what these are built on, and no more.
+DatabricksAuth.layerOf([Pat.mode, OAuthM2M.mode]).pipe(Layer.satisfiesServicesType<Pats | Pairs | Tokens | Settings>())
+// @ts-expect-error client credentials are among them
+DatabricksAuth.layerOf([Pat.mode, OAuthM2M.mode]).pipe(Layer.satisfiesServicesType<Pats | Tokens | Settings>())
+
+// Every kind of identity has a mode in the list, and every setting by which a task chooses its own is guarded.
+same<(typeof Modes.all)[number]["tag"], Identity.Identity["_tag"]>()
+same<(typeof Modes.taskSettings)[number], AuthRequest.TaskSetting>()
 
 // Who decides does not see tokens, and what gets tokens does not see namespaces' Secrets or variables: those are two
 // steps further down, behind the sources.
@@ -79,7 +76,6 @@ const no = <T extends false>(_?: T): void => {}
 no<Reaches<typeof DatabricksAuth.layerPat, Pairs | Projected | Minted | Tokens | Kubernetes.Kubernetes>>()
 no<Reaches<typeof DatabricksAuth.layerOAuthM2M, Pats | Projected | Minted | Kubernetes.Kubernetes>>()
 no<Reaches<typeof DatabricksAuth.layerOidcFederation, Pats | Pairs | Kubernetes.Kubernetes>>()
-no<Reaches<typeof Pat.layer, Tokens>>()
 // @ts-expect-error the check itself can fail
 no<Reaches<typeof DatabricksAuth.layerOAuthM2M, Pairs>>()
 

@@ -1,20 +1,21 @@
 /**
- * What a mode is: the places it may find a credential in, strongest claim first, and how it turns one into a token.
- * The first step (who) runs once, at submit; the second (how) runs for an identity that is already pinned, and cannot
- * choose another.
+ * What a mode is, as one value: whose identities it has, the places a credential of it may be in, and how it turns one
+ * into a token. Everything that there is once per mode is derived from the list of modes.
  */
-import type * as Effect from "effect/Effect"
+import * as Effect from "effect/Effect"
 import type * as Option from "effect/Option"
 import type * as Redacted from "effect/Redacted"
-import type { AuthError } from "../AuthError.ts"
-import type { Token } from "../endpoint/Token.ts"
-import type { AuthRequest } from "../request/AuthRequest.ts"
-import type { Identity } from "../Identity.ts"
+import type { AuthError, Finding } from "../AuthError.ts"
+import type { Credential } from "../Credential.ts"
+import type { Token, Tries } from "../endpoint/Token.ts"
+import type { AuthType, Identity } from "../Identity.ts"
 import type { IdentityRecord } from "../IdentityRecord.ts"
+import type { AuthRequest, RequestConnection, TaskSetting } from "../request/AuthRequest.ts"
+import type { Connection } from "../request/Connection.ts"
 import type { WorkspaceHost } from "../WorkspaceHost.ts"
 
 /**
- * A source holds nothing for this request: selection may look at the next. Broken, forbidden and unavailable are not
+ * A place holds nothing for this request: selection may look at the next. Broken, forbidden and unavailable are not
  * absent; they are errors.
  */
 export interface Absent {
@@ -23,40 +24,134 @@ export interface Absent {
 }
 
 /**
- * A source holds a whole credential. `builtFrom` is the secret that a token will be built from, to tell a rotated one
- * from the one before; none where it is made anew for each token.
+ * A place holds a whole credential.
  */
-export interface Found<out I> {
+export interface Found<I extends Identity> {
   readonly _tag: "Found"
-  readonly identity: I
+  readonly credential: Credential<I>
   /** What else was seen there. */
   readonly detail?: string
+  /** The secret that a token will be built from; it tells a rotated one from the one before. None is kept of a JWT. */
   readonly builtFrom: Option.Option<Redacted.Redacted<string>>
 }
 
 /**
- * One place a credential may be in.
+ * What a place answers.
  */
-export interface CredentialSource<out I> {
-  /** Whose credential it is: the request's own, that of the workflow's namespace, or the connector's, shared by all. */
-  readonly tenancy: "request" | "namespace" | "connector"
-  /** `namespace` is the request's; a source of that tenancy is looked at only where there is one. */
+export type Look<I extends Identity> = Effect.Effect<Absent | Found<I>, AuthError>
+
+/** A secret that the request itself carries. */
+interface RequestPlace<I extends Identity> {
+  readonly tenancy: "request"
+  readonly describe: string
+  readonly remedy: string
+  readonly look: (request: AuthRequest, connection: RequestConnection) => Look<I>
+}
+
+/** Something of the workflow's namespace. */
+interface NamespacePlace<I extends Identity> {
+  readonly tenancy: "namespace"
   readonly describe: (request: AuthRequest, namespace: string) => string
-  /** What to do so that this source holds a credential. */
   readonly remedy: (request: AuthRequest, namespace: string) => string
-  readonly look: (request: AuthRequest, namespace: string) => Effect.Effect<Absent | Found<I>, AuthError>
+  readonly look: (request: AuthRequest, namespace: string) => Look<I>
+}
+
+/** Something that is configured once on the connector, and shared by all namespaces. */
+interface ConnectorPlace<I extends Identity> {
+  readonly tenancy: "connector"
+  readonly describe: string
+  readonly remedy: string
+  readonly look: (request: AuthRequest) => Look<I>
+}
+
+/**
+ * One place a credential may be in, by whose it is.
+ */
+export type Place<I extends Identity> = RequestPlace<I> | NamespacePlace<I> | ConnectorPlace<I>
+
+/**
+ * Who a request is, and how that was found out. It is what headers are asked for with; nothing here shows a secret.
+ */
+export interface Resolved<I extends Identity = Identity> extends Credential<I> {
+  /** The namespace that was looked into for it. */
+  readonly namespace: Option.Option<string>
+  readonly explanation: ReadonlyArray<Finding>
+  readonly builtFrom: Option.Option<Redacted.Redacted<string>>
+}
+
+/**
+ * What a start-up summary says of a mode's credential on the connector.
+ */
+export interface Summary {
+  /** A fact by its name, as log lines have it. */
+  readonly facts: Readonly<Record<string, string>>
+  /** Whether the connector has all that the mode needs. */
+  readonly isWhole: boolean
+}
+
+/**
+ * A mode over its sources. The first step (who) runs once, at submit; the second (how) runs for an identity that is
+ * pinned already, and cannot choose another.
+ */
+export interface Wired<I extends Identity> {
+  /** Strongest claim first. */
+  readonly places: ReadonlyArray<Place<I>>
+  /**
+   * A token for exactly this credential. `refused` says that the token before it was: what a run's metadata stores, or a
+   * cache still holds, is not tried again then.
+   */
+  acquire(credential: Credential<I>, refused: boolean, tries?: Tries): Effect.Effect<Token, AuthError>
+  /** Forgets what was read for this identity: its token was refused, so its credential may have been rotated. */
+  forget(identity: I): Effect.Effect<void>
+  /** What job metadata keeps beside the auth type, enough for `recall` to rebuild exactly this credential. */
+  record(resolved: Resolved<I>): Partial<IdentityRecord>
+  /** The credential that was recorded, by this connector or by Flyte's own. */
+  recall(
+    record: IdentityRecord,
+    instance: WorkspaceHost,
+    connection: Connection | undefined
+  ): Effect.Effect<Credential<I>, AuthError>
+  /** A half that another mode makes whole is not broken: `isServed` says that a stronger mode has all that it needs. */
+  summarize(isServed: boolean): Effect.Effect<Summary>
 }
 
 /**
  * One way to be somebody on Databricks.
  */
-export interface AuthMode<I extends Identity> {
-  readonly sources: ReadonlyArray<CredentialSource<I>>
-  /** What job metadata keeps of an identity, enough for `recall` to rebuild exactly it. */
-  readonly record: (identity: I) => Partial<IdentityRecord>
-  /** The identity that was recorded, by this connector or by Flyte's own. */
-  readonly recall: (recorded: IdentityRecord, instance: WorkspaceHost) => Effect.Effect<I, AuthError>
-  readonly acquire: (identity: I) => Effect.Effect<Token, AuthError>
-  /** Forgets what was read for this identity: its token was refused, so its credential may have been rotated. */
-  readonly forget: (identity: I) => Effect.Effect<void>
+export interface AuthMode<I extends Identity, out R> {
+  readonly tag: I["_tag"]
+  /** What an operator or a task calls it. */
+  readonly authType: AuthType
+  /** The settings of a task that choose among this mode's credentials; an operator may refuse them. */
+  readonly taskSettings: ReadonlyArray<TaskSetting>
+  /** Whether this is the record of a run of this mode. */
+  readonly isRecorded: (record: IdentityRecord) => boolean
+  /** The mode over its sources, which are all that it can reach. */
+  readonly wire: Effect.Effect<Wired<I>, never, R>
 }
+
+/**
+ * A mode of whichever identity.
+ */
+export type AnyMode = AuthMode<Identity, unknown>
+
+/**
+ * The sources that modes are built on.
+ */
+export type SourcesOf<M> = M extends AuthMode<infer _I, infer R> ? R : never
+
+/**
+ * A mode that is ready for use.
+ */
+export type ReadyMode = AnyMode & Wired<Identity>
+
+/**
+ * Builds modes on their sources. An identity reaches only the mode that its tag names, which is why a list may hold
+ * modes of different identities.
+ */
+export const wireAll = <const M extends AnyMode>(
+  modes: ReadonlyArray<M>
+): Effect.Effect<ReadonlyArray<ReadyMode>, never, SourcesOf<M>> =>
+  Effect.forEach(modes, (mode) =>
+    Effect.map(mode.wire as Effect.Effect<Wired<Identity>, never, SourcesOf<M>>, (wired) => ({ ...mode, ...wired }))
+  )

@@ -2,24 +2,24 @@
  * OIDC federation, Model 1: the connector's pod is the service principal. Its projected JWT is exchanged for a token
  * (RFC 8693), and is read anew each time.
  */
-import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import { AuthError, CredentialsMissing } from "../AuthError.ts"
-import type { Absent, AuthMode, Found } from "./AuthMode.ts"
+import type { Absent, AuthMode, Found, Wired } from "./AuthMode.ts"
+import { isWhole, said } from "./internal/facts.ts"
 import type { AuthRequest } from "../request/AuthRequest.ts"
 import { ConnectorSettings, oidcAudienceByDefault } from "../request/ConnectorSettings.ts"
 import { OidcConnectorIdentity } from "../Identity.ts"
-import { current, demand, describeFile, ProjectedToken, type TokenFile } from "../sources/ProjectedToken.ts"
+import { authTypeOf } from "../IdentityRecord.ts"
+import {
+  describeFile,
+  ProjectedToken,
+  requireFile,
+  requireUnexpired,
+  type TokenFile,
+  tokenFileOf
+} from "../sources/ProjectedToken.ts"
 import { TokenEndpoint } from "../endpoint/TokenEndpoint.ts"
-
-/**
- * Mode OIDC Model 1.
- */
-export class OidcConnector extends Context.Service<OidcConnector, AuthMode<OidcConnectorIdentity>>()(
-  "@flyte-databricks/databricks-auth/modes/OidcConnector"
-) {}
 
 const fileFrom =
   (from: TokenFile["from"]) =>
@@ -27,103 +27,124 @@ const fileFrom =
 
 const noClientId = "no client id: FLYTE_DATABRICKS_CLIENT_ID is not set"
 
-export const layer: Layer.Layer<OidcConnector, never, ProjectedToken | TokenEndpoint | ConnectorSettings> =
-  Layer.effect(
-    OidcConnector,
-    Effect.gen(function* () {
-      const tokens = yield* ProjectedToken
-      const tokenEndpoint = yield* TokenEndpoint
-      const { tokenFiles } = yield* ConnectorSettings
-      const named = Option.map(tokenFiles.named, fileFrom("FLYTE_DATABRICKS_OIDC_TOKEN_FILE"))
-      const aws = Option.map(tokenFiles.aws, fileFrom("AWS_WEB_IDENTITY_TOKEN_FILE"))
-      const byDefault = fileFrom("default")(tokenFiles.byDefault)
+const wire = Effect.gen(function* () {
+  const tokens = yield* ProjectedToken
+  const tokenEndpoint = yield* TokenEndpoint
+  const { tokenFiles } = yield* ConnectorSettings
+  const named = Option.map(tokenFiles.named, fileFrom("FLYTE_DATABRICKS_OIDC_TOKEN_FILE"))
+  const aws = Option.map(tokenFiles.aws, fileFrom("AWS_WEB_IDENTITY_TOKEN_FILE"))
+  const byDefault = fileFrom("default")(tokenFiles.byDefault)
 
-      const whole = (file: TokenFile) => Effect.flatMap(tokens.read(file), (jwt) => demand(file, jwt))
+  const whole = (file: TokenFile) => Effect.flatMap(tokens.read(file), (jwt) => requireFile(file, jwt))
 
-      // EKS sets a variable for AWS on every pod with an IAM role. Unless the auth type is set as well, its file has to
-      // be made for Databricks to count, and is nobody's fault if it is broken.
-      const isForDatabricks = (file: TokenFile, audience: string) =>
-        Effect.map(Effect.option(tokens.read(file)), (read) =>
-          Option.exists(Option.flatten(read), ({ claims }) => claims.audiences.includes(audience))
-        )
+  // EKS sets a variable for AWS on every pod with an IAM role. Unless the auth type is set as well, its file has to
+  // be made for Databricks to count, and is nobody's fault if it is broken.
+  const isForDatabricks = (file: TokenFile, audience: string) =>
+    Effect.map(Effect.option(tokens.read(file)), (read) =>
+      Option.exists(Option.flatten(read), ({ claims }) => claims.audiences.includes(audience))
+    )
 
-      const look = Effect.fnUntraced(function* (
-        request: AuthRequest
-      ): Effect.fn.Return<Absent | Found<OidcConnectorIdentity>, AuthError> {
-        const { instance, audience } = request
-        const ofConnector = yield* tokens.clientId
-        const clientId = Option.orElse(request.clientId, () => ofConnector)
-        if (Option.isNone(clientId)) return { _tag: "Absent", detail: noClientId }
-        const found = (file: TokenFile): Found<OidcConnectorIdentity> => ({
-          _tag: "Found",
-          identity: new OidcConnectorIdentity({ instance, clientId: clientId.value, tokenFile: file.path, audience }),
-          builtFrom: Option.none()
-        })
-
-        const set = [
-          Option.map(request.tokenFile, fileFrom("task")),
-          named,
-          Option.isSome(request.authType) ? aws : Option.none()
-        ]
-        const demanded = Option.firstSomeOf(set)
-        if (Option.isSome(demanded)) return yield* Effect.as(whole(demanded.value), found(demanded.value))
-        if (Option.isSome(aws) && (yield* isForDatabricks(aws.value, audience))) return found(aws.value)
-        if (Option.isSome(yield* tokens.read(byDefault))) return found(byDefault)
-        const passedOver = Option.map(aws, (file) => `; ${describeFile(file)} holds no JWT for audience ${audience}`)
-        return {
-          _tag: "Absent",
-          detail: `${describeFile(byDefault)} does not exist${Option.getOrElse(passedOver, () => "")}`
-        }
-      })
-
-      // An operator's file stays one, whoever recorded it; any other was the task's, or was the operator's once.
-      const pinned = (path: string): TokenFile =>
-        [...Option.toArray(named), ...Option.toArray(aws), byDefault].find((file) => file.path === path) ??
-        fileFrom("run")(path)
-
-      return OidcConnector.of({
-        sources: [
-          {
-            tenancy: "connector",
-            describe: () => "client id and projected JWT of the connector (Model 1)",
-            remedy: () =>
-              `set FLYTE_DATABRICKS_CLIENT_ID on the connector and project a ServiceAccount token to ${tokenFiles.byDefault}`,
-            look
-          }
-        ],
-        record: ({ clientId, tokenFile, audience }) => ({
-          clientId: Option.some(clientId),
-          oidcTokenFile: Option.some(tokenFile),
-          oidcAudience: Option.some(audience)
-        }),
-        // Flyte's connector leaves out what its environment gave it.
-        recall: Effect.fnUntraced(function* ({ clientId, oidcTokenFile, oidcAudience }, instance) {
-          const ofConnector = yield* tokens.clientId
-          const recordedOrOwn = Option.orElse(clientId, () => ofConnector)
-          if (Option.isNone(recordedOrOwn)) {
-            return yield* new AuthError({
-              reason: new CredentialsMissing({
-                wanted: "the run's identity (OIDC federation as the connector)",
-                looked: [{ source: "FLYTE_DATABRICKS_CLIENT_ID of the connector", outcome: "absent" }],
-                remedy: "The job metadata names no client id: set it on the connector that submitted the run."
-              })
-            })
-          }
-          const files = [oidcTokenFile, tokenFiles.named, tokenFiles.aws]
-          return new OidcConnectorIdentity({
-            instance,
-            clientId: recordedOrOwn.value,
-            tokenFile: Option.getOrElse(Option.firstSomeOf(files), () => tokenFiles.byDefault),
-            audience: Option.getOrElse(oidcAudience, () => oidcAudienceByDefault)
-          })
-        }),
-        acquire: Effect.fnUntraced(function* ({ instance, clientId, tokenFile, source }) {
-          const file = pinned(tokenFile)
-          const subject = yield* current(file, yield* whole(file))
-          return yield* tokenEndpoint.tokenExchange({ instance, clientId, subject, source })
-        }),
-        // The file is read at each exchange.
-        forget: () => Effect.void
-      })
+  const look = Effect.fnUntraced(function* (
+    request: AuthRequest
+  ): Effect.fn.Return<Absent | Found<OidcConnectorIdentity>, AuthError> {
+    const { instance, audience } = request
+    const ofConnector = yield* tokens.clientId
+    const clientId = Option.orElse(request.clientId, () => ofConnector)
+    if (Option.isNone(clientId)) return { _tag: "Absent", detail: noClientId }
+    const found = (file: TokenFile): Found<OidcConnectorIdentity> => ({
+      _tag: "Found",
+      credential: {
+        identity: new OidcConnectorIdentity({ instance, clientId: clientId.value, tokenFile: file.path, audience })
+      },
+      builtFrom: Option.none()
     })
-  )
+
+    const set = [
+      Option.map(request.tokenFile, fileFrom("task")),
+      named,
+      Option.isSome(request.authType) ? aws : Option.none()
+    ]
+    const demanded = Option.firstSomeOf(set)
+    if (Option.isSome(demanded)) return yield* Effect.as(whole(demanded.value), found(demanded.value))
+    if (Option.isSome(aws) && (yield* isForDatabricks(aws.value, audience))) return found(aws.value)
+    if (Option.isSome(yield* tokens.read(byDefault))) return found(byDefault)
+    const passedOver = Option.map(aws, (file) => `; ${describeFile(file)} holds no JWT for audience ${audience}`)
+    return {
+      _tag: "Absent",
+      detail: `${describeFile(byDefault)} does not exist${Option.getOrElse(passedOver, () => "")}`
+    }
+  })
+
+  // An operator's file stays one, whoever recorded it; any other was the task's, or was the operator's once.
+  const pinned = (path: string): TokenFile =>
+    [...Option.toArray(named), ...Option.toArray(aws), byDefault].find((file) => file.path === path) ??
+    fileFrom("run")(path)
+
+  return {
+    places: [
+      {
+        tenancy: "connector",
+        describe: "client id and projected JWT of the connector (Model 1)",
+        remedy: `set FLYTE_DATABRICKS_CLIENT_ID on the connector and project a ServiceAccount token to ${tokenFiles.byDefault}`,
+        look
+      }
+    ],
+    record: ({ identity: { clientId, tokenFile, audience } }) => ({
+      clientId: Option.some(clientId),
+      oidcTokenFile: Option.some(tokenFile),
+      oidcAudience: Option.some(audience)
+    }),
+    // Flyte's connector leaves out what its environment gave it.
+    recall: Effect.fnUntraced(function* ({ clientId, oidcTokenFile, oidcAudience }, instance) {
+      const ofConnector = yield* tokens.clientId
+      const recordedOrOwn = Option.orElse(clientId, () => ofConnector)
+      if (Option.isNone(recordedOrOwn)) {
+        return yield* new AuthError({
+          reason: new CredentialsMissing({
+            wanted: "the run's identity (OIDC federation as the connector)",
+            looked: [{ source: "FLYTE_DATABRICKS_CLIENT_ID of the connector", outcome: "absent" }],
+            remedy: "The job metadata names no client id: set it on the connector that submitted the run."
+          })
+        })
+      }
+      const files = [oidcTokenFile, tokenFiles.named, tokenFiles.aws]
+      return {
+        identity: new OidcConnectorIdentity({
+          instance,
+          clientId: recordedOrOwn.value,
+          tokenFile: Option.getOrElse(Option.firstSomeOf(files), () => tokenFiles.byDefault),
+          audience: Option.getOrElse(oidcAudience, () => oidcAudienceByDefault)
+        })
+      }
+    }),
+    acquire: Effect.fnUntraced(function* ({ identity: { instance, clientId, tokenFile, source } }, _refused, tries) {
+      const file = pinned(tokenFile)
+      const subject = yield* requireUnexpired(file, yield* whole(file))
+      return yield* tokenEndpoint.tokenExchange({ instance, clientId, subject, source }, tries)
+    }),
+    // The file is read at each exchange.
+    forget: () => Effect.void,
+    summarize: Effect.fnUntraced(function* () {
+      const file = tokenFileOf(tokenFiles)
+      const jwt = yield* Effect.result(tokens.read(file))
+      return {
+        facts: {
+          connectorClientId: said(yield* Effect.result(tokens.clientId), (id) => id),
+          connectorJwt: said(jwt, () => describeFile(file))
+        },
+        isWhole: isWhole(jwt)
+      }
+    })
+  } satisfies Wired<OidcConnectorIdentity>
+})
+
+/**
+ * Mode OIDC Model 1.
+ */
+export const mode: AuthMode<OidcConnectorIdentity, ProjectedToken | TokenEndpoint | ConnectorSettings> = {
+  tag: "oidc_connector",
+  authType: "oidc_federation",
+  taskSettings: ["databricksClientId", "databricksOidcTokenFile", "databricksOidcAudience"],
+  isRecorded: (record) => authTypeOf(record) === "oidc_federation" && Option.isNone(record.oidcServiceAccount),
+  wire
+}

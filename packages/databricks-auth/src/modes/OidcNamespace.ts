@@ -2,15 +2,14 @@
  * OIDC federation, Model 2: an annotated ServiceAccount of the workflow's namespace is the service principal.
  * Kubernetes mints a JWT for it (TokenRequest), which is exchanged for a token (RFC 8693).
  */
-import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import { AuthError, CredentialsBroken } from "../AuthError.ts"
-import type { Absent, AuthMode, Found } from "./AuthMode.ts"
+import type { Absent, AuthMode, Found, Wired } from "./AuthMode.ts"
 import type { AuthRequest } from "../request/AuthRequest.ts"
 import { oidcAudienceByDefault } from "../request/ConnectorSettings.ts"
 import { OidcNamespaceIdentity } from "../Identity.ts"
+import { authTypeOf } from "../IdentityRecord.ts"
 import { applicationId } from "../internal/applicationId.ts"
 import { invalid } from "../internal/settings.ts"
 import {
@@ -24,90 +23,97 @@ import {
 } from "../sources/ServiceAccountTokens.ts"
 import { TokenEndpoint } from "../endpoint/TokenEndpoint.ts"
 
-/**
- * Mode OIDC Model 2.
- */
-export class OidcNamespace extends Context.Service<OidcNamespace, AuthMode<OidcNamespaceIdentity>>()(
-  "@flyte-databricks/databricks-auth/modes/OidcNamespace"
-) {}
+const wire = Effect.gen(function* () {
+  const serviceAccounts = yield* ServiceAccountTokens
+  const tokenEndpoint = yield* TokenEndpoint
 
-export const layer: Layer.Layer<OidcNamespace, never, ServiceAccountTokens | TokenEndpoint> = Layer.effect(
-  OidcNamespace,
-  Effect.gen(function* () {
-    const serviceAccounts = yield* ServiceAccountTokens
-    const tokenEndpoint = yield* TokenEndpoint
-
-    const look = Effect.fnUntraced(function* (
-      request: AuthRequest,
-      namespace: string
-    ): Effect.fn.Return<Absent | Found<OidcNamespaceIdentity>, AuthError> {
-      const discovery = yield* serviceAccounts.discover(namespace)
-      const [offer, ...others] = discovery.offers
-      if (offer === undefined) return { _tag: "Absent", detail: serviceAccounts.absence(discovery) }
-      if (others.length > 0) return yield* ambiguous(namespace, discovery)
-      const { serviceAccount, audience } = offer
-      const clientId = yield* applicationId(
-        describeServiceAccount(namespace, serviceAccount),
-        `has what looks like a secret under annotation ${clientIdAnnotation}`,
-        offer.clientId
-      )
-      return {
-        _tag: "Found",
+  const look = Effect.fnUntraced(function* (
+    request: AuthRequest,
+    namespace: string
+  ): Effect.fn.Return<Absent | Found<OidcNamespaceIdentity>, AuthError> {
+    const discovery = yield* serviceAccounts.discover(namespace)
+    const [offer, ...others] = discovery.offers
+    if (offer === undefined) return { _tag: "Absent", detail: serviceAccounts.absence(discovery) }
+    if (others.length > 0) return yield* ambiguous(namespace, discovery)
+    const { serviceAccount, audience } = offer
+    const clientId = yield* applicationId(
+      describeServiceAccount(namespace, serviceAccount),
+      `has what looks like a secret under annotation ${clientIdAnnotation}`,
+      offer.clientId
+    )
+    return {
+      _tag: "Found",
+      credential: {
         identity: new OidcNamespaceIdentity({
           instance: request.instance,
           clientId,
           namespace,
           serviceAccount,
           audience: Option.getOrElse(audience, () => request.audience)
-        }),
-        ...(discovery.skipped.length === 0 ? {} : { detail: describeSkipped(discovery.skipped) }),
-        builtFrom: Option.none()
-      }
-    })
+        })
+      },
+      ...(discovery.skipped.length === 0 ? {} : { detail: describeSkipped(discovery.skipped) }),
+      builtFrom: Option.none()
+    }
+  })
 
-    return OidcNamespace.of({
-      sources: [
-        {
-          tenancy: "namespace",
-          describe: (_, namespace) => describeDiscovery(namespace),
-          remedy: (_, namespace) => markers(namespace),
-          look
-        }
-      ],
-      record: ({ clientId, serviceAccount, audience, namespace }) => ({
-        clientId: Option.some(clientId),
-        oidcServiceAccount: Option.some(serviceAccount),
-        oidcAudience: Option.some(audience),
-        namespace: Option.some(namespace)
-      }),
-      recall: Effect.fnUntraced(function* ({ clientId, oidcServiceAccount, oidcAudience, namespace }, instance) {
-        if (Option.isNone(oidcServiceAccount) || Option.isNone(clientId) || Option.isNone(namespace)) {
-          return yield* invalid(
-            "The job metadata of a run as a ServiceAccount",
-            "incomplete",
-            "oidc_service_account, client_id and namespace"
-          )
-        }
-        return new OidcNamespaceIdentity({
+  return {
+    places: [
+      {
+        tenancy: "namespace",
+        describe: (_, namespace) => describeDiscovery(namespace),
+        remedy: (_, namespace) => markers(namespace),
+        look
+      }
+    ],
+    record: ({ identity: { clientId, serviceAccount, audience, namespace } }) => ({
+      clientId: Option.some(clientId),
+      oidcServiceAccount: Option.some(serviceAccount),
+      oidcAudience: Option.some(audience),
+      namespace: Option.some(namespace)
+    }),
+    recall: Effect.fnUntraced(function* ({ clientId, oidcServiceAccount, oidcAudience, namespace }, instance) {
+      if (Option.isNone(oidcServiceAccount) || Option.isNone(clientId) || Option.isNone(namespace)) {
+        return yield* invalid(
+          "The job metadata of a run as a ServiceAccount",
+          "incomplete",
+          "oidc_service_account, client_id and namespace"
+        )
+      }
+      return {
+        identity: new OidcNamespaceIdentity({
           instance,
           clientId: clientId.value,
           namespace: namespace.value,
           serviceAccount: oidcServiceAccount.value,
           audience: Option.getOrElse(oidcAudience, () => oidcAudienceByDefault)
         })
-      }),
-      acquire: Effect.fnUntraced(function* (identity) {
-        const { instance, clientId, namespace, serviceAccount, audience, source } = identity
-        return yield* serviceAccounts.mint(namespace, serviceAccount, audience).pipe(
-          Effect.flatMap((subject) => tokenEndpoint.tokenExchange({ instance, clientId, subject, source })),
-          // What was discovered may be what is wrong, and may have been mended: the next submit is to see it.
-          Effect.tapError((error) => (error.retryable ? Effect.void : serviceAccounts.forget(namespace)))
-        )
-      }),
-      forget: ({ namespace }) => serviceAccounts.forget(namespace)
-    })
-  })
-)
+      }
+    }),
+    acquire: Effect.fnUntraced(function* ({ identity }, _refused, tries) {
+      const { instance, clientId, namespace, serviceAccount, audience, source } = identity
+      return yield* serviceAccounts.mint(namespace, serviceAccount, audience).pipe(
+        Effect.flatMap((subject) => tokenEndpoint.tokenExchange({ instance, clientId, subject, source }, tries)),
+        // What was discovered may be what is wrong, and may have been mended: the next submit is to see it.
+        Effect.tapError((error) => (error.retryable ? Effect.void : serviceAccounts.forget(namespace)))
+      )
+    }),
+    forget: ({ namespace }) => serviceAccounts.forget(namespace),
+    // Nothing of it is on the connector.
+    summarize: () => Effect.succeed({ facts: {}, isWhole: false })
+  } satisfies Wired<OidcNamespaceIdentity>
+})
+
+/**
+ * Mode OIDC Model 2.
+ */
+export const mode: AuthMode<OidcNamespaceIdentity, ServiceAccountTokens | TokenEndpoint> = {
+  tag: "oidc_namespace",
+  authType: "oidc_federation",
+  taskSettings: ["databricksOidcAudience"],
+  isRecorded: (record) => authTypeOf(record) === "oidc_federation" && Option.isSome(record.oidcServiceAccount),
+  wire
+}
 
 const markers = (namespace: string): string =>
   `give one ServiceAccount in namespace ${namespace}\n` +

@@ -4,42 +4,29 @@
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import type * as Redacted from "effect/Redacted"
-import type { Token } from "../endpoint/Token.ts"
-import type { AuthMode, CredentialSource } from "./AuthMode.ts"
+import * as Redacted from "effect/Redacted"
 import type { AuthError } from "../AuthError.ts"
+import type { Credential } from "../Credential.ts"
+import { ConnectorLevel, NamespaceSecret, type Origin, PatIdentity, RequestSecret, Unrecorded } from "../Identity.ts"
+import * as IdentityRecord from "../IdentityRecord.ts"
+import { fitsHeader } from "../internal/bearer.ts"
+import { invalid, shown } from "../internal/settings.ts"
 import type { AuthRequest } from "../request/AuthRequest.ts"
 import * as Connection from "../request/Connection.ts"
 import { ConnectorSettings } from "../request/ConnectorSettings.ts"
-import {
-  ConnectorLevel,
-  type Identity,
-  NamespaceSecret,
-  OfConnection,
-  type Origin,
-  PatIdentity,
-  Unrecorded
-} from "../Identity.ts"
+import { PatSource } from "../sources/PatSource.ts"
+import type { WorkspaceHost } from "../WorkspaceHost.ts"
+import type { AuthMode, Place, Wired } from "./AuthMode.ts"
+import { isWhole, said } from "./internal/facts.ts"
 import {
   connectorLevel,
-  missingNow,
   namespaceSecret,
   ofNamespace,
+  pinnedMissing,
   readPinned,
   recordOrigin
 } from "./internal/origins.ts"
-import type { IdentityRecord } from "../IdentityRecord.ts"
-import { shown } from "../internal/settings.ts"
-import { PatSource } from "../sources/PatSource.ts"
-import type { Credential } from "../Credential.ts"
-import type { WorkspaceHost } from "../WorkspaceHost.ts"
-
-/**
- * Mode PAT.
- */
-export class Pat extends Context.Service<Pat, AuthMode<PatIdentity>>()("@flyte-databricks/databricks-auth/modes/Pat") {}
 
 /**
  * How long a PAT that was read from its source is used before it is read again: a PAT says nothing about when it
@@ -51,76 +38,105 @@ export const PatLifetime = Context.Reference<Duration.Input>("@flyte-databricks/
 
 const source = "FLYTE_DATABRICKS_ACCESS_TOKEN"
 
-export const layer: Layer.Layer<Pat, never, PatSource | ConnectorSettings> = Layer.effect(
-  Pat,
-  Effect.gen(function* () {
-    const pats = yield* PatSource
-    const settings = yield* ConnectorSettings
-    const lifetime = Duration.fromInputUnsafe(yield* PatLifetime)
+const wire = Effect.gen(function* () {
+  const pats = yield* PatSource
+  const settings = yield* ConnectorSettings
+  const lifetime = Duration.fromInputUnsafe(yield* PatLifetime)
 
-    // Flyte's connector records the name of the OAuth Secret with every PAT, where it means nothing; this one uses the
-    // field for the PAT's own Secret, and leaves it out for the connector's PAT. The stored token tells them apart.
-    const originOf = (recorded: IdentityRecord): Origin => {
-      const { namespace, oauthSecretName, tokenSecretName } = recorded
-      const own = Option.isSome(recorded.authType) && Option.isNone(tokenSecretName)
-      if (own && Option.isNone(oauthSecretName)) return ConnectorLevel.make({})
-      const isOAuth =
-        Option.contains(settings.oauthSecretName)(oauthSecretName) ||
-        Option.contains("databricks-oauth")(oauthSecretName)
-      if (
-        own &&
-        Option.isSome(oauthSecretName) &&
-        Option.isSome(namespace) &&
-        !(isOAuth && Option.isSome(recorded.authToken))
-      ) {
-        return NamespaceSecret.make({ namespace: namespace.value, name: oauthSecretName.value })
-      }
-      return Unrecorded.make({ namespace, name: Option.getOrElse(tokenSecretName, () => settings.tokenSecretName) })
+  // Flyte's connector records the name of the OAuth Secret with every PAT, where it means nothing; this one uses the
+  // field for the PAT's own Secret, and leaves it out for the connector's PAT. The stored token tells them apart.
+  const originOf = (record: IdentityRecord.IdentityRecord): Origin => {
+    const { namespace, oauthSecretName, tokenSecretName } = record
+    const own = Option.isSome(record.authType) && Option.isNone(tokenSecretName)
+    if (own && Option.isNone(oauthSecretName)) return ConnectorLevel.make({})
+    const isOAuth =
+      Option.contains(settings.oauthSecretName)(oauthSecretName) || Option.contains("databricks-oauth")(oauthSecretName)
+    if (
+      own &&
+      Option.isSome(oauthSecretName) &&
+      Option.isSome(namespace) &&
+      !(isOAuth && Option.isSome(record.authToken))
+    ) {
+      return NamespaceSecret.make({ namespace: namespace.value, name: oauthSecretName.value })
     }
+    return Unrecorded.make({ namespace, name: Option.getOrElse(tokenSecretName, () => settings.tokenSecretName) })
+  }
 
-    return Pat.of({
-      // Flyte 2's own connector knows this kind of run alone, and writes nothing about it: either polls what the other
-      // submitted.
-      record: ({ origin }) => (origin._tag === "OfConnection" ? { authType: Option.none() } : recordOrigin(origin)),
-      recall: (recorded, instance) => Effect.succeed(new PatIdentity({ instance, origin: originOf(recorded) })),
-      sources: [
-        ofConnection,
-        namespaceSecret({
-          name: (request) => request.tokenSecretName,
-          keys: ["token"],
-          absence: pats.absence,
-          read: pats.namespaceSecret,
-          found
-        }),
-        connectorLevel({
-          name: source,
-          read: () => pats.connector,
-          found
-        })
-      ],
-      acquire: Effect.fnUntraced(function* (identity) {
-        const token = yield* readPinned(identity.origin, pats.namespaceSecret, pats.connector)
-        return Option.isSome(token) ? tokenOf(token.value, lifetime) : yield* missingNow("PAT", identity.origin, source)
-      }),
-      forget: ({ origin }) =>
-        Effect.andThen(
-          ofNamespace(origin, (namespace, name) => Effect.asSome(pats.forget(namespace, name))),
-          pats.forgetConnector
-        )
-    })
+  const read = Effect.fnUntraced(function* ({ origin }: PatIdentity) {
+    const token = yield* readPinned(origin, pats.namespaceSecret, pats.connector)
+    return Option.isSome(token) ? token.value : yield* pinnedMissing("PAT", origin, source)
   })
-)
+
+  return {
+    places: [
+      requestSecret,
+      namespaceSecret({
+        name: (request) => request.tokenSecretName,
+        keys: ["token"],
+        absence: pats.absence,
+        read: pats.namespaceSecret,
+        found
+      }),
+      connectorLevel({ name: source, read: () => pats.connector, found })
+    ],
+    // A stored token that was refused gives way to the one that is there now. A request brings no other.
+    acquire: ({ identity, storedToken }, refused) =>
+      Effect.map(
+        storedToken !== undefined && (!refused || identity.origin._tag === "RequestSecret")
+          ? Effect.succeed(storedToken)
+          : read(identity),
+        (value) => ({ value, lifetime, builtFrom: value })
+      ),
+    forget: ({ origin }) =>
+      Effect.andThen(
+        ofNamespace(origin, (namespace, name) => Effect.asSome(pats.forget(namespace, name))),
+        pats.forgetConnector
+      ),
+    record: ({ identity: { origin }, builtFrom }) =>
+      origin._tag === "RequestSecret"
+        ? // Flyte 2's own connector knows this kind of run alone, and writes nothing about it: either polls what the other
+          // submitted.
+          { authType: Option.none(), namespace: Option.none() }
+        : { ...recordOrigin(origin), ...(settings.persistPat ? { authToken: builtFrom } : {}) },
+    recall: Effect.fnUntraced(function* (record, instance, connection) {
+      if (connection !== undefined && IdentityRecord.isEmpty(record)) return yield* recallRequest(instance, connection)
+      const identity = new PatIdentity({ instance, origin: originOf(record) })
+      if (Option.isNone(record.authToken)) return { identity }
+      const storedToken = record.authToken.value
+      return fitsHeader(Redacted.value(storedToken))
+        ? { identity, storedToken }
+        : yield* invalid("auth_token of the job metadata", "(not shown)", "a token that a header can carry")
+    }),
+    summarize: () =>
+      Effect.map(Effect.result(pats.connector), (pat) => ({
+        facts: { connectorPat: said(pat) },
+        isWhole: isWhole(pat)
+      }))
+  } satisfies Wired<PatIdentity>
+})
+
+/**
+ * Mode PAT.
+ */
+export const mode: AuthMode<PatIdentity, PatSource | ConnectorSettings> = {
+  tag: "pat",
+  authType: "pat",
+  taskSettings: ["databricksTokenSecret"],
+  isRecorded: (record) => IdentityRecord.authTypeOf(record) === "pat",
+  wire
+}
 
 // The task's own choice goes before what is there for all of its namespace.
-const ofConnection: CredentialSource<PatIdentity> = {
+const requestSecret: Place<PatIdentity> = {
   tenancy: "request",
-  describe: () => Connection.source,
-  remedy: () => "name a secret of Flyte that holds a token: databricks_token of the task",
-  look: Effect.fnUntraced(function* (request) {
-    // It is looked at only where there is one.
-    const { value, secretName } = request.connection!
+  describe: Connection.source,
+  remedy: "name a secret of Flyte that holds a token: databricks_token of the task",
+  look: Effect.fnUntraced(function* (request, { value, secretName }) {
     const token = yield* Connection.token(value, secretName)
-    if (Option.isSome(token)) return { _tag: "Found", ...found(request, OfConnection.make({}), token.value) }
+    if (Option.isSome(token)) {
+      const { identity } = found(request, RequestSecret.make({}), token.value).credential
+      return { _tag: "Found", credential: { identity, storedToken: token.value }, builtFrom: Option.none() }
+    }
     const detail = Option.match(secretName, {
       onNone: () => "the task names no secret for it",
       onSome: (name) => `not sent, though the task names secret "${shown(name)}"`
@@ -130,34 +146,19 @@ const ofConnection: CredentialSource<PatIdentity> = {
 }
 
 /**
- * Whether this is somebody whose token only requests bring: there is no place to read another one from.
+ * Who a run is whose metadata says nothing of it, when it is asked about with a connection: Flyte 2's own connector
+ * submitted it, or this one did, with the connection's PAT.
  */
-export const isOfConnection = (identity: Identity): boolean =>
-  identity._tag === "pat" && identity.origin._tag === "OfConnection"
-
-/**
- * The identity of a run whose metadata says nothing of who it is, when it is asked about with a connection: Flyte 2's
- * own connector submitted it, or this one did, with the connection's PAT.
- */
-export const recallConnection = Effect.fnUntraced(function* (
+const recallRequest = Effect.fnUntraced(function* (
   instance: WorkspaceHost,
   connection: Connection.Connection
-): Effect.fn.Return<Credential, AuthError> {
-  const identity = new PatIdentity({ instance, origin: OfConnection.make({}) })
+): Effect.fn.Return<Credential<PatIdentity>, AuthError> {
+  const identity = new PatIdentity({ instance, origin: RequestSecret.make({}) })
   const token = yield* Connection.token(connection, Option.none())
   return Option.isSome(token) ? { identity, storedToken: token.value } : { identity }
 })
 
-const found = (request: AuthRequest, origin: Origin, token: Redacted.Redacted<string>) => ({
-  identity: new PatIdentity({ instance: request.instance, origin }),
+const found = ({ instance }: AuthRequest, origin: Origin, token: Redacted.Redacted<string>) => ({
+  credential: { identity: new PatIdentity({ instance, origin }) },
   builtFrom: Option.some(token)
-})
-
-/**
- * A PAT as a token: used until it is due to be read again.
- */
-export const tokenOf = (value: Redacted.Redacted<string>, lifetime: Duration.Duration): Token => ({
-  value,
-  lifetime,
-  builtFrom: value
 })

@@ -38,8 +38,7 @@ export interface AuthRequest {
   /** The task's client id, in place of the connector's. A namespace's own identity is not asked for it. */
   readonly clientId: Option.Option<string>
   readonly tokenSecretName: string
-  /** The connection of a Flyte 2 request, and the secret of Flyte that the task names for its PAT. */
-  readonly connection?: { readonly value: Connection; readonly secretName: Option.Option<string> }
+  readonly connection?: RequestConnection
   readonly oauthSecretName: string
   /** The JWT file that the task names. */
   readonly tokenFile: Option.Option<string>
@@ -47,14 +46,20 @@ export interface AuthRequest {
   readonly namespaceIdentity: NamespaceIdentity
 }
 
-const authKeys = [
-  "databricksAuthType",
-  "databricksClientId",
-  "databricksTokenSecret",
-  "databricksOauthSecret",
-  "databricksOidcTokenFile",
-  "databricksOidcAudience"
-] as const
+/** A setting by which a task chooses its own credentials. */
+export type TaskSetting =
+  | "databricksAuthType"
+  | "databricksClientId"
+  | "databricksTokenSecret"
+  | "databricksOauthSecret"
+  | "databricksOidcTokenFile"
+  | "databricksOidcAudience"
+
+/** The connection of a Flyte 2 request, and the secret of Flyte that the task names for its PAT. */
+export interface RequestConnection {
+  readonly value: Connection
+  readonly secretName: Option.Option<string>
+}
 
 /**
  * Resolves a task's settings against the operator's. The instance passes the allow-list here, before any credential is
@@ -62,6 +67,7 @@ const authKeys = [
  */
 export const make = Effect.fnUntraced(function* (
   settings: ConnectorSettings["Service"],
+  guarded: ReadonlyArray<TaskSetting>,
   context: TaskContext
 ): Effect.fn.Return<AuthRequest, AuthError> {
   const task = taskSettings(context.custom)
@@ -69,7 +75,7 @@ export const make = Effect.fnUntraced(function* (
     value: context.connection,
     secretName: connectionSecretName(context.custom)
   }
-  if (!settings.allowTaskAuthOverride) yield* refuseOverrides(task, connection)
+  if (!settings.allowTaskAuthOverride) yield* refuseOverrides(guarded, task, connection)
 
   const instance = Option.orElse(yield* task("databricksInstance"), () => settings.instance)
   if (Option.isNone(instance)) return yield* new AuthError({ reason: new InstanceMissing() })
@@ -119,10 +125,11 @@ const propertyOf = (object: unknown, key: string): unknown =>
   Predicate.isObject(object) && Object.hasOwn(object, key) ? Reflect.get(object, key) : undefined
 
 const refuseOverrides = Effect.fnUntraced(function* (
+  guarded: ReadonlyArray<TaskSetting>,
   task: TaskSettings,
   connection: AuthRequest["connection"] | undefined
 ): Effect.fn.Return<void, AuthError> {
-  const given: Array<string> = yield* Effect.filter(authKeys, (key) => Effect.map(task(key), Option.isSome))
+  const given: Array<string> = yield* Effect.filter(guarded, (key) => Effect.map(task(key), Option.isSome))
   // Whether it is the name or the token that came: whose secret it is was the task's choice.
   if (connection !== undefined && (Option.isSome(connection.secretName) || hasToken(connection.value))) {
     given.push("databricks_token")

@@ -7,12 +7,13 @@ import * as Effect from "effect/Effect"
 import * as Equal from "effect/Equal"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import * as Record from "effect/Record"
 import * as Redacted from "effect/Redacted"
 import { AuthError, CredentialsBroken } from "../AuthError.ts"
-import { type ConnectorSecret, ConnectorSecrets } from "./ConnectorSecrets.ts"
+import * as ConnectorSecrets from "./ConnectorSecrets.ts"
 import { applicationId } from "../internal/applicationId.ts"
-import { present } from "./internal/secretData.ts"
-import { describeSecret, NamespaceSecrets } from "./NamespaceSecrets.ts"
+import { requireKeys } from "./internal/secretData.ts"
+import * as NamespaceSecrets from "./NamespaceSecrets.ts"
 
 /**
  * A service principal's client id and secret.
@@ -47,18 +48,25 @@ export class ClientCredentialsSource extends Context.Service<
 // The families are one source with two spellings. First hit wins for each half, as for every setting.
 const families = ["FLYTE_DATABRICKS", "DATABRICKS"] as const
 
-export const layer: Layer.Layer<ClientCredentialsSource, never, NamespaceSecrets | ConnectorSecrets> = Layer.effect(
+export const layer: Layer.Layer<
+  ClientCredentialsSource,
+  never,
+  NamespaceSecrets.NamespaceSecrets | ConnectorSecrets.ConnectorSecrets
+> = Layer.effect(
   ClientCredentialsSource,
   Effect.gen(function* () {
-    const namespaceSecrets = yield* NamespaceSecrets
-    const connectorSecrets = yield* ConnectorSecrets
+    const namespaceSecrets = yield* NamespaceSecrets.NamespaceSecrets
+    const connectorSecrets = yield* ConnectorSecrets.ConnectorSecrets
 
     const namespaceSecret = Effect.fnUntraced(function* (namespace: string, name: string) {
       const data = yield* namespaceSecrets.read(namespace, name)
       if (Option.isNone(data)) return Option.none()
-      const pair = yield* present(describeSecret(namespace, name), data.value, ["client_id", "client_secret"])
+      const pair = yield* requireKeys(NamespaceSecrets.describeSecret(namespace, name), data.value, [
+        "client_id",
+        "client_secret"
+      ])
       const clientId = yield* applicationId(
-        describeSecret(namespace, name),
+        NamespaceSecrets.describeSecret(namespace, name),
         "has what looks like a secret under key client_id",
         Redacted.value(pair.client_id)
       )
@@ -129,7 +137,7 @@ export const layer: Layer.Layer<ClientCredentialsSource, never, NamespaceSecrets
   })
 )
 
-interface Half extends ConnectorSecret {
+interface Half extends ConnectorSecrets.ConnectorSecret {
   readonly family: (typeof families)[number]
 }
 
@@ -153,15 +161,21 @@ export const layerMemory = (pairs: {
   readonly namespaces?: Readonly<Record<string, ClientCredentials>>
   readonly connector?: ClientCredentials
 }): Layer.Layer<ClientCredentialsSource> =>
-  Layer.succeed(
-    ClientCredentialsSource,
-    ClientCredentialsSource.of({
-      namespaceSecret: (namespace, name) =>
-        Effect.succeed(Option.fromNullishOr(pairs.namespaces?.[`${namespace}/${name}`])),
-      connector: () => Effect.succeed(Option.fromNullishOr(pairs.connector)),
-      connectorClientId: Effect.succeed(Option.fromNullishOr(pairs.connector?.clientId)),
-      absence: "not found",
-      forget: () => Effect.void,
-      forgetConnector: Effect.void
-    })
+  layer.pipe(
+    Layer.provide([
+      NamespaceSecrets.layerMemory(
+        Record.map(pairs.namespaces ?? {}, ({ clientId, clientSecret }) => ({
+          client_id: Redacted.make(clientId),
+          client_secret: clientSecret
+        }))
+      ),
+      ConnectorSecrets.layerMemory(
+        pairs.connector === undefined
+          ? {}
+          : {
+              FLYTE_DATABRICKS_CLIENT_ID: pairs.connector.clientId,
+              FLYTE_DATABRICKS_CLIENT_SECRET: Redacted.value(pairs.connector.clientSecret)
+            }
+      )
+    ])
   )

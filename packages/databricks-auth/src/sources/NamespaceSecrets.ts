@@ -78,3 +78,13 @@ const classify = (error: KubernetesError, namespace: string, name: string): Auth
       return new AuthError({ reason: new KubernetesUnavailable({ source, detail: error.reason.detail }) })
   }
 }
+
+/**
+ * Secrets in memory, by `namespace/name`.
+ */
+export const layerMemory = (secrets: Readonly<Record<string, SecretData>> = {}): Layer.Layer<NamespaceSecrets> =>
+  Layer.succeed(NamespaceSecrets, {
+    read: (namespace, name) => Effect.succeed(Option.fromUndefinedOr(secrets[`${namespace}/${name}`])),
+    absence: "not found",
+    forget: () => Effect.void
+  })

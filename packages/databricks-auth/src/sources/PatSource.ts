@@ -5,12 +5,13 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import * as Record from "effect/Record"
 import * as Redacted from "effect/Redacted"
 import { AuthError, CredentialsBroken } from "../AuthError.ts"
-import { ConnectorSecrets } from "./ConnectorSecrets.ts"
+import * as ConnectorSecrets from "./ConnectorSecrets.ts"
 import { fitsHeader } from "../internal/bearer.ts"
-import { present } from "./internal/secretData.ts"
-import { describeSecret, NamespaceSecrets } from "./NamespaceSecrets.ts"
+import { requireKeys } from "./internal/secretData.ts"
+import * as NamespaceSecrets from "./NamespaceSecrets.ts"
 
 /**
  * The narrow source of mode PAT.
@@ -29,17 +30,21 @@ export class PatSource extends Context.Service<
   }
 >()("@flyte-databricks/databricks-auth/sources/PatSource") {}
 
-export const layer: Layer.Layer<PatSource, never, NamespaceSecrets | ConnectorSecrets> = Layer.effect(
+export const layer: Layer.Layer<
+  PatSource,
+  never,
+  NamespaceSecrets.NamespaceSecrets | ConnectorSecrets.ConnectorSecrets
+> = Layer.effect(
   PatSource,
   Effect.gen(function* () {
-    const namespaceSecrets = yield* NamespaceSecrets
-    const connectorSecrets = yield* ConnectorSecrets
+    const namespaceSecrets = yield* NamespaceSecrets.NamespaceSecrets
+    const connectorSecrets = yield* ConnectorSecrets.ConnectorSecrets
     return PatSource.of({
       namespaceSecret: Effect.fnUntraced(function* (namespace, name) {
         const data = yield* namespaceSecrets.read(namespace, name)
         if (Option.isNone(data)) return Option.none()
-        const { token } = yield* present(describeSecret(namespace, name), data.value, ["token"])
-        return Option.some(yield* usable(describeSecret(namespace, name), token))
+        const { token } = yield* requireKeys(NamespaceSecrets.describeSecret(namespace, name), data.value, ["token"])
+        return Option.some(yield* usable(NamespaceSecrets.describeSecret(namespace, name), token))
       }),
       connector: Effect.gen(function* () {
         const found = yield* connectorSecrets.find("FLYTE_DATABRICKS_ACCESS_TOKEN")
@@ -57,7 +62,7 @@ const usable = Effect.fnUntraced(function* (
   source: string,
   token: Redacted.Redacted<string>
 ): Effect.fn.Return<Redacted.Redacted<string>, AuthError> {
-  if (fitsHeader(Redacted.value(token))) return token
+  if (fitsHeader(Redacted.value(token))) return Redacted.make(Redacted.value(token), { label: "PAT" })
   return yield* new AuthError({
     reason: new CredentialsBroken({
       source,
@@ -74,14 +79,11 @@ export const layerMemory = (tokens: {
   readonly namespaces?: Readonly<Record<string, Redacted.Redacted<string>>>
   readonly connector?: Redacted.Redacted<string>
 }): Layer.Layer<PatSource> =>
-  Layer.succeed(
-    PatSource,
-    PatSource.of({
-      namespaceSecret: (namespace, name) =>
-        Effect.succeed(Option.fromNullishOr(tokens.namespaces?.[`${namespace}/${name}`])),
-      connector: Effect.succeed(Option.fromNullishOr(tokens.connector)),
-      absence: "not found",
-      forget: () => Effect.void,
-      forgetConnector: Effect.void
-    })
+  layer.pipe(
+    Layer.provide([
+      NamespaceSecrets.layerMemory(Record.map(tokens.namespaces ?? {}, (token) => ({ token }))),
+      ConnectorSecrets.layerMemory(
+        tokens.connector === undefined ? {} : { FLYTE_DATABRICKS_ACCESS_TOKEN: Redacted.value(tokens.connector) }
+      )
+    ])
   )

@@ -184,13 +184,13 @@ const refused = (file: TokenFile, directories: ReadonlyArray<string>): AuthError
 /**
  * Fails where there is no file, though one was counted on.
  */
-export const demand = (file: TokenFile, jwt: Option.Option<Jwt.Jwt>): Effect.Effect<Jwt.Jwt, AuthError> =>
+export const requireFile = (file: TokenFile, jwt: Option.Option<Jwt.Jwt>): Effect.Effect<Jwt.Jwt, AuthError> =>
   Effect.mapError(Effect.fromOption(jwt), () => broken(file, "does not exist"))
 
 /**
  * Fails where a token ended: an exchange would only be refused, in words that do not say why.
  */
-export const current = Effect.fnUntraced(function* (
+export const requireUnexpired = Effect.fnUntraced(function* (
   file: TokenFile,
   jwt: Jwt.Jwt
 ): Effect.fn.Return<Jwt.Jwt, AuthError> {

@@ -215,15 +215,22 @@ const unusable = (source: string, problem: string): AuthError =>
 export const layerMemory = (
   namespaces: Readonly<Record<string, { readonly offers: ReadonlyArray<Offer>; readonly jwt: Jwt.Jwt }>>
 ): Layer.Layer<ServiceAccountTokens> =>
-  Layer.succeed(
-    ServiceAccountTokens,
-    ServiceAccountTokens.of({
-      discover: (namespace) => Effect.succeed({ offers: namespaces[namespace]?.offers ?? [], skipped: [] }),
-      absence: () => "none found",
-      mint: (namespace, serviceAccount) =>
-        Effect.fromNullishOr(namespaces[namespace]?.jwt).pipe(
-          Effect.mapError(() => gone(describeServiceAccount(namespace, serviceAccount)))
-        ),
-      forget: () => Effect.void
-    })
+  layer.pipe(
+    Layer.provide(
+      Layer.succeed(Kubernetes, {
+        cluster: Option.some("in memory"),
+        readSecret: () => Effect.succeedNone,
+        listServiceAccounts: (namespace) => Effect.succeed((namespaces[namespace]?.offers ?? []).map(annotate)),
+        createServiceAccountToken: (namespace) =>
+          Effect.succeed(Option.map(Option.fromUndefinedOr(namespaces[namespace]), ({ jwt }) => jwt.token))
+      })
+    )
   )
+
+const annotate = ({ serviceAccount, clientId, audience }: Offer) => ({
+  name: serviceAccount,
+  annotations: {
+    [clientIdAnnotation]: clientId,
+    ...(Option.isNone(audience) ? {} : { [audienceAnnotation]: audience.value })
+  }
+})

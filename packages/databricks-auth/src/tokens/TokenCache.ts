@@ -21,7 +21,7 @@ import type * as Scope from "effect/Scope"
 import { type Attempt, Attempts } from "../endpoint/Attempts.ts"
 import type { AuthError } from "../AuthError.ts"
 import type { AuthHeader, Credential } from "../Credential.ts"
-import type { Token } from "../endpoint/Token.ts"
+import type { Token, Tries } from "../endpoint/Token.ts"
 import { noRetry, RetryPolicy } from "../endpoint/RetryPolicy.ts"
 import {
   type Entry,
@@ -54,7 +54,7 @@ export interface TokenCache {
  * A cache over `acquire`, which is told whether the token it gave before was refused.
  */
 export const make = Effect.fnUntraced(function* (
-  acquire: (credential: Credential, refused: boolean) => Effect.Effect<Token, AuthError>
+  acquire: (credential: Credential, refused: boolean, tries?: Tries) => Effect.Effect<Token, AuthError>
 ): Effect.fn.Return<TokenCache, never, TokenEntries.TokenEntries | Scope.Scope> {
   const entries = yield* TokenEntries.TokenEntries
   const clock = yield* Clock.Clock

@@ -1,26 +1,24 @@
 /** Tokens of one mode alone: an identity of another gets an error, and none of this mode's credentials. */
 import {
-  Acquisition,
   AuthError,
   ClientCredentialsSource,
   ConnectorSettings,
+  DatabricksAuth,
   Identity,
-  OAuthM2M,
-  OidcConnector,
-  OidcNamespace,
-  Pat,
   PatSource,
   ProjectedToken,
   IdentityRecord,
   ServiceAccountTokens,
-  TokenEndpoint
+  TokenEndpoint,
+  WorkspaceHost
 } from "@flyte-databricks/databricks-auth"
 import { assert, describe, it } from "@effect/vitest"
 import { assertEquals } from "@effect/vitest/utils"
 import { Duration, Effect, Layer, Option, Redacted } from "effect"
+import { asked } from "../support/connector.ts"
 import { environment, instance } from "../support/environment.ts"
 import { jwt } from "../support/oidc.ts"
-import { host } from "../support/tokens.ts"
+import { bearer, host } from "../support/tokens.ts"
 
 const fromConnector = Identity.ConnectorLevel.make({})
 const identities = {
@@ -60,10 +58,6 @@ const credentials = Layer.mergeAll(
   ConnectorSettings.layerConfig.pipe(Layer.provide(environment({})))
 )
 
-const modes = Layer.mergeAll(Pat.layer, OAuthM2M.layer, OidcConnector.layer, OidcNamespace.layer).pipe(
-  Layer.provide(credentials)
-)
-
 const tokens: Record<Tag, string> = {
   pat: "dapi-0",
   oauth_m2m: "app-0 by its secret",
@@ -93,54 +87,78 @@ const recorded: Record<Tag, IdentityRecord.IdentityRecord> = {
 }
 
 const layers: ReadonlyArray<
-  readonly [string, Layer.Layer<Acquisition.Acquisition, never, Layer.Success<typeof modes>>, ReadonlyArray<Tag>]
+  readonly [
+    string,
+    Layer.Layer<DatabricksAuth.DatabricksAuth, never, Layer.Success<typeof credentials>>,
+    ReadonlyArray<Tag>
+  ]
 > = [
-  ["every mode", Acquisition.layer, tags],
-  ["PAT", Acquisition.layerPat, ["pat"]],
-  ["OAuth M2M", Acquisition.layerOAuthM2M, ["oauth_m2m"]],
-  ["OIDC federation", Acquisition.layerOidcFederation, ["oidc_connector", "oidc_namespace"]]
+  ["every mode", DatabricksAuth.layer, tags],
+  ["PAT", DatabricksAuth.layerPat, ["pat"]],
+  ["OAuth M2M", DatabricksAuth.layerOAuthM2M, ["oauth_m2m"]],
+  ["OIDC federation", DatabricksAuth.layerOidcFederation, ["oidc_connector", "oidc_namespace"]]
 ]
 
-describe.each(layers)("acquisition by %s", (_, layer, served) => {
-  const provided = <A, E>(body: (acquisition: Acquisition.Acquisition["Service"]) => Effect.Effect<A, E>) =>
-    Acquisition.Acquisition.use(body).pipe(Effect.provide(Layer.provide(layer, modes)))
+const resolved = { namespace: Option.none(), explanation: [], builtFrom: Option.none() }
 
-  it.effect.each(served)("gets a token of %s, and forgets, records and recalls who it is", (tag) =>
-    provided((acquisition) =>
+describe.each(layers)("acquisition by %s", (_, layer, served) => {
+  const provided = <A, E>(body: (auth: DatabricksAuth.DatabricksAuth["Service"]) => Effect.Effect<A, E>) =>
+    DatabricksAuth.DatabricksAuth.use(body).pipe(Effect.provide(Layer.provide(layer, credentials)))
+
+  it.effect.each(served)("gets a token of %s, and records and recalls who it is", (tag) =>
+    provided((auth) =>
       Effect.gen(function* () {
         const identity = identities[tag]
-        assert.strictEqual(Redacted.value((yield* acquisition.acquire(identity)).value), tokens[tag])
-        assert.isUndefined(yield* acquisition.forget(identity))
-        assertEquals(acquisition.record(identity), recorded[tag])
-        assertEquals(yield* acquisition.recall(recorded[tag], host), identity)
+        const header = yield* auth.getHeader({ identity })
+        assert.strictEqual(bearer(header), `Bearer ${tokens[tag]}`)
+        yield* auth.invalidate({ identity }, header)
+        assert.strictEqual(bearer(yield* auth.getHeader({ identity })), `Bearer ${tokens[tag]}`)
+        const { namespace } = recorded[tag]
+        assertEquals(auth.record({ identity, ...resolved, namespace }), recorded[tag])
+        assertEquals(yield* auth.recall(recorded[tag]), { identity })
       })
     )
   )
 
   it.effect("has none of another mode", () =>
-    provided((acquisition) =>
+    provided((auth) =>
       Effect.gen(function* () {
         for (const tag of tags.filter((tag) => !served.includes(tag))) {
           const identity = identities[tag]
-          const failures = [acquisition.acquire(identity), acquisition.recall(recorded[tag], host)]
-          for (const failure of failures) {
+          for (const failure of [auth.getHeader({ identity }), auth.recall(recorded[tag])]) {
             const { reason } = yield* Effect.flip<unknown, AuthError.AuthError, never>(failure)
             assertEquals(
               reason,
               new AuthError.ModeUnavailable({
                 wanted: identity.authType,
                 from: "The run's pinned identity",
-                served: [...served]
+                served: [...new Set(served.map((one) => identities[one].authType))]
               })
             )
           }
-          assert.isUndefined(yield* acquisition.forget(identity))
-          assertEquals(acquisition.record(identity), {
-            ...IdentityRecord.empty(instance),
-            authType: Option.some(identity.authType)
-          })
         }
       })
     )
+  )
+})
+
+describe("a credential that somebody made or changed", () => {
+  it.effect("gets no header for a workspace that is not on the allow-list", () =>
+    DatabricksAuth.DatabricksAuth.use((auth) =>
+      Effect.gen(function* () {
+        const instance = WorkspaceHost.WorkspaceHost.make("attacker.example.com")
+        const made = [
+          new Identity.PatIdentity({ ...identities.pat, instance }),
+          new Identity.OAuthM2MIdentity({ ...identities.oauth_m2m, instance }),
+          new Identity.OidcConnectorIdentity({ ...identities.oidc_connector, instance }),
+          new Identity.OidcNamespaceIdentity({ ...identities.oidc_namespace, instance })
+        ]
+        for (const identity of made) {
+          const { reason } = yield* Effect.flip(auth.getHeader({ identity, storedToken: Redacted.make("dapi-0") }))
+          assert.strictEqual(reason._tag, "InstanceRefused")
+        }
+        assert.deepStrictEqual(yield* asked, [])
+      })
+    ).pipe(Effect.provide(DatabricksAuth.layer), Effect.provide(credentials))
   )
 })

@@ -517,10 +517,10 @@ describe("a token of Model 2", () => {
     inside({ serviceAccounts: one }, ({ calls }) =>
       Effect.gen(function* () {
         const auth = yield* DatabricksAuth.DatabricksAuth
-        const { identity } = yield* resolve()
-        const refused = yield* auth.getHeader({ identity })
-        yield* auth.invalidate({ identity }, refused)
-        const next = yield* auth.getHeader({ identity })
+        const resolved = yield* resolve()
+        const refused = yield* auth.getHeader(resolved)
+        yield* auth.invalidate(resolved, refused)
+        const next = yield* auth.getHeader(resolved)
         assert.strictEqual(Redacted.value(next.authorization), "Bearer app-a-as-system:serviceaccount:team-a:spark-2")
         yield* resolve()
         assert.lengthOf(

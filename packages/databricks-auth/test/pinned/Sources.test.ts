@@ -23,45 +23,44 @@ const origins = {
   ConnectorLevel: Identity.ConnectorLevel.make({}),
   Unrecorded: Identity.Unrecorded.make({ namespace: Option.some("team-a"), name }),
   "Unrecorded, without a namespace": Identity.Unrecorded.make({ namespace: Option.none(), name }),
-  OfConnection: Identity.OfConnection.make({})
+  RequestSecret: Identity.RequestSecret.make({})
 }
 
 /** A namespace and a connector that have both kinds of credentials, or have lost them. */
 const place = { namespace: ["team-a"], connector: ["team-0"], both: ["team-a", "team-0"], neither: [] } as const
 type Place = keyof typeof place
 
-const modes = (there: Place) => {
+const sources = (there: Place) => {
   const ofNamespace = place[there].some((one) => one === "team-a")
   const ofConnector = place[there].some((one) => one === "team-0")
-  return Layer.mergeAll(Pat.layer, OAuthM2M.layer).pipe(
-    Layer.provide([
-      PatSource.layerMemory({
-        ...(ofNamespace ? { namespaces: { [`team-a/${name}`]: Redacted.make("namespace") } } : {}),
-        ...(ofConnector ? { connector: Redacted.make("connector") } : {})
-      }),
-      ClientCredentialsSource.layerMemory({
-        ...(ofNamespace ? { namespaces: { [`team-a/${name}`]: pairOf("namespace") } } : {}),
-        ...(ofConnector ? { connector: pairOf("connector") } : {})
-      }),
-      TokenEndpoint.layerMemory(({ clientId, source }) =>
-        Effect.succeed({
-          value: Redacted.make(`${clientId} by ${source}`),
-          lifetime: Duration.hours(1),
-          builtFrom: Redacted.make("s")
-        })
-      ),
-      ConnectorSettings.layerConfig.pipe(Layer.provide(environment({})))
-    ])
+  return Layer.mergeAll(
+    PatSource.layerMemory({
+      ...(ofNamespace ? { namespaces: { [`team-a/${name}`]: Redacted.make("namespace") } } : {}),
+      ...(ofConnector ? { connector: Redacted.make("connector") } : {})
+    }),
+    ClientCredentialsSource.layerMemory({
+      ...(ofNamespace ? { namespaces: { [`team-a/${name}`]: pairOf("namespace") } } : {}),
+      ...(ofConnector ? { connector: pairOf("connector") } : {})
+    }),
+    TokenEndpoint.layerMemory(({ clientId, source }) =>
+      Effect.succeed({
+        value: Redacted.make(`${clientId} by ${source}`),
+        lifetime: Duration.hours(1),
+        builtFrom: Redacted.make("s")
+      })
+    ),
+    ConnectorSettings.layerConfig.pipe(Layer.provide(environment({})))
   )
 }
 
 const valueOf = ({ value }: Token.Token) => Redacted.value(value)
+const patOf = (origin: Identity.Origin) => new Identity.PatIdentity({ instance: host, origin })
+const principalOf = (origin: Identity.Origin, clientId?: string) =>
+  new Identity.OAuthM2MIdentity({ instance: host, clientId: Option.fromUndefinedOr(clientId), origin })
 const acquirePat = (origin: Identity.Origin) =>
-  Pat.Pat.use(({ acquire }) => acquire(new Identity.PatIdentity({ instance: host, origin })))
+  Effect.flatMap(Pat.mode.wire, ({ acquire }) => acquire({ identity: patOf(origin) }, false))
 const acquireM2M = (origin: Identity.Origin, clientId?: string) =>
-  OAuthM2M.OAuthM2M.use(({ acquire }) =>
-    acquire(new Identity.OAuthM2MIdentity({ instance: host, clientId: Option.fromUndefinedOr(clientId), origin }))
-  )
+  Effect.flatMap(OAuthM2M.mode.wire, ({ acquire }) => acquire({ identity: principalOf(origin, clientId) }, false))
 
 const secret = `Secret ${name} in namespace team-a`
 const variables = "FLYTE_DATABRICKS_CLIENT_ID and FLYTE_DATABRICKS_CLIENT_SECRET of the connector"
@@ -77,7 +76,7 @@ describe("a pinned credential", () => {
     Effect.gen(function* () {
       assert.strictEqual(valueOf(yield* acquirePat(origins[origin])), pat)
       assert.strictEqual(valueOf(yield* acquireM2M(origins[origin])), pair)
-    }).pipe(Effect.provide(modes(there)))
+    }).pipe(Effect.provide(sources(there)))
   )
 
   it.effect.each([
@@ -85,7 +84,7 @@ describe("a pinned credential", () => {
     ["ConnectorLevel", "namespace", "connector", "FLYTE_DATABRICKS_ACCESS_TOKEN of the connector", variables],
     ["Unrecorded", "neither", "not recorded at submit", "FLYTE_DATABRICKS_ACCESS_TOKEN of the connector", variables],
     [
-      "OfConnection",
+      "RequestSecret",
       "both",
       "connection of the request",
       'connection.secrets["databricks_token"] of the request',
@@ -103,7 +102,7 @@ describe("a pinned credential", () => {
         assert.deepStrictEqual(reason.looked, [{ source, outcome: "absent" }])
         assert.strictEqual(reason.remedy, "The identity is pinned to this source: put the credential back.")
       }
-    }).pipe(Effect.provide(modes(there)))
+    }).pipe(Effect.provide(sources(there)))
   )
 
   it.effect("of another principal is refused, and both are named", () =>
@@ -111,7 +110,7 @@ describe("a pinned credential", () => {
       assert.strictEqual(valueOf(yield* acquireM2M(origins.NamespaceSecret, "namespace")), `namespace by ${secret}`)
       const { message } = yield* Effect.flip(acquireM2M(origins.NamespaceSecret, "app-1"))
       assert.include(message, `${secret} holds client id namespace, expected app-1.`)
-    }).pipe(Effect.provide(modes("both")))
+    }).pipe(Effect.provide(sources("both")))
   )
 })
 
@@ -122,16 +121,11 @@ describe("what is recorded of an origin", () => {
     ["ConnectorLevel", {}]
   ] as const)("%s is the Secret's name, if it has one", ([origin, expected]) =>
     Effect.gen(function* () {
-      const instance = host
-      const ofPat = yield* Pat.Pat.use(({ record }) =>
-        Effect.succeed(record(new Identity.PatIdentity({ instance, origin: origins[origin] })))
-      )
-      const clientId = Option.some("app")
-      const ofPair = yield* OAuthM2M.OAuthM2M.use(({ record }) =>
-        Effect.succeed(record(new Identity.OAuthM2MIdentity({ instance, clientId, origin: origins[origin] })))
-      )
-      assertEquals<object>(ofPat, expected)
-      assertEquals<object>(ofPair, { clientId, ...expected })
-    }).pipe(Effect.provide(modes("both")))
+      const resolved = { namespace: Option.none(), explanation: [], builtFrom: Option.none() }
+      const ofPat = (yield* Pat.mode.wire).record({ identity: patOf(origins[origin]), ...resolved })
+      const ofPair = (yield* OAuthM2M.mode.wire).record({ identity: principalOf(origins[origin], "app"), ...resolved })
+      assertEquals<object>(ofPat, { authToken: Option.none(), ...expected })
+      assertEquals<object>(ofPair, { clientId: Option.some("app"), ...expected })
+    }).pipe(Effect.provide(sources("both")))
   )
 })

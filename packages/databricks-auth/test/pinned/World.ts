@@ -40,7 +40,7 @@ export const submitted = (world: World, custom: Record<string, unknown> = {}) =>
     DatabricksAuth.DatabricksAuth.use((auth) =>
       Effect.gen(function* () {
         const resolved = yield* auth.resolve({ namespace: "team-a", custom })
-        return { identity: resolved.identity, recorded: yield* auth.record(resolved) }
+        return { identity: resolved.identity, recorded: auth.record(resolved) }
       })
     )
   ).pipe(Effect.map(({ value }) => value))

@@ -176,8 +176,8 @@ describe("a run with the request's token", () => {
     DatabricksAuth.DatabricksAuth.use((auth) =>
       Effect.gen(function* () {
         const resolved = yield* auth.resolve({ namespace: "team-a", connection: sent("of-request") })
-        assert.deepStrictEqual(yield* auth.record(resolved), IdentityRecord.empty(instance))
-        const { authorization } = yield* auth.getHeader(resolved.credential)
+        assert.deepStrictEqual(auth.record(resolved), IdentityRecord.empty(instance))
+        const { authorization } = yield* auth.getHeader(resolved)
         assert.strictEqual(Redacted.value(authorization), "Bearer of-request")
       })
     ).pipe(Effect.provide(connector(others)))
@@ -225,7 +225,7 @@ describe("a run with the request's token", () => {
           [{ namespace: "team-a" }, "Bearer of-namespace"],
           [{}, "Bearer of-connector"]
         ] as const) {
-          const recorded = yield* auth.record(yield* auth.resolve(surroundings))
+          const recorded = auth.record(yield* auth.resolve(surroundings))
           for (const metadata of [recorded, { ...recorded, authToken: Option.none() }]) {
             const credential = yield* auth.recall(metadata, sent("of-request"))
             const { authorization } = yield* auth.getHeader(credential)

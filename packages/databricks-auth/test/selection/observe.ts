@@ -78,8 +78,8 @@ export const observeConnector = (combinations: ReadonlyArray<Combination>): Effe
       yield* Effect.forEach(runs, fillNamespace)
       yield* answerTokenRequests(runs)
       const seen = yield* Effect.forEach(runs, (run) => observe(run, logs))
-      const observations = yield* Effect.forEach(seen, ({ identity, ...rest }) =>
-        Effect.map(headerFor(identity), (headerLater): Observation => ({ ...rest, headerLater }))
+      const observations = yield* Effect.forEach(seen, ({ found, ...rest }) =>
+        Effect.map(headerFor(found), (headerLater): Observation => ({ ...rest, headerLater }))
       )
       const { requests } = yield* TokenEndpoint.TokenEndpointMemory
       return { observations, tokenRequests: (yield* requests).flatMap(describeRequests) }
@@ -116,8 +116,8 @@ const observe = Effect.fnUntraced(function* (run: Run, logs: Array<Log>) {
   const resolvedReads = (yield* reads).slice(before)
   const resolvedLogs = logs.slice(firstLog)
 
-  const identity = Result.isSuccess(resolved) ? resolved.success.identity : undefined
-  const header = yield* headerFor(identity)
+  const found = Result.isSuccess(resolved) ? resolved.success : undefined
+  const header = yield* headerFor(found)
   const readsForHeader = (yield* reads).slice(before + resolvedReads.length)
 
   const firstLogAgain = logs.length
@@ -132,7 +132,7 @@ const observe = Effect.fnUntraced(function* (run: Run, logs: Array<Log>) {
     findings.filter((finding) => finding.outcome === outcome).map(({ source }) => source)
   const shown = Result.isSuccess(resolved) ? [resolved.success] : [resolved.failure, resolved.failure.message]
   return {
-    identity,
+    found,
     combination,
     namespace,
     outcome: seen(resolved),
@@ -153,10 +153,10 @@ const observe = Effect.fnUntraced(function* (run: Run, logs: Array<Log>) {
   }
 })
 
-const headerFor = Effect.fnUntraced(function* (identity: Identity.Identity | undefined) {
-  if (identity === undefined) return undefined
+const headerFor = Effect.fnUntraced(function* (found: DatabricksAuth.Resolved | undefined) {
+  if (found === undefined) return undefined
   const auth = yield* DatabricksAuth.DatabricksAuth
-  const got = yield* Effect.result(auth.getHeader({ identity }))
+  const got = yield* Effect.result(auth.getHeader(found))
   return Result.isSuccess(got) ? { bearer: Redacted.value(got.success.authorization) } : seenError(got.failure)
 })
 

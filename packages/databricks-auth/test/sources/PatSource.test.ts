@@ -105,7 +105,7 @@ describe("a PAT", () => {
       const pat = Option.getOrThrow(
         yield* PatSource.PatSource.use(({ namespaceSecret }) => namespaceSecret("team-a", "databricks-token"))
       )
-      assert.strictEqual(String(pat), "<redacted:token>")
+      assert.strictEqual(String(pat), "<redacted:PAT>")
     }).pipe(Effect.provide(source({ cluster: { "team-a/databricks-token": { token: "hunter2" } } })))
   )
 })

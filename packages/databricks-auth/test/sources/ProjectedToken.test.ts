@@ -68,7 +68,7 @@ describe("a file that does not exist", () => {
 
   it.effect("though it was counted on is broken", () =>
     Effect.gen(function* () {
-      const { source, problem } = broken(yield* Effect.flip(ProjectedToken.demand(mounted, Option.none())))
+      const { source, problem } = broken(yield* Effect.flip(ProjectedToken.requireFile(mounted, Option.none())))
       assert.include(source, mounted.path)
       assert.strictEqual(problem, "does not exist")
     })
@@ -174,7 +174,7 @@ describe("a JWT that ended", () => {
   it.effect("is told apart from one that is current, and the error says when it ended", () =>
     Effect.gen(function* () {
       const jwt = Option.getOrThrow(yield* read(jwtText({ exp: -60 }), mounted))
-      const { source, problem } = broken(yield* Effect.flip(ProjectedToken.current(mounted, jwt)))
+      const { source, problem } = broken(yield* Effect.flip(ProjectedToken.requireUnexpired(mounted, jwt)))
       assert.include(source, mounted.path)
       assert.include(problem, "expired at 1969-12-31T23:59:00.000Z")
     })
@@ -184,7 +184,7 @@ describe("a JWT that ended", () => {
     Effect.gen(function* () {
       for (const claims of [{ exp: -59 }, { exp: 1 }, {}]) {
         const jwt = Option.getOrThrow(yield* read(jwtText(claims), mounted))
-        assertEquals(yield* ProjectedToken.current(mounted, jwt), jwt)
+        assertEquals(yield* ProjectedToken.requireUnexpired(mounted, jwt), jwt)
       }
     })
   )

@@ -172,7 +172,7 @@ export const resolve = (custom: Record<string, unknown> = {}, namespace: string 
   )
 
 export const header = (resolved: DatabricksAuth.Resolved) =>
-  DatabricksAuth.DatabricksAuth.use((auth) => auth.getHeader({ identity: resolved.identity })).pipe(
+  DatabricksAuth.DatabricksAuth.use((auth) => auth.getHeader(resolved)).pipe(
     Effect.map(({ authorization }) => Redacted.value(authorization))
   )
 

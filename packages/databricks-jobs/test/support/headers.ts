@@ -1,6 +1,7 @@
 import { DatabricksAuth } from "@flyte-databricks/databricks-auth/DatabricksAuth"
 import { PatIdentity } from "@flyte-databricks/databricks-auth/Identity"
 import type { AuthHeader, Credential } from "@flyte-databricks/databricks-auth/Credential"
+import * as IdentityRecord from "@flyte-databricks/databricks-auth/IdentityRecord"
 import { WorkspaceHost } from "@flyte-databricks/databricks-auth/WorkspaceHost"
 import { Effect, Layer, Redacted, Ref } from "effect"
 
@@ -22,6 +23,7 @@ const header = (token: string): AuthHeader => ({ authorization: Redacted.make(`B
  */
 export const tokens = (given: ReadonlyArray<string>, invalidations: Ref.Ref<ReadonlyArray<Invalidation>>) =>
   Layer.mock(DatabricksAuth, {
+    record: ({ identity }) => IdentityRecord.empty(identity.instance),
     getHeader: () =>
       Effect.map(Ref.get(invalidations), ({ length }) => header(given[Math.min(length, given.length - 1)]!)),
     invalidate: (credential, refused) => Ref.update(invalidations, (all) => [...all, { credential, refused }])

@@ -4,55 +4,65 @@
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { AuthError, CredentialsMissing } from "../../AuthError.ts"
-import type { Absent, CredentialSource, Found } from "../AuthMode.ts"
+import type { Found, Place } from "../AuthMode.ts"
 import type { AuthRequest } from "../../request/AuthRequest.ts"
 import * as Connection from "../../request/Connection.ts"
 import { ConnectorLevel, describeOrigin, type Identity, NamespaceSecret, type Origin } from "../../Identity.ts"
 import type { IdentityRecord } from "../../IdentityRecord.ts"
 import { describeSecret } from "../../sources/NamespaceSecrets.ts"
 
-type Built<I> = Omit<Found<I>, "_tag">
+/** What a credential that was found is made into. */
+type Identify<I extends Identity, A> = (request: AuthRequest, origin: Origin, found: A) => Omit<Found<I>, "_tag">
 
 /**
- * A Secret of the workflow's namespace as a source.
+ * A Secret of the workflow's namespace as a place.
  */
-export const namespaceSecret = <I extends Identity, Credential>(options: {
+export const namespaceSecret = <I extends Identity, A>(options: {
   readonly name: (request: AuthRequest) => string
   readonly keys: ReadonlyArray<string>
   readonly absence: string
-  readonly read: (namespace: string, name: string) => Effect.Effect<Option.Option<Credential>, AuthError>
-  readonly found: (request: AuthRequest, origin: Origin, credential: Credential) => Built<I>
-}): CredentialSource<I> => ({
+  readonly read: (namespace: string, name: string) => Effect.Effect<Option.Option<A>, AuthError>
+  readonly found: Identify<I, A>
+}): Place<I> => ({
   tenancy: "namespace",
   describe: (request, namespace) => describeSecret(namespace, options.name(request)),
   remedy: (request, namespace) =>
     `kubectl create secret generic ${options.name(request)} --namespace ${namespace} ` +
     options.keys.map((key) => `--from-literal=${key}=…`).join(" "),
-  look: Effect.fnUntraced(function* (request, namespace): Effect.fn.Return<Absent | Found<I>, AuthError> {
+  look: (request, namespace) => {
     const name = options.name(request)
-    const credential = yield* options.read(namespace, name)
-    if (Option.isNone(credential)) return { _tag: "Absent", detail: options.absence }
-    const origin = NamespaceSecret.make({ namespace, name })
-    return { _tag: "Found", ...options.found(request, origin, credential.value) }
-  })
+    return Effect.map(
+      options.read(namespace, name),
+      Option.match({
+        onNone: () => ({ _tag: "Absent", detail: options.absence }),
+        onSome: (credential) => ({
+          _tag: "Found",
+          ...options.found(request, NamespaceSecret.make({ namespace, name }), credential)
+        })
+      })
+    )
+  }
 })
 
 /**
- * What is configured on the connector as a source.
+ * What is configured on the connector as a place.
  */
-export const connectorLevel = <I extends Identity, Credential>(options: {
+export const connectorLevel = <I extends Identity, A>(options: {
   readonly name: string
-  readonly read: (request: AuthRequest) => Effect.Effect<Option.Option<Credential>, AuthError>
-  readonly found: (request: AuthRequest, origin: Origin, credential: Credential) => Built<I>
-}): CredentialSource<I> => ({
+  readonly read: (request: AuthRequest) => Effect.Effect<Option.Option<A>, AuthError>
+  readonly found: Identify<I, A>
+}): Place<I> => ({
   tenancy: "connector",
-  describe: () => `${options.name} of the connector`,
-  remedy: () => `set ${options.name} on the connector`,
-  look: Effect.fnUntraced(function* (request): Effect.fn.Return<Absent | Found<I>, AuthError> {
-    const credential = yield* options.read(request)
-    if (Option.isNone(credential)) return { _tag: "Absent", detail: "not set" }
-    return { _tag: "Found", ...options.found(request, ConnectorLevel.make({}), credential.value) }
-  })
+  describe: `${options.name} of the connector`,
+  remedy: `set ${options.name} on the connector`,
+  look: (request) =>
+    Effect.map(
+      options.read(request),
+      Option.match({
+        onNone: () => ({ _tag: "Absent", detail: "not set" }),
+        onSome: (credential) => ({ _tag: "Found", ...options.found(request, ConnectorLevel.make({}), credential) })
+      })
+    )
 })
 
 /**
@@ -68,7 +78,7 @@ export const ofNamespace = <A, E>(
     case "Unrecorded":
       return Option.isSome(origin.namespace) ? use(origin.namespace.value, origin.name) : Effect.succeedNone
     case "ConnectorLevel":
-    case "OfConnection":
+    case "RequestSecret":
       return Effect.succeedNone
   }
 }
@@ -83,7 +93,7 @@ export const readPinned = <A, E>(
   connector: Effect.Effect<Option.Option<A>, E>
 ): Effect.Effect<Option.Option<A>, E> =>
   Effect.flatMap(ofNamespace(origin, namespaceSecret), (own) =>
-    Option.isSome(own) || origin._tag === "NamespaceSecret" || origin._tag === "OfConnection"
+    Option.isSome(own) || origin._tag === "NamespaceSecret" || origin._tag === "RequestSecret"
       ? Effect.succeed(own)
       : connector
   )
@@ -91,7 +101,7 @@ export const readPinned = <A, E>(
 /**
  * The error of a pinned identity whose credential is no longer where it was.
  */
-export const missingNow = (what: string, origin: Origin, connectorSource: string): AuthError => {
+export const pinnedMissing = (what: string, origin: Origin, connectorSource: string): AuthError => {
   const source = sourceOf(origin, connectorSource)
   return new AuthError({
     reason: new CredentialsMissing({
@@ -112,7 +122,7 @@ export const sourceOf = (origin: Origin, connectorSource: string): string => {
     case "ConnectorLevel":
     case "Unrecorded":
       return `${connectorSource} of the connector`
-    case "OfConnection":
+    case "RequestSecret":
       return Connection.source
   }
 }

@@ -8,7 +8,7 @@ import { nonBlank } from "../../internal/settings.ts"
  * The values under these keys, trimmed. A Secret that lacks one, or holds a blank one, is broken: it is there, so its
  * owner meant it to be used.
  */
-export const present = Effect.fnUntraced(function* <const Key extends string>(
+export const requireKeys = Effect.fnUntraced(function* <const Key extends string>(
   source: string,
   data: SecretData,
   keys: ReadonlyArray<Key>
