@@ -45,7 +45,7 @@ const credentials = Layer.mergeAll(
   PatSource.layerMemory({ connector: Redacted.make("dapi-0") }),
   ClientCredentialsSource.layerMemory({ connector: { clientId: "app-0", clientSecret: Redacted.make("s") } }),
   ProjectedToken.layerMemory({ files: { "/run/token": jwt({ sub: "connector" }) } }),
-  ServiceAccountTokens.layerMemory({ "team-a": { offers: [], jwt: jwt({ sub: "spark" }) } }),
+  ServiceAccountTokens.layerMemory({ "team-a": { offers: [], jwt: jwt({ sub: "spark", aud: "databricks" }) } }),
   TokenEndpoint.layerMemory((request) =>
     Effect.succeed({
       value: Redacted.make(
