@@ -5,10 +5,12 @@
  * its keys. What is read may be older and lack keys, or newer and have more.
  */
 import { AuthType } from "@flyte-databricks/databricks-auth/Identity"
+import * as IdentityRecord from "@flyte-databricks/databricks-auth/IdentityRecord"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as SchemaTransformation from "effect/SchemaTransformation"
+import * as Struct from "effect/Struct"
 import { parse } from "./internal/losslessJson.ts"
 import { JobMetadataInvalid, JobsError } from "./JobsError.ts"
 import { RunId, RunIdFromJson } from "./RunId.ts"
@@ -29,68 +31,57 @@ const optional = <A>(schema: Schema.Codec<A, string>) =>
 
 const Instance = Schema.String.check(Schema.isPattern(/\S/, { expected: "a host name" }))
 
-// Written in this order, Python's.
-const Wire = Schema.Struct({
-  databricks_instance: Instance,
-  run_id: RunIdFromJson,
-  // Without a label: one here would be demanded of every token that is written.
-  auth_token: optional(Schema.RedactedFromValue(Schema.String)),
-  auth_type: optional(AuthType),
-  client_id: optional(Schema.String),
-  oauth_secret_name: optional(Schema.String),
-  oidc_token_file: optional(Schema.String),
-  oidc_service_account: optional(Schema.String),
-  oidc_audience: optional(Schema.String),
-  namespace: optional(Schema.String),
-  token_secret_name: optional(Schema.String)
-})
-
 /** A run, the workspace it is in, and the identity that it is pinned to, as the core records it. */
 export class JobMetadata extends Schema.Class<JobMetadata>("@flyte-databricks/databricks-jobs/JobMetadata")({
   instance: Instance,
   runId: Schema.toType(RunId),
-  authToken: Schema.Option(Schema.Redacted(Schema.String)),
-  authType: Schema.Option(AuthType),
-  clientId: Schema.Option(Schema.String),
-  oauthSecretName: Schema.Option(Schema.String),
-  oidcTokenFile: Schema.Option(Schema.String),
-  oidcServiceAccount: Schema.Option(Schema.String),
-  oidcAudience: Schema.Option(Schema.String),
-  namespace: Schema.Option(Schema.String),
-  tokenSecretName: Schema.Option(Schema.String)
+  ...IdentityRecord.fields
 }) {}
 
+// What each field is on the wire, in the order in which Python writes them.
+const wireFields = {
+  instance: Instance,
+  runId: RunIdFromJson,
+  // Without a label: one here would be demanded of every token that is written.
+  authToken: optional(Schema.RedactedFromValue(Schema.String)),
+  authType: optional(AuthType),
+  clientId: optional(Schema.String),
+  oauthSecretName: optional(Schema.String),
+  oidcTokenFile: optional(Schema.String),
+  oidcServiceAccount: optional(Schema.String),
+  oidcAudience: optional(Schema.String),
+  namespace: optional(Schema.String),
+  tokenSecretName: optional(Schema.String)
+} satisfies Record<keyof typeof JobMetadata.fields, unknown>
+
+const wireNames = {
+  instance: "databricks_instance",
+  runId: "run_id",
+  authToken: "auth_token",
+  authType: "auth_type",
+  clientId: "client_id",
+  oauthSecretName: "oauth_secret_name",
+  oidcTokenFile: "oidc_token_file",
+  oidcServiceAccount: "oidc_service_account",
+  oidcAudience: "oidc_audience",
+  namespace: "namespace",
+  tokenSecretName: "token_secret_name"
+} as const satisfies Record<keyof typeof wireFields, string>
+
+type Inverted<Names extends Record<string, string>> = {
+  readonly [Field in keyof Names & string as Names[Field]]: Field
+}
+const fieldNames = Object.fromEntries(Object.entries(wireNames).map(([field, name]) => [name, field])) as Inverted<
+  typeof wireNames
+>
+
 // A step of its own, after the values are read: an error then speaks of the keys that are on the wire.
-const Resource = Wire.pipe(
+const Resource = Schema.Struct(Struct.renameKeys(wireFields, wireNames)).pipe(
   Schema.decodeTo(
     JobMetadata,
     SchemaTransformation.transform({
-      decode: (wire) => ({
-        instance: wire.databricks_instance,
-        runId: wire.run_id,
-        authToken: wire.auth_token,
-        authType: wire.auth_type,
-        clientId: wire.client_id,
-        oauthSecretName: wire.oauth_secret_name,
-        oidcTokenFile: wire.oidc_token_file,
-        oidcServiceAccount: wire.oidc_service_account,
-        oidcAudience: wire.oidc_audience,
-        namespace: wire.namespace,
-        tokenSecretName: wire.token_secret_name
-      }),
-      encode: (metadata) => ({
-        databricks_instance: metadata.instance,
-        run_id: metadata.runId,
-        auth_token: metadata.authToken,
-        auth_type: metadata.authType,
-        client_id: metadata.clientId,
-        oauth_secret_name: metadata.oauthSecretName,
-        oidc_token_file: metadata.oidcTokenFile,
-        oidc_service_account: metadata.oidcServiceAccount,
-        oidc_audience: metadata.oidcAudience,
-        namespace: metadata.namespace,
-        token_secret_name: metadata.tokenSecretName
-      })
+      decode: Struct.renameKeys(fieldNames),
+      encode: Struct.renameKeys(wireNames)
     })
   )
 )
