@@ -52,7 +52,7 @@ export const layer: Layer.Layer<Runs, never, DatabricksAuth.DatabricksAuth | Job
       })
       return Runs.of({
         submit: Effect.fn("Runs.submit")(function* ({ namespace, authType }) {
-          const { identity } = yield* auth.resolve({ namespace, custom: { databricksAuthType: authType } })
+          const { identity } = yield* auth.resolve({ namespace, settings: { authType } })
           const runId = yield* jobs.submit({ identity }, job(namespace), yield* random.uuidV4())
           yield* Ref.update(submitted, (runs) => [{ runId, identity }, ...runs].slice(0, 1000))
           return { runId, identity }

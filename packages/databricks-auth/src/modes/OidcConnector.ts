@@ -9,7 +9,7 @@ import * as Option from "effect/Option"
 import { AuthError, CredentialsMissing } from "../AuthError.ts"
 import type { Absent, AuthMode, Found } from "./AuthMode.ts"
 import type { AuthRequest } from "../request/AuthRequest.ts"
-import { ConnectorSettings, oidcAudienceByDefault } from "../request/ConnectorSettings.ts"
+import { ConnectorSettings, defaultOidcAudience } from "../request/ConnectorSettings.ts"
 import { OidcConnectorIdentity } from "../Identity.ts"
 import { current, demand, describeFile, ProjectedToken, type TokenFile } from "../sources/ProjectedToken.ts"
 import { TokenEndpoint } from "../endpoint/TokenEndpoint.ts"
@@ -114,7 +114,7 @@ export const layer: Layer.Layer<OidcConnector, never, ProjectedToken | TokenEndp
             instance,
             clientId: recordedOrOwn.value,
             tokenFile: Option.getOrElse(Option.firstSomeOf(files), () => tokenFiles.byDefault),
-            audience: Option.getOrElse(oidcAudience, () => oidcAudienceByDefault)
+            audience: Option.getOrElse(oidcAudience, () => defaultOidcAudience)
           })
         }),
         acquire: Effect.fnUntraced(function* ({ instance, clientId, tokenFile, source }) {

@@ -9,7 +9,7 @@ import * as Option from "effect/Option"
 import { AuthError, CredentialsBroken } from "../AuthError.ts"
 import type { Absent, AuthMode, Found } from "./AuthMode.ts"
 import type { AuthRequest } from "../request/AuthRequest.ts"
-import { oidcAudienceByDefault } from "../request/ConnectorSettings.ts"
+import { defaultOidcAudience } from "../request/ConnectorSettings.ts"
 import { OidcNamespaceIdentity } from "../Identity.ts"
 import { applicationId } from "../internal/applicationId.ts"
 import { invalid } from "../internal/settings.ts"
@@ -93,7 +93,7 @@ export const layer: Layer.Layer<OidcNamespace, never, ServiceAccountTokens | Tok
           clientId: clientId.value,
           namespace: namespace.value,
           serviceAccount: oidcServiceAccount.value,
-          audience: Option.getOrElse(oidcAudience, () => oidcAudienceByDefault)
+          audience: Option.getOrElse(oidcAudience, () => defaultOidcAudience)
         })
       }),
       acquire: Effect.fnUntraced(function* (identity) {

@@ -118,7 +118,7 @@ const ofConnection: CredentialSource<PatIdentity> = {
   remedy: () => "name a secret of Flyte that holds a token: databricks_token of the task",
   look: Effect.fnUntraced(function* (request) {
     // It is looked at only where there is one.
-    const { value, secretName } = request.connection!
+    const { value, secretName } = Option.getOrThrow(request.connection)
     const token = yield* Connection.token(value, secretName)
     if (Option.isSome(token)) return { _tag: "Found", ...found(request, OfConnection.make({}), token.value) }
     const detail = Option.match(secretName, {

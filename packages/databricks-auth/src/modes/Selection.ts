@@ -56,7 +56,7 @@ const walk = Effect.fnUntraced(function* (
   onForbidden: (error: AuthError) => Effect.Effect<void, AuthError>
 ): Effect.fn.Return<Resolution, AuthError> {
   // Where requests have no connection there is no word of it: its absence says nothing about the task.
-  const offered = sources.filter(({ tenancy }) => tenancy !== "request" || request.connection !== undefined)
+  const offered = sources.filter(({ tenancy }) => tenancy !== "request" || Option.isSome(request.connection))
   const namespace = Option.getOrElse(request.namespace, () => "(none)")
   const findings: Array<Finding> = []
   for (const source of offered) {

@@ -49,8 +49,7 @@ const select = (
 ) =>
   Effect.gen(function* () {
     const settings = yield* ConnectorSettings.ConnectorSettings
-    const custom = authType === undefined ? {} : { databricksAuthType: authType }
-    const request = yield* AuthRequest.make(settings, { namespace: "team-a", custom })
+    const request = yield* AuthRequest.make(settings, { namespace: "team-a", settings: { authType } })
     return yield* Selection.Selection.use((selection) => selection.select(request)).pipe(
       Effect.provide(Layer.provide(layer, modes))
     )
