@@ -6,7 +6,7 @@
 import {
   Acquisition,
   type ClientCredentialsSource,
-  type ConnectorSettings,
+  ConnectorSettings,
   DatabricksAuth,
   type Kubernetes,
   OAuthM2M,
@@ -17,6 +17,7 @@ import {
   type ProjectedToken,
   Selection,
   type ServiceAccountTokens,
+  type TaskSettings,
   type TokenEndpoint
 } from "@flyte-databricks/databricks-auth"
 import { type Context, type Effect, Layer } from "effect"
@@ -94,3 +95,16 @@ type Needs<Service> = {
 const nothing = <T extends never>(_?: T): void => {}
 nothing<Needs<Context.Service.Shape<typeof DatabricksAuth.DatabricksAuth>>>()
 nothing<Needs<Context.Service.Shape<typeof TokenEndpoint.TokenEndpoint>>>()
+
+// A task's setting or an option that does not exist does not compile.
+const task = (_: TaskSettings.TaskSettings): void => {}
+task({ oidcAudience: "databricks", clientId: undefined })
+// @ts-expect-error misspelt
+task({ oidcAudiance: "databricks" })
+// @ts-expect-error in Flyte's spelling
+task({ databricksAuthType: "pat" })
+ConnectorSettings.layer({ instance: "dbc-a1b2.cloud.databricks.com", authType: "pat" })
+// @ts-expect-error misspelt
+ConnectorSettings.layer({ instanse: "dbc-a1b2.cloud.databricks.com" })
+// @ts-expect-error no auth type
+ConnectorSettings.layer({ authType: "m2m" })
