@@ -10,7 +10,7 @@ import {
   TokenEndpoint,
   WorkspaceHost
 } from "@flyte-databricks/databricks-auth"
-import { ConfigProvider, Duration, Effect, Layer, Option, Redacted } from "effect"
+import { Duration, Effect, Layer, Option, Redacted } from "effect"
 
 const instance = WorkspaceHost.WorkspaceHost.make("dbc-a1b2.cloud.databricks.com")
 
@@ -49,8 +49,7 @@ export const authOf = (identities: number, answers: Effect.Effect<void>): Layer.
           tokenExchange: () => Effect.die("not asked for here")
         })
       ),
-      ConnectorSettings.layerConfig
+      ConnectorSettings.layer()
     ]),
-    Layer.provide(ConfigProvider.layer(ConfigProvider.fromEnv({ env: {} }))),
     Layer.orDie
   )

@@ -10,7 +10,7 @@ import {
   TokenEndpoint,
   WorkspaceHost
 } from "@flyte-databricks/databricks-auth"
-import { Clock, ConfigProvider, Context, Effect, Exit, Layer, Logger, Option, Random, Redacted, Scope } from "effect"
+import { Clock, Context, Effect, Exit, Layer, Logger, Option, Random, Redacted, Scope } from "effect"
 import { HttpClient } from "effect/http"
 import { TestClock } from "effect/testing"
 import { clientIdOf, clientSecret, makeEndpoint, type Outage } from "./endpoint.ts"
@@ -44,8 +44,7 @@ const connector = (identities: number, client: HttpClient.HttpClient) =>
     ),
     Layer.provide(TokenEndpoint.layer),
     Layer.provide(Layer.succeed(HttpClient.HttpClient, client)),
-    Layer.provide(ConnectorSettings.layerConfig),
-    Layer.provide(ConfigProvider.layer(ConfigProvider.fromEnv({ env: {} }))),
+    Layer.provide(ConnectorSettings.layer()),
     Layer.fresh
   )
 

@@ -2,7 +2,13 @@
  * Create, get and delete, in words that both versions of Flyte share. Who the task is, is decided once, in `create`;
  * `get` and `delete` go by what the job's metadata recorded.
  */
-import { AuthError, type Connection, DatabricksAuth, IdentityRecord } from "@flyte-databricks/databricks-auth"
+import {
+  AuthError,
+  type Connection,
+  DatabricksAuth,
+  IdentityRecord,
+  TaskSettings
+} from "@flyte-databricks/databricks-auth"
 import { JobMetadata, JobsClient, JobSpec } from "@flyte-databricks/databricks-jobs"
 import * as Clock from "effect/Clock"
 import type * as Config from "effect/Config"
@@ -96,6 +102,7 @@ export const layer: Layer.Layer<
           task.defaults
         )
       )
+      const settings = yield* TaskSettings.fromCustom(task.custom)
       const start = yield* Clock.currentTimeMillis
       const until = start + patience
       const resolved = yield* auth
@@ -104,7 +111,7 @@ export const layer: Layer.Layer<
           project,
           domain,
           org,
-          custom: task.custom,
+          settings,
           ...(task.connection === undefined ? {} : { connection: task.connection })
         })
         .pipe(

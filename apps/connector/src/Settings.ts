@@ -2,16 +2,12 @@
  * The connector's own settings. As everywhere, a blank value counts as unset; one that is not valid is an error, so that
  * the connector does not start.
  */
+import { commaSeparated, variable } from "@flyte-databricks/databricks-auth/request/Variable"
 import * as Config from "effect/Config"
 import * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
-
-const variable = (name: string): Config.Config<Option.Option<string>> =>
-  Config.option(Config.String(name)).pipe(
-    Config.map(Option.flatMap((value) => Option.liftPredicate(value.trim(), (trimmed) => trimmed !== "")))
-  )
 
 const isBounded = Schema.makeFilter(
   (duration: Duration.Duration) =>
@@ -30,12 +26,10 @@ const duration = (name: string, byDefault: Duration.Input): Config.Config<Durati
 /** The task types of Flyte's own connector, all of version 0. */
 export const knownTaskTypes = ["spark", "databricks"] as const
 
-const listed = (text: string): ReadonlyArray<string> => text.split(",").flatMap((word) => word.trim() || [])
-
 const isTaskTypes = Schema.makeFilter((text: string) => {
-  const unknown = listed(text).find((word) => !knownTaskTypes.some((known) => known === word))
+  const unknown = commaSeparated(text).find((word) => !knownTaskTypes.some((known) => known === word))
   if (unknown !== undefined) return `expected ${knownTaskTypes.join(" and ")}, got ${unknown.slice(0, 50)}`
-  return listed(text).length > 0 || `expected one of ${knownTaskTypes.join(" and ")} at least`
+  return commaSeparated(text).length > 0 || `expected one of ${knownTaskTypes.join(" and ")} at least`
 })
 
 /**
@@ -45,7 +39,8 @@ export const taskTypes: Config.Config<ReadonlyArray<string>> = Config.flatMap(
   variable("FLYTE_DATABRICKS_TASK_TYPES"),
   Option.match({
     onNone: () => Config.succeed<ReadonlyArray<string>>(knownTaskTypes),
-    onSome: () => Config.map(Config.schema(Schema.String.check(isTaskTypes), "FLYTE_DATABRICKS_TASK_TYPES"), listed)
+    onSome: () =>
+      Config.map(Config.schema(Schema.String.check(isTaskTypes), "FLYTE_DATABRICKS_TASK_TYPES"), commaSeparated)
   })
 )
 

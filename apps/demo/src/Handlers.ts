@@ -24,7 +24,7 @@ const demo = HttpApiBuilder.group(
       health: () => Effect.succeed({ status: "ok" as const }),
       platform: () => Effect.succeed(platform),
       identity: Effect.fnUntraced(function* ({ query: { namespace, authType } }) {
-        const { identity, explanation } = yield* auth.resolve({ namespace, custom: { databricksAuthType: authType } })
+        const { identity, explanation } = yield* auth.resolve({ namespace, settings: { authType } })
         return { namespace, identity: Identity.summarize(identity), explanation }
       }, Effect.mapError(Problem.of)),
       submit: Effect.fnUntraced(function* ({ payload }) {

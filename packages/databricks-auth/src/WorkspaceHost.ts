@@ -93,10 +93,11 @@ export interface AllowList {
 }
 
 /**
- * Reads the operator's patterns; each is an instance or `*.` and a domain.
+ * Reads the operator's patterns; each is an instance or `*.` and a domain. `setting` is what errors say they are from.
  */
 export const allowList = Effect.fnUntraced(function* (
-  patterns: ReadonlyArray<string>
+  patterns: ReadonlyArray<string>,
+  setting = "FLYTE_DATABRICKS_ALLOWED_INSTANCES"
 ): Effect.fn.Return<AllowList, AuthError> {
   const exact = new Set<string>()
   // A domain never ends as an IP address does, and a loopback name has none: a wildcard covers neither.
@@ -104,9 +105,9 @@ export const allowList = Effect.fnUntraced(function* (
   for (const pattern of patterns) {
     const isWildcard = pattern.startsWith("*.")
     const parsed = parse(isWildcard ? pattern.slice(2) : pattern)
-    if (typeof parsed === "string") return yield* refuseListed(pattern, parsed)
+    if (typeof parsed === "string") return yield* refuseListed(pattern, parsed, setting)
     if (isWildcard && (isIpAddress(parsed.hostname) || pattern.includes("://"))) {
-      return yield* refuseListed(pattern, "a wildcard needs a domain, not an address or a scheme")
+      return yield* refuseListed(pattern, "a wildcard needs a domain, not an address or a scheme", setting)
     }
     if (isWildcard) domains.add(canonical(parsed))
     else exact.add(canonical(parsed))
@@ -117,8 +118,8 @@ export const allowList = Effect.fnUntraced(function* (
   }
 })
 
-const refuseListed = (pattern: string, why: string): AuthError =>
-  refuse(pattern, `${why} (in FLYTE_DATABRICKS_ALLOWED_INSTANCES)`, [])
+const refuseListed = (pattern: string, why: string, setting: string): AuthError =>
+  refuse(pattern, `${why} (in ${setting})`, [])
 
 /**
  * The canonical form of an instance, whoever may use it; what is wrong with it, where it is not one.

@@ -124,7 +124,7 @@ describe("a task gets its header", () => {
 describe("a task that is refused", () => {
   it.effect("for its instance has no credential read for it", () =>
     Effect.gen(function* () {
-      const error = yield* Effect.flip(resolve({ ...teamA, custom: { databricksInstance: "evil.com" } }))
+      const error = yield* Effect.flip(resolve({ ...teamA, settings: { instance: "evil.com" } }))
       assert.strictEqual(error.reason._tag, "InstanceRefused")
       const { reads } = yield* Kubernetes.KubernetesMemory
       assert.deepStrictEqual(yield* reads, [])
@@ -134,12 +134,8 @@ describe("a task that is refused", () => {
 
   it.effect("for a setting has no credential read for it", () =>
     Effect.gen(function* () {
-      for (const custom of [
-        { databricksAuthType: "x" },
-        { databricksTokenSecret: "../x" },
-        { databricksOauthSecret: 1 }
-      ]) {
-        yield* Effect.flip(resolve({ ...teamA, custom }))
+      for (const settings of [{ authType: "x" }, { tokenSecretName: "../x" }, { clientId: "x".repeat(257) }]) {
+        yield* Effect.flip(resolve({ ...teamA, settings }))
       }
       assert.deepStrictEqual(yield* Kubernetes.KubernetesMemory.use(({ reads }) => reads), [])
     }).pipe(on({ cluster: { "team-a/databricks-token": { token: "dapi-a" } } }))
@@ -245,20 +241,20 @@ describe("a run goes on as who it was submitted as", () => {
     [
       "a namespace's PAT under a name that the task gives",
       { cluster: { "team-a/mine": { token: "dapi-a" } } },
-      { custom: { databricksTokenSecret: "mine" } }
+      { settings: { tokenSecretName: "mine" } }
     ],
     ["the connector's PAT", { secrets: { FLYTE_DATABRICKS_ACCESS_TOKEN: "dapi-0" } }, {}],
     ["a namespace's pair", { cluster: { "team-a/databricks-oauth": oauth } }, {}],
     [
       "a namespace's pair under a name that the task gives",
       { cluster: { "team-a/mine": oauth } },
-      { custom: { databricksOauthSecret: "mine" } }
+      { settings: { oauthSecretName: "mine" } }
     ],
     ["the connector's pair", { secrets: pair }, {}],
     [
       "the connector's pair, on another workspace",
       { secrets: pair },
-      { custom: { databricksInstance: "other.cloud.databricks.com" } }
+      { settings: { instance: "other.cloud.databricks.com" } }
     ],
     [
       "a namespace's pair with the connector's client id",
@@ -591,7 +587,7 @@ describe("a boundary that was built for one mode", () => {
     Effect.gen(function* () {
       const resolved = yield* resolve(teamA)
       assert.strictEqual(bearer(yield* header(resolved)), "Bearer dapi-a")
-      const error = yield* Effect.flip(resolve({ ...teamA, custom: { databricksAuthType: "oauth_m2m" } }))
+      const error = yield* Effect.flip(resolve({ ...teamA, settings: { authType: "oauth_m2m" } }))
       assert.strictEqual(error.reason._tag, "ModeUnavailable")
       const run = { ...IdentityRecord.empty(instance), authType: Option.some("oauth_m2m" as const) }
       assert.strictEqual((yield* Effect.flip(poll(run))).reason._tag, "ModeUnavailable")
@@ -602,7 +598,7 @@ describe("a boundary that was built for one mode", () => {
     Effect.gen(function* () {
       const resolved = yield* resolve(teamA)
       assert.strictEqual(resolved.identity._tag, "oauth_m2m")
-      const error = yield* Effect.flip(resolve({ ...teamA, custom: { databricksAuthType: "pat" } }))
+      const error = yield* Effect.flip(resolve({ ...teamA, settings: { authType: "pat" } }))
       assert.strictEqual(error.reason._tag, "ModeUnavailable")
       const run = { ...IdentityRecord.empty(instance), authToken: Option.some(Redacted.make("dapi-old")) }
       assert.strictEqual((yield* Effect.flip(poll(run))).reason._tag, "ModeUnavailable")
@@ -614,7 +610,7 @@ describe("a boundary that was built for one mode", () => {
       const resolved = yield* resolve(teamA)
       assert.strictEqual(resolved.identity._tag, "oidc_namespace")
       assert.strictEqual(bearer(yield* header(resolved)), "Bearer t1")
-      const error = yield* Effect.flip(resolve({ ...teamA, custom: { databricksAuthType: "pat" } }))
+      const error = yield* Effect.flip(resolve({ ...teamA, settings: { authType: "pat" } }))
       assert.strictEqual(error.reason._tag, "ModeUnavailable")
       assert.strictEqual((yield* Effect.flip(poll(IdentityRecord.empty(instance)))).reason._tag, "ModeUnavailable")
     }).pipe(Effect.provide(only(DatabricksAuth.layerOidcFederation)))

@@ -5,9 +5,8 @@
  */
 import {
   type AuthMode,
-  type AuthRequest,
   type ClientCredentialsSource,
-  type ConnectorSettings,
+  ConnectorSettings,
   DatabricksAuth,
   type Identity,
   type Kubernetes,
@@ -19,6 +18,7 @@ import {
   type PatSource,
   type ProjectedToken,
   type ServiceAccountTokens,
+  type TaskSettings,
   type TokenEndpoint
 } from "@flyte-databricks/databricks-auth"
 import { type Context, type Effect, Layer } from "effect"
@@ -64,9 +64,8 @@ DatabricksAuth.layerOf([Pat.mode, OAuthM2M.mode]).pipe(Layer.satisfiesServicesTy
 // @ts-expect-error client credentials are among them
 DatabricksAuth.layerOf([Pat.mode, OAuthM2M.mode]).pipe(Layer.satisfiesServicesType<Pats | Tokens | Settings>())
 
-// Every kind of identity has a mode in the list, and every setting by which a task chooses its own is guarded.
+// Every kind of identity has a mode in the list.
 same<(typeof Modes.all)[number]["tag"], Identity.Identity["_tag"]>()
-same<(typeof Modes.taskSettings)[number], AuthRequest.TaskSetting>()
 
 // Who decides does not see tokens, and what gets tokens does not see namespaces' Secrets or variables: those are two
 // steps further down, behind the sources.
@@ -90,3 +89,16 @@ type Needs<Service> = {
 const nothing = <T extends never>(_?: T): void => {}
 nothing<Needs<Context.Service.Shape<typeof DatabricksAuth.DatabricksAuth>>>()
 nothing<Needs<Context.Service.Shape<typeof TokenEndpoint.TokenEndpoint>>>()
+
+// A task's setting or an option that does not exist does not compile.
+const task = (_: TaskSettings.TaskSettings): void => {}
+task({ oidcAudience: "databricks", clientId: undefined })
+// @ts-expect-error misspelt
+task({ oidcAudiance: "databricks" })
+// @ts-expect-error in Flyte's spelling
+task({ databricksAuthType: "pat" })
+ConnectorSettings.layer({ instance: "dbc-a1b2.cloud.databricks.com", authType: "pat" })
+// @ts-expect-error misspelt
+ConnectorSettings.layer({ instanse: "dbc-a1b2.cloud.databricks.com" })
+// @ts-expect-error no auth type
+ConnectorSettings.layer({ authType: "m2m" })

@@ -5,6 +5,7 @@
  * its keys. What is read may be older and lack keys, or newer and have more.
  */
 import { AuthType } from "@flyte-databricks/databricks-auth/Identity"
+import { nonBlank } from "@flyte-databricks/databricks-auth/request/Variable"
 import * as IdentityRecord from "@flyte-databricks/databricks-auth/IdentityRecord"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
@@ -20,7 +21,7 @@ export const maxBytes = 64 * 1024
 
 // Blank is absent: protocol buffers say "" for a namespace that is not set, and Python writes what they say.
 const absentIfBlank = SchemaTransformation.transformOptional<string | null | undefined, string | null | undefined>({
-  decode: Option.filter((value) => typeof value === "string" && value.trim() !== ""),
+  decode: Option.filter((value) => typeof value === "string" && Option.isSome(nonBlank(value))),
   encode: (value) => value
 })
 

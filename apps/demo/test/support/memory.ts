@@ -15,7 +15,7 @@ import {
   TokenEndpoint
 } from "@flyte-databricks/databricks-auth"
 import { JobsClient } from "@flyte-databricks/databricks-jobs"
-import { ConfigProvider, Duration, Effect, Layer, Redacted } from "effect"
+import { Duration, Effect, Layer, Redacted } from "effect"
 import { Platform } from "../../src/Platform.ts"
 import * as Runs from "../../src/Runs.ts"
 
@@ -45,8 +45,7 @@ const sources = Layer.mergeAll(
 ).pipe(
   Layer.provide([NamespaceSecrets.layer, ConnectorSecrets.layerMemory()]),
   Layer.provideMerge(cluster),
-  Layer.provideMerge(ConnectorSettings.layerConfig),
-  Layer.provide(ConfigProvider.layer(ConfigProvider.fromEnv({ env: { FLYTE_DATABRICKS_INSTANCE: instance } })))
+  Layer.provideMerge(ConnectorSettings.layer({ instance }))
 )
 
 /** The core and its surroundings, and the service's own parts on top. */

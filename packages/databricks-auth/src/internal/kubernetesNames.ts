@@ -1,8 +1,9 @@
 /**
  * Names that end up in the paths of Kubernetes requests.
  */
-
-import { looksLikeSecret } from "./settings.ts"
+import * as Effect from "effect/Effect"
+import type { AuthError } from "../AuthError.ts"
+import { invalid, looksLikeSecret } from "./settings.ts"
 
 /** RFC 1123 label, what a namespace is. */
 export const isNamespace = (name: string): boolean => /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/.test(name)
@@ -13,3 +14,9 @@ export const isObjectName = (name: string): boolean =>
 
 /** The name of a Secret, and not what should be inside of it. */
 export const isSecretName = (name: string): boolean => isObjectName(name) && !looksLikeSecret(name)
+
+/**
+ * The name of a Secret, as a setting gives it.
+ */
+export const secretName = (setting: string, name: string): Effect.Effect<string, AuthError> =>
+  isSecretName(name) ? Effect.succeed(name) : Effect.fail(invalid(setting, name, "the name of a Kubernetes Secret"))

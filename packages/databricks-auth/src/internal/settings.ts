@@ -21,6 +21,12 @@ export const variable = (name: string): Config.Config<Option.Option<string>> =>
   Config.option(Config.String(name)).pipe(Config.map(Option.flatMap(nonBlank)))
 
 /**
+ * The items of a list that is separated by commas, without the blank ones.
+ */
+export const commaSeparated = (text: string): ReadonlyArray<string> =>
+  text.split(",").flatMap((item) => Option.toArray(nonBlank(item)))
+
+/**
  * The error of a setting that holds something else than it should.
  */
 export const invalid = (setting: string, value: string, expected: string): AuthError =>

@@ -10,8 +10,9 @@ import type { Credential } from "../Credential.ts"
 import type { Token, Tries } from "../endpoint/Token.ts"
 import type { AuthType, Identity } from "../Identity.ts"
 import type { IdentityRecord } from "../IdentityRecord.ts"
-import type { AuthRequest, RequestConnection, TaskSetting } from "../request/AuthRequest.ts"
+import type { AuthRequest, RequestConnection } from "../request/AuthRequest.ts"
 import type { Connection } from "../request/Connection.ts"
+import type * as TaskSettings from "../request/TaskSettings.ts"
 import type { WorkspaceHost } from "../WorkspaceHost.ts"
 
 /**
@@ -123,7 +124,7 @@ export interface AuthMode<I extends Identity, out R> {
   /** What an operator or a task calls it. */
   readonly authType: AuthType
   /** The settings of a task that choose among this mode's credentials; an operator may refuse them. */
-  readonly taskSettings: ReadonlyArray<TaskSetting>
+  readonly taskSettings: ReadonlyArray<TaskSettings.Name>
   /** Whether this is the record of a run of this mode. */
   readonly isRecorded: (record: IdentityRecord) => boolean
   /** The mode over its sources, which are all that it can reach. */

@@ -12,4 +12,4 @@ export const oidcFederation = [OidcNamespace.mode, OidcConnector.mode] as const
 export const all = [...oidcFederation, OAuthM2M.mode, Pat.mode] as const
 
 /** The settings by which a task chooses its own credentials, its auth type included. */
-export const taskSettings = [...new Set(["databricksAuthType" as const, ...all.flatMap((mode) => mode.taskSettings)])]
+export const taskSettings = [...new Set(["authType" as const, ...all.flatMap((mode) => mode.taskSettings)])]

@@ -91,7 +91,7 @@ const wire = Effect.gen(function* () {
 export const mode: AuthMode<OAuthM2MIdentity, ClientCredentialsSource | TokenEndpoint> = {
   tag: "oauth_m2m",
   authType: "oauth_m2m",
-  taskSettings: ["databricksClientId", "databricksOauthSecret"],
+  taskSettings: ["clientId", "oauthSecretName"],
   isRecorded: (record) => authTypeOf(record) === "oauth_m2m",
   wire
 }

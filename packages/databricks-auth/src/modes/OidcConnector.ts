@@ -8,7 +8,7 @@ import { AuthError, CredentialsMissing } from "../AuthError.ts"
 import type { Absent, AuthMode, Found, Wired } from "./AuthMode.ts"
 import { isWhole, said } from "./internal/facts.ts"
 import type { AuthRequest } from "../request/AuthRequest.ts"
-import { ConnectorSettings, oidcAudienceByDefault } from "../request/ConnectorSettings.ts"
+import { ConnectorSettings, defaultOidcAudience } from "../request/ConnectorSettings.ts"
 import { OidcConnectorIdentity } from "../Identity.ts"
 import { authTypeOf } from "../IdentityRecord.ts"
 import {
@@ -113,7 +113,7 @@ const wire = Effect.gen(function* () {
           instance,
           clientId: recordedOrOwn.value,
           tokenFile: Option.getOrElse(Option.firstSomeOf(files), () => tokenFiles.byDefault),
-          audience: Option.getOrElse(oidcAudience, () => oidcAudienceByDefault)
+          audience: Option.getOrElse(oidcAudience, () => defaultOidcAudience)
         })
       }
     }),
@@ -144,7 +144,7 @@ const wire = Effect.gen(function* () {
 export const mode: AuthMode<OidcConnectorIdentity, ProjectedToken | TokenEndpoint | ConnectorSettings> = {
   tag: "oidc_connector",
   authType: "oidc_federation",
-  taskSettings: ["databricksClientId", "databricksOidcTokenFile", "databricksOidcAudience"],
+  taskSettings: ["clientId", "oidcTokenFile", "oidcAudience"],
   isRecorded: (record) => authTypeOf(record) === "oidc_federation" && Option.isNone(record.oidcServiceAccount),
   wire
 }

@@ -7,7 +7,7 @@ import * as Option from "effect/Option"
 import { AuthError, CredentialsBroken } from "../AuthError.ts"
 import type { Absent, AuthMode, Found, Wired } from "./AuthMode.ts"
 import type { AuthRequest } from "../request/AuthRequest.ts"
-import { oidcAudienceByDefault } from "../request/ConnectorSettings.ts"
+import { defaultOidcAudience } from "../request/ConnectorSettings.ts"
 import { OidcNamespaceIdentity } from "../Identity.ts"
 import { authTypeOf } from "../IdentityRecord.ts"
 import { applicationId } from "../internal/applicationId.ts"
@@ -86,7 +86,7 @@ const wire = Effect.gen(function* () {
           clientId: clientId.value,
           namespace: namespace.value,
           serviceAccount: oidcServiceAccount.value,
-          audience: Option.getOrElse(oidcAudience, () => oidcAudienceByDefault)
+          audience: Option.getOrElse(oidcAudience, () => defaultOidcAudience)
         })
       }
     }),
@@ -110,7 +110,7 @@ const wire = Effect.gen(function* () {
 export const mode: AuthMode<OidcNamespaceIdentity, ServiceAccountTokens | TokenEndpoint> = {
   tag: "oidc_namespace",
   authType: "oidc_federation",
-  taskSettings: ["databricksOidcAudience"],
+  taskSettings: ["oidcAudience"],
   isRecorded: (record) => authTypeOf(record) === "oidc_federation" && Option.isSome(record.oidcServiceAccount),
   wire
 }

@@ -121,7 +121,7 @@ const wire = Effect.gen(function* () {
 export const mode: AuthMode<PatIdentity, PatSource | ConnectorSettings> = {
   tag: "pat",
   authType: "pat",
-  taskSettings: ["databricksTokenSecret"],
+  taskSettings: ["tokenSecretName", "connectionSecretName"],
   isRecorded: (record) => IdentityRecord.authTypeOf(record) === "pat",
   wire
 }

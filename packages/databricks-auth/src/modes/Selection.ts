@@ -107,7 +107,7 @@ const turnOf = (place: Place<Identity>, request: AuthRequest): Turn => {
       // Requests of Flyte 1 have no connection, and its absence says nothing about the task.
       const { connection } = request
       const { describe: source, remedy } = place
-      return connection === undefined ? undefined : { source, remedy, look: place.look(request, connection) }
+      return Option.isNone(connection) ? undefined : { source, remedy, look: place.look(request, connection.value) }
     }
     case "namespace": {
       const namespace = Option.getOrElse(request.namespace, () => "(none)")

@@ -1,29 +1,37 @@
 /**
- * One request for an identity, with every setting resolved: the task's, else the environment's, else the default.
+ * One request for an identity, with every setting resolved: the task's, else the connector's, else the default.
  */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
 import { AuthError, InstanceMissing, NamespaceInvalid, TaskOverrideRefused } from "../AuthError.ts"
 import type { Connection } from "./Connection.ts"
-import type { ConnectorSettings, NamespaceIdentity } from "./ConnectorSettings.ts"
+import type { ConnectorSettings, NamespaceIdentity, NamespacePart } from "./ConnectorSettings.ts"
+import * as TaskSettings from "./TaskSettings.ts"
 import { AuthType } from "../Identity.ts"
-import { isNamespace, isSecretName } from "../internal/kubernetesNames.ts"
-import { invalid, looksLikeSecret, nonBlank, oneOf, shown } from "../internal/settings.ts"
+import { isNamespace, secretName } from "../internal/kubernetesNames.ts"
+import { nonBlank, oneOf, shown } from "../internal/settings.ts"
 import { admit, type WorkspaceHost } from "../WorkspaceHost.ts"
 
 /**
- * What a caller knows of a task: where it runs, and the settings it carries (`custom` of a Flyte task template).
+ * What a caller knows of a task: where it runs, and what it says about its identity. Blank is absent.
  */
 export interface TaskContext {
   readonly namespace?: string
   readonly project?: string
   readonly domain?: string
   readonly org?: string
-  readonly custom?: unknown
+  readonly settings?: TaskSettings.TaskSettings
   /** What a request of Flyte 2 carries beside the task; Flyte 1 has nothing of the kind. */
   readonly connection?: Connection
+}
+
+/**
+ * The connection of a Flyte 2 request, and the secret of Flyte that the task names for its PAT.
+ */
+export interface RequestConnection {
+  readonly value: Connection
+  readonly secretName: Option.Option<string>
 }
 
 /**
@@ -38,27 +46,12 @@ export interface AuthRequest {
   /** The task's client id, in place of the connector's. A namespace's own identity is not asked for it. */
   readonly clientId: Option.Option<string>
   readonly tokenSecretName: string
-  readonly connection?: RequestConnection
+  readonly connection: Option.Option<RequestConnection>
   readonly oauthSecretName: string
   /** The JWT file that the task names. */
   readonly tokenFile: Option.Option<string>
   readonly audience: string
   readonly namespaceIdentity: NamespaceIdentity
-}
-
-/** A setting by which a task chooses its own credentials. */
-export type TaskSetting =
-  | "databricksAuthType"
-  | "databricksClientId"
-  | "databricksTokenSecret"
-  | "databricksOauthSecret"
-  | "databricksOidcTokenFile"
-  | "databricksOidcAudience"
-
-/** The connection of a Flyte 2 request, and the secret of Flyte that the task names for its PAT. */
-export interface RequestConnection {
-  readonly value: Connection
-  readonly secretName: Option.Option<string>
 }
 
 /**
@@ -67,103 +60,75 @@ export interface RequestConnection {
  */
 export const make = Effect.fnUntraced(function* (
   settings: ConnectorSettings["Service"],
-  guarded: ReadonlyArray<TaskSetting>,
+  guarded: ReadonlyArray<TaskSettings.Name>,
   context: TaskContext
 ): Effect.fn.Return<AuthRequest, AuthError> {
-  const task = taskSettings(context.custom)
-  const connection = context.connection && {
-    value: context.connection,
-    secretName: connectionSecretName(context.custom)
-  }
-  if (!settings.allowTaskAuthOverride) yield* refuseOverrides(guarded, task, connection)
+  const task = yield* TaskSettings.make(context.settings ?? {})
+  const connection = Option.map(Option.fromUndefinedOr(context.connection), (value) => ({
+    value,
+    secretName: Option.fromUndefinedOr(task.connectionSecretName)
+  }))
+  if (!settings.allowTaskAuthOverride) yield* refuseOverrides({ ...task, connection }, guarded)
 
-  const instance = Option.orElse(yield* task("databricksInstance"), () => settings.instance)
-  if (Option.isNone(instance)) return yield* new AuthError({ reason: new InstanceMissing() })
-
-  const authType = yield* task("databricksAuthType")
+  const instance = task.instance ?? Option.getOrUndefined(settings.instance)
+  if (instance === undefined) return yield* new AuthError({ reason: new InstanceMissing() })
+  const from = TaskSettings.describe("authType")
   return {
-    instance: yield* admit(instance.value, settings.allowedInstances),
+    instance: yield* admit(instance, settings.allowedInstances),
     namespace: yield* identityNamespace(settings.namespaceTemplate, context),
-    authType: Option.isSome(authType)
-      ? Option.some({
-          value: yield* oneOf("databricksAuthType of the task", AuthType.literals)(authType.value),
-          from: "databricksAuthType of the task"
-        })
-      : Option.map(settings.authType, (value) => ({ value, from: "FLYTE_DATABRICKS_AUTH_TYPE" })),
-    clientId: yield* task("databricksClientId"),
-    ...(connection === undefined ? {} : { connection }),
-    tokenSecretName: yield* secretName(task, "databricksTokenSecret", settings.tokenSecretName),
-    oauthSecretName: yield* secretName(task, "databricksOauthSecret", settings.oauthSecretName),
-    tokenFile: yield* task("databricksOidcTokenFile"),
-    audience: Option.getOrElse(yield* task("databricksOidcAudience"), () => settings.oidcAudience),
+    authType:
+      task.authType === undefined
+        ? Option.map(settings.authType, (value) => ({ value, from: "FLYTE_DATABRICKS_AUTH_TYPE" }))
+        : Option.some({ value: yield* oneOf(from, AuthType.literals)(task.authType), from }),
+    clientId: Option.fromUndefinedOr(task.clientId),
+    connection,
+    tokenSecretName: yield* secretName(
+      TaskSettings.describe("tokenSecretName"),
+      task.tokenSecretName ?? settings.tokenSecretName
+    ),
+    oauthSecretName: yield* secretName(
+      TaskSettings.describe("oauthSecretName"),
+      task.oauthSecretName ?? settings.oauthSecretName
+    ),
+    tokenFile: Option.fromUndefinedOr(task.oidcTokenFile),
+    audience: task.oidcAudience ?? settings.oidcAudience,
     namespaceIdentity: settings.namespaceIdentity
   }
 })
 
-type TaskSettings = (key: string) => Effect.Effect<Option.Option<string>, AuthError>
-
-const taskSettings =
-  (custom: unknown): TaskSettings =>
-  (key) => {
-    const value = propertyOf(custom, key)
-    if (value === undefined || value === null) return Effect.succeedNone
-    if (!Predicate.isString(value)) return Effect.fail(invalid(`${key} of the task`, typeof value, "text"))
-    // No setting of a task is a secret, and all of them are shown: in errors, explanations and metadata.
-    return looksLikeSecret(value)
-      ? Effect.fail(invalid(`${key} of the task`, value, "a setting: secrets are for Kubernetes Secrets"))
-      : Effect.succeed(nonBlank(value))
-  }
-
-// `custom.secrets.databricks_token`, which Flyte 2's SDK always writes: null where the task names no secret.
-const connectionSecretName = (custom: unknown): Option.Option<string> => {
-  const secrets = propertyOf(custom, "secrets")
-  const name = propertyOf(secrets, "databricks_token")
-  return Predicate.isString(name) ? nonBlank(name) : Option.none()
+/**
+ * Fails where a task sets one of these. What a connection carries is the task's choice whether it is the token or only
+ * the secret's name; without a connection that name means nothing.
+ */
+export const refuseOverrides = (
+  task: TaskSettings.TaskSettings & Pick<AuthRequest, "connection">,
+  guarded: ReadonlyArray<TaskSettings.Name>
+): Effect.Effect<void, AuthError> => {
+  const isSet = (name: TaskSettings.Name): boolean =>
+    name === "connectionSecretName"
+      ? Option.exists(task.connection, ({ value, secretName }) => Option.isSome(secretName) || hasToken(value))
+      : task[name] !== undefined
+  const keys = guarded.filter(isSet).map((name) => TaskSettings.customKeys[name])
+  return keys.length === 0 ? Effect.void : Effect.fail(new AuthError({ reason: new TaskOverrideRefused({ keys }) }))
 }
-
-const propertyOf = (object: unknown, key: string): unknown =>
-  Predicate.isObject(object) && Object.hasOwn(object, key) ? Reflect.get(object, key) : undefined
-
-const refuseOverrides = Effect.fnUntraced(function* (
-  guarded: ReadonlyArray<TaskSetting>,
-  task: TaskSettings,
-  connection: AuthRequest["connection"] | undefined
-): Effect.fn.Return<void, AuthError> {
-  const given: Array<string> = yield* Effect.filter(guarded, (key) => Effect.map(task(key), Option.isSome))
-  // Whether it is the name or the token that came: whose secret it is was the task's choice.
-  if (connection !== undefined && (Option.isSome(connection.secretName) || hasToken(connection.value))) {
-    given.push("databricks_token")
-  }
-  if (given.length > 0) yield* new AuthError({ reason: new TaskOverrideRefused({ keys: given }) })
-})
 
 const hasToken = ({ databricksToken }: Connection): boolean =>
   Option.exists(databricksToken, (sent) => Option.isSome(nonBlank(Redacted.value(sent))))
-
-const secretName = Effect.fnUntraced(function* (
-  task: TaskSettings,
-  key: string,
-  byDefault: string
-): Effect.fn.Return<string, AuthError> {
-  const name = Option.getOrElse(yield* task(key), () => byDefault)
-  return isSecretName(name) ? name : yield* invalid(`${key} of the task`, name, "the name of a Kubernetes Secret")
-})
 
 const identityNamespace = Effect.fnUntraced(function* (
   template: string,
   context: TaskContext
 ): Effect.fn.Return<Option.Option<string>, AuthError> {
   const missing = new Set<string>()
-  const namespace = template.replaceAll(/\{(\w+)\}/g, (_, name: string) => {
-    const part = String(propertyOf(context, name) ?? "").trim()
-    if (part === "") missing.add(name)
-    return part
+  const made = template.replaceAll(/\{(\w+)\}/g, (_, name: NamespacePart) => {
+    const part = Option.flatMap(Option.fromNullishOr(context[name]), nonBlank)
+    if (Option.isNone(part)) missing.add(name)
+    return Option.getOrElse(part, () => "")
   })
-  if (namespace === "") return Option.none()
+  const namespace = nonBlank(made)
   // What is left when a part is missing may be a namespace, and somebody else's.
-  return isNamespace(namespace) && missing.size === 0
-    ? Option.some(namespace)
-    : yield* new AuthError({
-        reason: new NamespaceInvalid({ namespace: shown(namespace), template, missing: [...missing] })
-      })
+  if (Option.isNone(namespace) || (isNamespace(made) && missing.size === 0)) return namespace
+  return yield* new AuthError({
+    reason: new NamespaceInvalid({ namespace: shown(made), template, missing: [...missing] })
+  })
 })

@@ -7,10 +7,11 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import * as Record from "effect/Record"
 import type { AuthError } from "../AuthError.ts"
 import { AuthType } from "../Identity.ts"
-import { flag, invalid, looksLikeSecret, oneOf, variable } from "../internal/settings.ts"
-import { isNamespace, isSecretName } from "../internal/kubernetesNames.ts"
+import { commaSeparated, flag, invalid, looksLikeSecret, nonBlank, oneOf, variable } from "../internal/settings.ts"
+import { isNamespace, secretName } from "../internal/kubernetesNames.ts"
 import {
   type AllowList,
   admit,
@@ -20,11 +21,13 @@ import {
   type WorkspaceHost
 } from "../WorkspaceHost.ts"
 
+const namespaceIdentities = ["allow", "require", "ignore"] as const
+
 /**
  * Whether a namespace brings its own identity: it may (`allow`), it must (`require`), or namespaces are never looked
  * into (`ignore`).
  */
-export type NamespaceIdentity = "allow" | "require" | "ignore"
+export type NamespaceIdentity = (typeof namespaceIdentities)[number]
 
 /**
  * The files that may hold the connector's projected JWT.
@@ -38,7 +41,12 @@ export interface TokenFiles {
 }
 
 /** The audience of JWTs, where nothing else says one. */
-export const oidcAudienceByDefault = "databricks"
+export const defaultOidcAudience = "databricks"
+
+const namespaceParts = ["namespace", "project", "domain", "org"] as const
+
+/** A part of a request that the namespace of its identities may be made of. */
+export type NamespacePart = (typeof namespaceParts)[number]
 
 /**
  * The operator's settings.
@@ -61,103 +69,122 @@ export class ConnectorSettings extends Context.Service<
   }
 >()("@flyte-databricks/databricks-auth/request/ConnectorSettings") {}
 
-const variables = Config.all({
-  authType: variable("FLYTE_DATABRICKS_AUTH_TYPE"),
-  instance: variable("FLYTE_DATABRICKS_INSTANCE"),
-  allowedInstances: variable("FLYTE_DATABRICKS_ALLOWED_INSTANCES"),
-  tokenSecretName: variable("FLYTE_DATABRICKS_TOKEN_SECRET_NAME"),
-  oauthSecretName: variable("FLYTE_DATABRICKS_OAUTH_SECRET_NAME"),
-  namespaceTemplate: variable("FLYTE_DATABRICKS_NAMESPACE_TEMPLATE"),
-  namespaceIdentity: variable("FLYTE_DATABRICKS_NAMESPACE_IDENTITY"),
-  allowTaskAuthOverride: variable("FLYTE_DATABRICKS_ALLOW_TASK_AUTH_OVERRIDE"),
-  persistPat: variable("FLYTE_DATABRICKS_PERSIST_PAT"),
-  tokenFile: variable("FLYTE_DATABRICKS_OIDC_TOKEN_FILE"),
-  awsTokenFile: variable("AWS_WEB_IDENTITY_TOKEN_FILE"),
-  oidcAudience: variable("FLYTE_DATABRICKS_OIDC_AUDIENCE"),
-  taskTokenFileDirs: variable("FLYTE_DATABRICKS_TASK_TOKEN_FILE_DIRS")
+/**
+ * The settings as values. Each has a default; a blank one is unset.
+ */
+export interface Options {
+  readonly authType?: AuthType | undefined
+  readonly instance?: string | undefined
+  /** Instances and `*.` wildcards; by default the instance above and the domains of Databricks. */
+  readonly allowedInstances?: ReadonlyArray<string> | undefined
+  readonly tokenSecretName?: string | undefined
+  readonly oauthSecretName?: string | undefined
+  /** The namespace that identities come from, made of `{namespace}`, `{project}`, `{domain}` and `{org}`. */
+  readonly namespaceTemplate?: string | undefined
+  readonly namespaceIdentity?: NamespaceIdentity | undefined
+  readonly allowTaskAuthOverride?: boolean | undefined
+  readonly persistPat?: boolean | undefined
+  readonly oidcTokenFile?: string | undefined
+  /** Taken where its JWT has the audience, or where the auth type is set. */
+  readonly awsTokenFile?: string | undefined
+  readonly oidcAudience?: string | undefined
+  readonly taskTokenFileDirs?: ReadonlyArray<string> | undefined
+}
+
+const variables: { readonly [Name in keyof Options]-?: string } = {
+  authType: "FLYTE_DATABRICKS_AUTH_TYPE",
+  instance: "FLYTE_DATABRICKS_INSTANCE",
+  allowedInstances: "FLYTE_DATABRICKS_ALLOWED_INSTANCES",
+  tokenSecretName: "FLYTE_DATABRICKS_TOKEN_SECRET_NAME",
+  oauthSecretName: "FLYTE_DATABRICKS_OAUTH_SECRET_NAME",
+  namespaceTemplate: "FLYTE_DATABRICKS_NAMESPACE_TEMPLATE",
+  namespaceIdentity: "FLYTE_DATABRICKS_NAMESPACE_IDENTITY",
+  allowTaskAuthOverride: "FLYTE_DATABRICKS_ALLOW_TASK_AUTH_OVERRIDE",
+  persistPat: "FLYTE_DATABRICKS_PERSIST_PAT",
+  oidcTokenFile: "FLYTE_DATABRICKS_OIDC_TOKEN_FILE",
+  awsTokenFile: "AWS_WEB_IDENTITY_TOKEN_FILE",
+  oidcAudience: "FLYTE_DATABRICKS_OIDC_AUDIENCE",
+  taskTokenFileDirs: "FLYTE_DATABRICKS_TASK_TOKEN_FILE_DIRS"
+}
+
+// A switch, a list or a word may also be given as text, which is all that a variable holds.
+const make = Effect.fnUntraced(function* (
+  given: { readonly [Name in keyof Options]: Options[Name] | string },
+  nameOf: (option: keyof Options) => string
+): Effect.fn.Return<ConnectorSettings["Service"], AuthError> {
+  const instance = yield* Effect.transposeOption(Option.map(text(given.instance), canonicalize))
+  const listed = list(given.allowedInstances)
+  if (Option.exists(listed, ({ length }) => length === 0)) {
+    const expected = "instances and *. wildcards, separated by commas"
+    return yield* invalid(nameOf("allowedInstances"), String(given.allowedInstances), expected)
+  }
+  const allowedInstances = yield* allowList(
+    Option.getOrElse(listed, () => [...Option.toArray(instance), ...databricksDomains]),
+    nameOf("allowedInstances")
+  )
+  if (Option.isSome(instance)) yield* admit(instance.value, allowedInstances)
+  return ConnectorSettings.of({
+    authType: yield* Effect.transposeOption(
+      Option.map(text(given.authType), oneOf(nameOf("authType"), AuthType.literals))
+    ),
+    instance,
+    allowedInstances,
+    tokenSecretName: yield* secretName(nameOf("tokenSecretName"), textOr(given.tokenSecretName, "databricks-token")),
+    oauthSecretName: yield* secretName(nameOf("oauthSecretName"), textOr(given.oauthSecretName, "databricks-oauth")),
+    namespaceTemplate: yield* template(nameOf("namespaceTemplate"), textOr(given.namespaceTemplate, "{namespace}")),
+    namespaceIdentity: yield* oneOf(
+      nameOf("namespaceIdentity"),
+      namespaceIdentities
+    )(textOr(given.namespaceIdentity, "allow")),
+    allowTaskAuthOverride: yield* flag(nameOf("allowTaskAuthOverride"), textOr(given.allowTaskAuthOverride, "true")),
+    persistPat: yield* flag(nameOf("persistPat"), textOr(given.persistPat, "true")),
+    tokenFiles: {
+      named: text(given.oidcTokenFile),
+      aws: text(given.awsTokenFile),
+      byDefault: "/var/run/secrets/databricks/token"
+    },
+    oidcAudience: textOr(given.oidcAudience, defaultOidcAudience),
+    taskTokenFileDirs: yield* directories(nameOf("taskTokenFileDirs"), list(given.taskTokenFileDirs))
+  })
+})
+
+const text = (value: string | boolean | undefined): Option.Option<string> =>
+  Option.flatMap(Option.fromUndefinedOr(value), (given) => nonBlank(String(given)))
+
+const textOr = (value: string | boolean | undefined, otherwise: string): string =>
+  Option.getOrElse(text(value), () => otherwise)
+
+const list = (value: string | ReadonlyArray<string> | undefined): Option.Option<ReadonlyArray<string>> =>
+  typeof value === "string"
+    ? Option.map(nonBlank(value), commaSeparated)
+    : Option.map(Option.fromUndefinedOr(value), (items) => items.flatMap((item) => Option.toArray(nonBlank(item))))
+
+const directories = Effect.fnUntraced(function* (
+  setting: string,
+  given: Option.Option<ReadonlyArray<string>>
+): Effect.fn.Return<ReadonlyArray<string>, AuthError> {
+  const listed = Option.getOrElse(given, () => [])
+  const relative = listed.find((directory) => !directory.startsWith("/"))
+  return relative === undefined
+    ? listed
+    : yield* invalid(setting, relative, "absolute directories, separated by commas")
+})
+
+const template = Effect.fnUntraced(function* (setting: string, value: string): Effect.fn.Return<string, AuthError> {
+  const unknown = [...value.matchAll(/\{([^}]*)\}/g)].find(([, name]) => !namespaceParts.some((part) => part === name))
+  // Whatever the parts are, the rest must leave room for a namespace.
+  return unknown === undefined && isNamespace(value.replaceAll(/\{\w+\}/g, "x")) && !looksLikeSecret(value)
+    ? value
+    : yield* invalid(setting, value, "lower-case letters, digits, hyphens, {namespace}, {project}, {domain} and {org}")
 })
 
 /**
  * Reads the settings from the environment; one that is not valid is an error, so that the connector does not start.
  */
-export const fromConfig = Effect.gen(function* () {
-  const given = yield* variables
-  const authType = yield* transposed(given.authType, oneOf("FLYTE_DATABRICKS_AUTH_TYPE", AuthType.literals))
-  const own = yield* transposed(given.instance, canonicalize)
-  const listed = yield* transposed(given.allowedInstances, instanceList)
-  const allowedInstances = yield* allowList(
-    Option.getOrElse(listed, () => [...Option.toArray(own), ...databricksDomains])
-  )
-  if (Option.isSome(own)) yield* admit(own.value, allowedInstances)
-  return ConnectorSettings.of({
-    authType,
-    instance: own,
-    allowedInstances,
-    tokenSecretName: yield* secretName("FLYTE_DATABRICKS_TOKEN_SECRET_NAME", given.tokenSecretName, "databricks-token"),
-    oauthSecretName: yield* secretName("FLYTE_DATABRICKS_OAUTH_SECRET_NAME", given.oauthSecretName, "databricks-oauth"),
-    namespaceTemplate: yield* template(Option.getOrElse(given.namespaceTemplate, () => "{namespace}")),
-    namespaceIdentity: yield* oneOf("FLYTE_DATABRICKS_NAMESPACE_IDENTITY", ["allow", "require", "ignore"])(
-      Option.getOrElse(given.namespaceIdentity, () => "allow")
-    ),
-    allowTaskAuthOverride: yield* switched("FLYTE_DATABRICKS_ALLOW_TASK_AUTH_OVERRIDE", given.allowTaskAuthOverride),
-    persistPat: yield* switched("FLYTE_DATABRICKS_PERSIST_PAT", given.persistPat),
-    tokenFiles: {
-      named: given.tokenFile,
-      aws: given.awsTokenFile,
-      byDefault: "/var/run/secrets/databricks/token"
-    },
-    oidcAudience: Option.getOrElse(given.oidcAudience, () => oidcAudienceByDefault),
-    taskTokenFileDirs: yield* directories(given.taskTokenFileDirs)
-  })
-})
-
-const transposed = <A, B, E>(option: Option.Option<A>, f: (value: A) => Effect.Effect<B, E>) =>
-  Option.isSome(option) ? Effect.asSome(f(option.value)) : Effect.succeedNone
-
-const instanceList = Effect.fnUntraced(function* (value: string): Effect.fn.Return<ReadonlyArray<string>, AuthError> {
-  const items = value.split(",").flatMap((item) => item.trim() || [])
-  return items.length > 0
-    ? items
-    : yield* invalid("FLYTE_DATABRICKS_ALLOWED_INSTANCES", value, "instances and *. wildcards, separated by commas")
-})
-
-const secretName = Effect.fnUntraced(function* (
-  setting: string,
-  given: Option.Option<string>,
-  byDefault: string
-): Effect.fn.Return<string, AuthError> {
-  const name = Option.getOrElse(given, () => byDefault)
-  return isSecretName(name) ? name : yield* invalid(setting, name, "the name of a Kubernetes Secret")
-})
-
-const directories = Effect.fnUntraced(function* (
-  given: Option.Option<string>
-): Effect.fn.Return<ReadonlyArray<string>, AuthError> {
-  const listed = Option.getOrElse(given, () => "")
-    .split(",")
-    .flatMap((item) => item.trim() || [])
-  const relative = listed.find((directory) => !directory.startsWith("/"))
-  return relative === undefined
-    ? listed
-    : yield* invalid("FLYTE_DATABRICKS_TASK_TOKEN_FILE_DIRS", relative, "absolute directories, separated by commas")
-})
-
-const switched = (setting: string, given: Option.Option<string>) =>
-  Option.isSome(given) ? flag(setting, given.value) : Effect.succeed(true)
-
-const template = Effect.fnUntraced(function* (value: string): Effect.fn.Return<string, AuthError> {
-  const unknown = [...value.matchAll(/\{([^}]*)\}/g)].find(
-    ([, name]) => !["namespace", "project", "domain", "org"].includes(name!)
-  )
-  // Whatever the parts are, the rest must leave room for a namespace.
-  return unknown === undefined && isNamespace(value.replaceAll(/\{\w+\}/g, "x")) && !looksLikeSecret(value)
-    ? value
-    : yield* invalid(
-        "FLYTE_DATABRICKS_NAMESPACE_TEMPLATE",
-        value,
-        "lower-case letters, digits, hyphens, {namespace}, {project}, {domain} and {org}"
-      )
-})
+export const fromConfig: Effect.Effect<ConnectorSettings["Service"], AuthError | Config.ConfigError> = Effect.flatMap(
+  Config.all(Record.map(variables, variable)),
+  (given) => make(Record.map(given, Option.getOrUndefined), (option) => variables[option])
+)
 
 /**
  * The settings of the environment, read once.
@@ -166,3 +193,12 @@ export const layerConfig: Layer.Layer<ConnectorSettings, AuthError | Config.Conf
   ConnectorSettings,
   fromConfig
 )
+
+/**
+ * The settings as a program gives them.
+ */
+export const layer = (options: Options = {}): Layer.Layer<ConnectorSettings, AuthError> =>
+  Layer.effect(
+    ConnectorSettings,
+    make(options, (option) => option)
+  )

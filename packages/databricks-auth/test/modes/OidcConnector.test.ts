@@ -1,4 +1,4 @@
-import { type DatabricksAuth, TokenEndpoint } from "@flyte-databricks/databricks-auth"
+import { type DatabricksAuth, type TaskSettings, TokenEndpoint } from "@flyte-databricks/databricks-auth"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Redacted, Result } from "effect"
 import { TestClock } from "effect/testing"
@@ -30,12 +30,12 @@ type Files = Record<string, Entry>
 const who = (
   env: Record<string, string>,
   files: Files = {},
-  custom: Record<string, unknown> = {},
+  settings: TaskSettings.TaskSettings = {},
   rest: Surroundings = {}
 ) =>
   Effect.gen(function* () {
     const { layer } = yield* makeTokenFiles(files)
-    return yield* Effect.result(resolve(custom)).pipe(Effect.provide(connector({ env, files: { layer }, ...rest })))
+    return yield* Effect.result(resolve(settings)).pipe(Effect.provide(connector({ env, files: { layer }, ...rest })))
   })
 
 /** An outcome in one line: the identity, or the reason. */
@@ -57,8 +57,8 @@ const line = (
 const message = (result: Result.Result<unknown, { readonly message: string }>): string =>
   Result.isFailure(result) ? result.failure.message : assert.fail("it was to fail")
 
-const detected = (env: Record<string, string>, files: Files, custom?: Record<string, unknown>) =>
-  Effect.map(who(env, files, custom), line)
+const detected = (env: Record<string, string>, files: Files, settings?: TaskSettings.TaskSettings) =>
+  Effect.map(who(env, files, settings), line)
 
 describe("Model 1", () => {
   it.effect("is a client id and the JWT at the default path", () =>
@@ -79,20 +79,17 @@ describe("Model 1", () => {
       }
       const files = { "/operator/token": jwtText(), "/tokens/mine": jwtText(), [byDefault]: "broken" }
       assert.strictEqual(yield* detected(env, files), "app-1 by /operator/token for account-id")
-      const custom = {
-        databricksClientId: "app-2",
-        databricksOidcTokenFile: "/tokens/mine",
-        databricksOidcAudience: "other"
+      const settings = {
+        clientId: "app-2",
+        oidcTokenFile: "/tokens/mine",
+        oidcAudience: "other"
       }
-      assert.strictEqual(yield* detected(env, files, custom), "app-2 by /tokens/mine for other")
+      assert.strictEqual(yield* detected(env, files, settings), "app-2 by /tokens/mine for other")
       assert.strictEqual(
-        yield* detected({ FLYTE_DATABRICKS_TASK_TOKEN_FILE_DIRS: "/tokens" }, files, custom),
+        yield* detected({ FLYTE_DATABRICKS_TASK_TOKEN_FILE_DIRS: "/tokens" }, files, settings),
         "app-2 by /tokens/mine for other"
       )
-      assert.strictEqual(
-        yield* detected(env, files, { databricksOidcTokenFile: " " }),
-        "app-1 by /operator/token for account-id"
-      )
+      assert.strictEqual(yield* detected(env, files, { oidcTokenFile: " " }), "app-1 by /operator/token for account-id")
     })
   )
 
@@ -157,10 +154,10 @@ describe("a file that is named", () => {
     [
       "databricksOidcTokenFile of the task",
       { FLYTE_DATABRICKS_TASK_TOKEN_FILE_DIRS: "/tokens" },
-      { databricksOidcTokenFile: "/tokens/named" }
+      { oidcTokenFile: "/tokens/named" }
     ]
   ]
-  it.effect.each(named)("by %s has to be whole: nothing else is taken in its place", ([by, env, custom]) =>
+  it.effect.each(named)("by %s has to be whole: nothing else is taken in its place", ([by, env, settings]) =>
     Effect.gen(function* () {
       const rest = {
         [byDefault]: jwtText(),
@@ -178,7 +175,7 @@ describe("a file that is named", () => {
           const result = yield* who(
             { ...app, ...env, ...authType, AWS_WEB_IDENTITY_TOKEN_FILE: "/aws" },
             { ...rest, ...files },
-            custom
+            settings
           )
           assert.strictEqual(line(result), "CredentialsBroken")
           assert.include(message(result), `JWT file /tokens/named (named by ${by}) ${problem}.`)
@@ -203,7 +200,7 @@ describe("a file that is named", () => {
       })
       const env = { ...app, FLYTE_DATABRICKS_CLIENT_SECRET: "s", FLYTE_DATABRICKS_TASK_TOKEN_FILE_DIRS: "/tokens" }
       for (const file of ["/etc/token", "/tokens/../etc/token", "/tokens-evil/token", "tokens/token", byDefault]) {
-        const result = yield* Effect.result(resolve({ databricksOidcTokenFile: file })).pipe(
+        const result = yield* Effect.result(resolve({ oidcTokenFile: file })).pipe(
           Effect.provide(connector({ env, files }))
         )
         assert.strictEqual(line(result), "CredentialsBroken", file)
@@ -221,7 +218,7 @@ describe("a file that is named", () => {
         FLYTE_DATABRICKS_TASK_TOKEN_FILE_DIRS: "/tokens"
       }
       const files = { "/tokens/t": jwtText(), [byDefault]: jwtText() }
-      assert.strictEqual(yield* detected(env, files, { databricksOidcTokenFile: "/tokens/t" }), "TaskOverrideRefused")
+      assert.strictEqual(yield* detected(env, files, { oidcTokenFile: "/tokens/t" }), "TaskOverrideRefused")
       assert.strictEqual(yield* detected(env, files), `app-1 by ${byDefault} for databricks`)
     })
   )
@@ -242,8 +239,8 @@ describe("the file that EKS names for AWS", () => {
         )
       }
       assert.strictEqual(yield* detected(m2m, {}), "oauth_m2m app-1")
-      const custom = { databricksOidcAudience: "sts.amazonaws.com" }
-      assert.strictEqual(yield* detected(env, { "/aws": forAws }, custom), "app-1 by /aws for sts.amazonaws.com")
+      const settings = { oidcAudience: "sts.amazonaws.com" }
+      assert.strictEqual(yield* detected(env, { "/aws": forAws }, settings), "app-1 by /aws for sts.amazonaws.com")
     })
   )
 
@@ -262,8 +259,8 @@ describe("the file that EKS names for AWS", () => {
     Effect.gen(function* () {
       const files = { "/aws": forAws, [byDefault]: jwtText() }
       assert.strictEqual(yield* detected({ ...env, ...explicit }, files), "app-1 by /aws for databricks")
-      const custom = { databricksAuthType: "oidc_federation" }
-      assert.strictEqual(yield* detected(env, files, custom), "app-1 by /aws for databricks")
+      const settings = { authType: "oidc_federation" }
+      assert.strictEqual(yield* detected(env, files, settings), "app-1 by /aws for databricks")
       for (const entry of [undefined, "", "text"]) {
         const result = yield* who(
           { ...env, ...explicit },
@@ -293,10 +290,10 @@ describe("half of Model 1", () => {
       const halves: ReadonlyArray<readonly [Record<string, string>, Record<string, unknown>]> = [
         [{ ...app, ...pat }, {}],
         [{ DATABRICKS_CLIENT_ID: "app-1", ...pat }, {}],
-        [pat, { databricksClientId: "app-1" }]
+        [pat, { clientId: "app-1" }]
       ]
-      for (const [env, custom] of halves) {
-        const result = yield* who(env, {}, custom)
+      for (const [env, settings] of halves) {
+        const result = yield* who(env, {}, settings)
         assert.strictEqual(line(result), "CredentialsBroken")
         assert.include(message(result), "neither a client secret nor a JWT file")
       }
@@ -328,11 +325,11 @@ describe("auto-detect", () => {
     serviceAccounts: Parameters<typeof makeCluster>[0],
     env: Record<string, string>,
     given: Files,
-    custom = {}
+    settings = {}
   ) =>
     Effect.gen(function* () {
       const cluster = yield* makeCluster(serviceAccounts, secrets)
-      return line(yield* who(env, given, custom, { cluster }))
+      return line(yield* who(env, given, settings, { cluster }))
     })
 
   it.effect(
@@ -359,11 +356,11 @@ describe("auto-detect", () => {
           yield* inCluster(offer, { ...everything, FLYTE_DATABRICKS_AUTH_TYPE: value }, files),
           expected
         )
-        assert.strictEqual(yield* inCluster(offer, everything, files, { databricksAuthType: value }), expected)
+        assert.strictEqual(yield* inCluster(offer, everything, files, { authType: value }), expected)
       }
-      const custom = { databricksAuthType: "oidc_federation" }
+      const settings = { authType: "oidc_federation" }
       assert.strictEqual(
-        yield* inCluster(offer, { ...everything, FLYTE_DATABRICKS_AUTH_TYPE: "pat" }, files, custom),
+        yield* inCluster(offer, { ...everything, FLYTE_DATABRICKS_AUTH_TYPE: "pat" }, files, settings),
         "app-sa as team-a/spark for databricks"
       )
     })

@@ -91,7 +91,7 @@ describe("exactly one annotated ServiceAccount", () => {
       const serviceAccounts = { ...one, "team-c/spark": offered("app-c", "of-annotation") }
       yield* inside({ env, serviceAccounts }, () =>
         Effect.gen(function* () {
-          const task = { databricksOidcAudience: "of-task" }
+          const task = { oidcAudience: "of-task" }
           assert.strictEqual(who(yield* resolve(task, "team-c")), "app-c as team-c/spark for of-annotation")
           assert.strictEqual(who(yield* resolve(task)), "app-a as team-a/spark for of-task")
           assert.strictEqual(who(yield* resolve()), "app-a as team-a/spark for of-environment")
@@ -103,7 +103,7 @@ describe("exactly one annotated ServiceAccount", () => {
   it.effect("is not asked for a client id or a file that the task names", () =>
     inside({ serviceAccounts: one, model1: true }, () =>
       Effect.gen(function* () {
-        const task = { databricksClientId: "app-evil", databricksOidcTokenFile: "/etc/passwd" }
+        const task = { clientId: "app-evil", oidcTokenFile: "/etc/passwd" }
         assert.strictEqual(who(yield* resolve(task)), "app-a as team-a/spark for databricks")
       })
     )

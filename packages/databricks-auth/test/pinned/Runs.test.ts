@@ -112,7 +112,7 @@ describe("a run of Model 1", () => {
     Effect.gen(function* () {
       const env = { FLYTE_DATABRICKS_TASK_TOKEN_FILE_DIRS: "/tokens" }
       const world = { env, files: { "/tokens/mine": jwtText({ sub: "mine" }) } }
-      const task = { databricksClientId: "app-t", databricksOidcTokenFile: "/tokens/mine" }
+      const task = { clientId: "app-t", oidcTokenFile: "/tokens/mine" }
       const { recorded } = yield* submitted(world, task)
       assert.strictEqual((yield* on(world, poll(recorded))).value.header, "Bearer app-t-as-mine-1")
       const { env: _, ...closed } = world

@@ -2,7 +2,13 @@
  * A run goes on as who it was submitted as. Each test submits on one connector, and polls on another one that the
  * operator has changed since.
  */
-import { DatabricksAuth, Kubernetes, type IdentityRecord, type Credential } from "@flyte-databricks/databricks-auth"
+import {
+  DatabricksAuth,
+  Kubernetes,
+  type IdentityRecord,
+  type Credential,
+  type TaskSettings
+} from "@flyte-databricks/databricks-auth"
 import { Effect, Option, Redacted } from "effect"
 import { connector, makeCluster, makeTokenFiles, offered, type Entry } from "../support/oidc.ts"
 
@@ -34,12 +40,12 @@ export const on = <A, E>(
     return { value, calls: yield* cluster.calls, touched: yield* disk.touched }
   })
 
-export const submitted = (world: World, custom: Record<string, unknown> = {}) =>
+export const submitted = (world: World, settings: TaskSettings.TaskSettings = {}) =>
   on(
     world,
     DatabricksAuth.DatabricksAuth.use((auth) =>
       Effect.gen(function* () {
-        const resolved = yield* auth.resolve({ namespace: "team-a", custom })
+        const resolved = yield* auth.resolve({ namespace: "team-a", settings })
         return { identity: resolved.identity, recorded: auth.record(resolved) }
       })
     )

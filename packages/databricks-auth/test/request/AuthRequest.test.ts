@@ -1,7 +1,7 @@
-import { AuthRequest, type AuthError, Modes } from "@flyte-databricks/databricks-auth"
+import { AuthRequest, type AuthError, Modes, TaskSettings } from "@flyte-databricks/databricks-auth"
 import { assert, describe, it } from "@effect/vitest"
 import { assertEquals } from "@effect/vitest/utils"
-import { Effect, Option } from "effect"
+import { Effect, Option, Redacted } from "effect"
 import { instance, settings } from "../support/environment.ts"
 
 const connector = { FLYTE_DATABRICKS_INSTANCE: instance }
@@ -16,16 +16,6 @@ const refusal = Effect.fnUntraced(function* (task: AuthRequest.TaskContext, env:
   return yield* Effect.flip(AuthRequest.make(resolved, Modes.taskSettings, task))
 })
 
-const keys = [
-  "databricksInstance",
-  "databricksAuthType",
-  "databricksClientId",
-  "databricksTokenSecret",
-  "databricksOauthSecret",
-  "databricksOidcTokenFile",
-  "databricksOidcAudience"
-]
-
 const settingOf = (error: AuthError.AuthError): string => {
   assert(error.reason._tag === "SettingInvalid", error.message)
   return error.reason.setting
@@ -39,20 +29,21 @@ describe("each setting comes from the task, else from the environment, else it h
     FLYTE_DATABRICKS_OAUTH_SECRET_NAME: "env-oauth",
     FLYTE_DATABRICKS_OIDC_AUDIENCE: "env-audience"
   }
-  const custom = {
-    databricksInstance: " https://TASK.cloud.databricks.com/ ",
-    databricksAuthType: " oauth_m2m ",
-    databricksClientId: " app-1 ",
-    databricksTokenSecret: " task-token ",
-    databricksOauthSecret: "task-oauth\n",
-    databricksOidcTokenFile: " /var/task/token ",
-    databricksOidcAudience: " task-audience "
+  const ofTask = {
+    instance: " https://TASK.cloud.databricks.com/ ",
+    authType: " oauth_m2m ",
+    clientId: " app-1 ",
+    tokenSecretName: " task-token ",
+    oauthSecretName: "task-oauth\n",
+    oidcTokenFile: " /var/task/token ",
+    oidcAudience: " task-audience "
   }
   const ofEnvironment = {
     instance: "env.cloud.databricks.com",
     namespace: Option.some("team-a"),
     authType: Option.some({ value: "pat", from: "FLYTE_DATABRICKS_AUTH_TYPE" }),
     clientId: Option.none(),
+    connection: Option.none(),
     tokenSecretName: "env-token",
     oauthSecretName: "env-oauth",
     tokenFile: Option.none(),
@@ -62,11 +53,12 @@ describe("each setting comes from the task, else from the environment, else it h
 
   it.effect("the task's, trimmed", () =>
     Effect.gen(function* () {
-      assertEquals<object>(yield* request({ namespace: "team-a", custom }, env), {
+      assertEquals<object>(yield* request({ namespace: "team-a", settings: ofTask }, env), {
         instance: "task.cloud.databricks.com",
         namespace: Option.some("team-a"),
         authType: Option.some({ value: "oauth_m2m", from: "databricksAuthType of the task" }),
         clientId: Option.some("app-1"),
+        connection: Option.none(),
         tokenSecretName: "task-token",
         oauthSecretName: "task-oauth",
         tokenFile: Option.some("/var/task/token"),
@@ -89,6 +81,7 @@ describe("each setting comes from the task, else from the environment, else it h
         namespace: Option.some("team-a"),
         authType: Option.none(),
         clientId: Option.none(),
+        connection: Option.none(),
         tokenSecretName: "databricks-token",
         oauthSecretName: "databricks-oauth",
         tokenFile: Option.none(),
@@ -98,29 +91,37 @@ describe("each setting comes from the task, else from the environment, else it h
     })
   )
 
-  it.effect.each([undefined, null, "", "  ", "\t\n"])("and %j in the task counts as unset", (blank) =>
+  it.effect.each([undefined, "", "  ", "\t\n"])("and %j in the task counts as unset", (blank) =>
     Effect.gen(function* () {
-      const unset = Object.fromEntries(Object.keys(custom).map((key) => [key, blank]))
-      assertEquals<object>(yield* request({ namespace: "team-a", custom: unset }, env), ofEnvironment)
+      const unset = Object.fromEntries(Object.keys(ofTask).map((name) => [name, blank]))
+      assertEquals<object>(yield* request({ namespace: "team-a", settings: unset }, env), ofEnvironment)
     })
   )
 
-  it.effect.each([undefined, null, "text", 42, true, ["databricksAuthType", "pat"], Object.create(custom)])(
-    "and a custom that is %j holds no settings",
-    (noSettings) =>
-      Effect.gen(function* () {
-        assertEquals<object>(yield* request({ namespace: "team-a", custom: noSettings }, env), ofEnvironment)
-      })
+  it.effect("and is checked as one that Flyte brought", () =>
+    Effect.gen(function* () {
+      const error = yield* refusal({ settings: { clientId: "dapi0123456789abcdef0123456789abcdef" } })
+      assert.strictEqual(settingOf(error), "databricksClientId of the task")
+    })
   )
 })
 
-describe("a task's setting of the wrong type", () => {
-  const cases = keys.flatMap((key) => [1, true, false, {}, [], ["pat"]].map((value) => [key, value] as const))
-  it.effect.each(cases)("is an error that names it: %s of %j", ([key, value]) =>
+describe("the connection of a request", () => {
+  const connection = { databricksToken: Option.some(Redacted.make("t")) }
+  const settings = { connectionSecretName: "my-token" }
+
+  it.effect("comes with the secret that the task names for it", () =>
     Effect.gen(function* () {
-      const error = yield* refusal({ custom: { [key]: value } })
-      assert.strictEqual(settingOf(error), `${key} of the task`)
-      assert.include(error.message, "expected text")
+      const named = yield* request({ connection, settings })
+      assertEquals(named.connection, Option.some({ value: connection, secretName: Option.some("my-token") }))
+      const unnamed = yield* request({ connection })
+      assertEquals(unnamed.connection, Option.some({ value: connection, secretName: Option.none() }))
+    })
+  )
+
+  it.effect("is absent without one, whatever the task names", () =>
+    Effect.gen(function* () {
+      assertEquals((yield* request({ settings })).connection, Option.none())
     })
   )
 })
@@ -136,14 +137,14 @@ describe("the instance", () => {
   )
   it.effect("that a task names passes the same fence as the operator's", () =>
     Effect.gen(function* () {
-      const error = yield* refusal({ custom: { databricksInstance: "evil.com" } })
+      const error = yield* refusal({ settings: { instance: "evil.com" } })
       assert.strictEqual(error.reason._tag, "InstanceRefused")
     })
   )
   it.effect("on the list is a task's choice also where it may not choose how to authenticate", () =>
     Effect.gen(function* () {
       const env = { ...connector, FLYTE_DATABRICKS_ALLOW_TASK_AUTH_OVERRIDE: "false" }
-      const { instance } = yield* request({ custom: { databricksInstance: "other.cloud.databricks.com" } }, env)
+      const { instance } = yield* request({ settings: { instance: "other.cloud.databricks.com" } }, env)
       assert.strictEqual<string>(instance, "other.cloud.databricks.com")
     })
   )
@@ -154,14 +155,14 @@ describe("an auth type that a task names", () => {
     "and that does not exist is an error with the three that do: %s",
     (authType) =>
       Effect.gen(function* () {
-        const error = yield* refusal({ custom: { databricksAuthType: authType } })
+        const error = yield* refusal({ settings: { authType } })
         assert.strictEqual(settingOf(error), "databricksAuthType of the task")
         for (const valid of ["pat", "oauth_m2m", "oidc_federation"]) assert.include(error.message, valid)
       })
   )
 })
 
-describe.each(["databricksTokenSecret", "databricksOauthSecret"])("a name in %s", (key) => {
+describe.each(["tokenSecretName", "oauthSecretName"] as const)("a name in %s", (name) => {
   it.effect.each([
     "../../kube-system/secrets/x",
     "..",
@@ -176,50 +177,27 @@ describe.each(["databricksTokenSecret", "databricksOauthSecret"])("a name in %s"
     "a\u0000b",
     "a\r\nb",
     "x".repeat(254)
-  ])("that could lead out of its place in a path is refused: %j", (name) =>
+  ])("that could lead out of its place in a path is refused: %j", (value) =>
     Effect.gen(function* () {
-      const error = yield* refusal({ namespace: "team-a", custom: { [key]: name } })
-      assert.strictEqual(settingOf(error), `${key} of the task`)
+      const error = yield* refusal({ namespace: "team-a", settings: { [name]: value } })
+      assert.strictEqual(settingOf(error), `${TaskSettings.customKeys[name]} of the task`)
       assert.include(error.message, "expected the name of a Kubernetes Secret.")
       assert.notMatch(error.message, /[\x00-\x1f]/)
     })
   )
   it.effect("may have dots and 253 characters", () =>
     Effect.gen(function* () {
-      for (const name of ["a", "0", "a.b.c", "team.databricks-token.v2", "x".repeat(253)]) {
-        const resolved = yield* request({ custom: { [key]: name } })
-        assert.include([resolved.tokenSecretName, resolved.oauthSecretName], name)
-      }
-    })
-  )
-})
-
-describe("a secret that a task puts in the place of a setting", () => {
-  it.effect.each(keys)("is refused and not repeated: %s", (key) =>
-    Effect.gen(function* () {
-      for (const secret of ["dapi0123456789abcdef0123456789abcdef", "dose0123456789abcdef0123456789abcdef"]) {
-        const error = yield* refusal({ namespace: "team-a", custom: { [key]: secret } })
-        assert.notInclude(JSON.stringify(error) + error.message + error.stack, secret)
-        assert.include(error.message, `${key} of the task`)
-        assert.include(error.message, "expected a setting: secrets are for Kubernetes Secrets.")
+      for (const value of ["a", "0", "a.b.c", "team.databricks-token.v2", "x".repeat(253)]) {
+        assert.strictEqual((yield* request({ settings: { [name]: value } }))[name], value)
       }
     })
   )
 })
 
 describe("a setting of a task", () => {
-  it.effect("may begin as a secret does", () =>
-    Effect.gen(function* () {
-      for (const clientId of ["dapi0123", "dapi-team", "dose0123456789abcde", "eyJab", "eyJabcd-7"]) {
-        const { clientId: found } = yield* request({ custom: { databricksClientId: clientId } })
-        assertEquals(found, Option.some(clientId))
-      }
-    })
-  )
-
   it.effect("is repeated on one line where it is wrong, with a mark for what does not print", () =>
     Effect.gen(function* () {
-      const { message } = yield* refusal({ custom: { databricksAuthType: "a\r\n\u001b[31mb\u2028c" } })
+      const { message } = yield* refusal({ settings: { authType: "a\r\n\u001b[31mb\u2028c" } })
       assert.include(message, 'databricksAuthType of the task is "a�[31mb�c", expected')
     })
   )
@@ -301,41 +279,61 @@ describe("the namespace that identities come from", () => {
 describe("FLYTE_DATABRICKS_ALLOW_TASK_AUTH_OVERRIDE=false", () => {
   const locked = { ...connector, FLYTE_DATABRICKS_ALLOW_TASK_AUTH_OVERRIDE: "false" }
 
+  const ofIdentity = [
+    "authType",
+    "clientId",
+    "tokenSecretName",
+    "oauthSecretName",
+    "oidcTokenFile",
+    "oidcAudience"
+  ] as const
+
   it.effect("refuses a task that sets auth keys, and lists them", () =>
     Effect.gen(function* () {
-      const error = yield* refusal({ custom: Object.fromEntries(keys.map((key) => [key, "x"])) }, locked)
-      const ofAuthentication = keys.filter((key) => key !== "databricksInstance")
+      const names = ["instance", ...ofIdentity]
+      const error = yield* refusal({ settings: Object.fromEntries(names.map((name) => [name, "x"])) }, locked)
+      const keys = ofIdentity.map((name) => TaskSettings.customKeys[name])
       assert(error.reason._tag === "TaskOverrideRefused")
-      assert.sameMembers([...error.reason.keys], ofAuthentication)
-      for (const key of ofAuthentication) assert.include(error.message, key)
+      assert.deepStrictEqual<ReadonlyArray<string>>(error.reason.keys, keys)
+      for (const key of keys) assert.include(error.message, key)
       assert.include(error.message, "FLYTE_DATABRICKS_ALLOW_TASK_AUTH_OVERRIDE=false")
     })
   )
 
-  it.effect("refuses each of them alone, whatever it says", () =>
+  it.effect.each(ofIdentity)("refuses each of them alone: %s", (name) =>
     Effect.gen(function* () {
-      for (const [key, value] of [
-        ["databricksAuthType", "pat"],
-        ["databricksTokenSecret", "databricks-token"]
-      ] as const) {
-        const error = yield* refusal({ custom: { [key]: value } }, locked)
-        assert(error.reason._tag === "TaskOverrideRefused")
-        assert.deepStrictEqual(error.reason.keys, [key])
-      }
+      const error = yield* refusal({ settings: { [name]: "pat" } }, locked)
+      assert(error.reason._tag === "TaskOverrideRefused")
+      assert.deepStrictEqual(error.reason.keys, [TaskSettings.customKeys[name]])
     })
   )
 
   it.effect("does not repeat what a task set", () =>
     Effect.gen(function* () {
-      const { message } = yield* refusal({ custom: { databricksTokenSecret: "hunter2" } }, locked)
+      const { message } = yield* refusal({ settings: { tokenSecretName: "hunter2" } }, locked)
       assert.notInclude(message, "hunter2")
     })
   )
 
-  it.effect("lets a task through that sets none, or blanks", () =>
+  it.effect("lets a task through that sets none, or blanks, or names a secret for a connection that is not there", () =>
     Effect.gen(function* () {
-      const custom = { databricksAuthType: " ", databricksClientId: null, sparkConf: {} }
-      assert.strictEqual<string>((yield* request({ custom }, locked)).instance, instance)
+      for (const settings of [{ authType: " ", clientId: undefined }, { connectionSecretName: "my-token" }]) {
+        assert.strictEqual<string>((yield* request({ settings }, locked)).instance, instance)
+      }
+    })
+  )
+})
+
+describe("the settings that a task may not override", () => {
+  const task = { connection: Option.none(), authType: "pat", clientId: "app-1", connectionSecretName: "my-token" }
+
+  it.effect("are those of the list, and no others", () =>
+    Effect.gen(function* () {
+      const { reason } = yield* Effect.flip(AuthRequest.refuseOverrides(task, ["clientId", "oidcAudience", "authType"]))
+      assert(reason._tag === "TaskOverrideRefused")
+      assert.deepStrictEqual(reason.keys, ["databricksClientId", "databricksAuthType"])
+      yield* AuthRequest.refuseOverrides(task, ["oidcAudience", "connectionSecretName"])
+      yield* AuthRequest.refuseOverrides(task, [])
     })
   )
 })

@@ -1,5 +1,11 @@
 /** The PAT that a request of Flyte 2 carries: one more place for a PAT, the task's own choice. */
-import { type AuthError, type Connection, DatabricksAuth, IdentityRecord } from "@flyte-databricks/databricks-auth"
+import {
+  type AuthError,
+  type Connection,
+  DatabricksAuth,
+  IdentityRecord,
+  type TaskSettings
+} from "@flyte-databricks/databricks-auth"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Option, Redacted, Result } from "effect"
 import { connector } from "../support/connector.ts"
@@ -9,30 +15,30 @@ import { assertNoSecret, makeSpans, outcomeShownAs, shownAs } from "../support/s
 
 const sent = (token: string): Connection.Connection => ({ databricksToken: Option.some(Redacted.make(token)) })
 const nothingSent: Connection.Connection = { databricksToken: Option.none() }
-const naming = (name: string | null) => ({ secrets: { databricks_token: name } })
+const naming = (connectionSecretName: string | undefined) => ({ connectionSecretName })
 
 /** Who a task is, or why nobody. */
 const resolve = (
   surroundings: Parameters<typeof connector>[0],
   connection: Connection.Connection | undefined,
-  custom: Record<string, unknown> = {}
+  settings: TaskSettings.TaskSettings = {}
 ) =>
   DatabricksAuth.DatabricksAuth.use((auth) =>
-    auth.resolve({ namespace: "team-a", custom, ...(connection === undefined ? {} : { connection }) })
+    auth.resolve({ namespace: "team-a", settings, ...(connection === undefined ? {} : { connection }) })
   ).pipe(Effect.result, Effect.provide(connector(surroundings)))
 
 const failure = <A>(result: Result.Result<A, AuthError.AuthError>): AuthError.AuthError =>
   Result.isFailure(result) ? result.failure : assert.fail("it was to fail")
 
 const states = {
-  "of Flyte 1, without a connection": { connection: undefined, custom: {} },
-  "with no token": { connection: nothingSent, custom: naming(null) },
-  "with no token, though one is named": { connection: nothingSent, custom: naming("my-token") },
-  "with a blank token": { connection: sent(" \n"), custom: naming(null) },
-  "with a blank token, though one is named": { connection: sent(""), custom: naming("my-token") },
-  "with a token": { connection: sent("of-request"), custom: naming("my-token") },
-  "with a token and a line's end": { connection: sent("of-request\n"), custom: {} },
-  "with a token that no header may carry": { connection: sent("of\u0000request"), custom: naming("my-token") }
+  "of Flyte 1, without a connection": { connection: undefined, settings: {} },
+  "with no token": { connection: nothingSent, settings: naming(undefined) },
+  "with no token, though one is named": { connection: nothingSent, settings: naming("my-token") },
+  "with a blank token": { connection: sent(" \n"), settings: naming(undefined) },
+  "with a blank token, though one is named": { connection: sent(""), settings: naming("my-token") },
+  "with a token": { connection: sent("of-request"), settings: naming("my-token") },
+  "with a token and a line's end": { connection: sent("of-request\n"), settings: {} },
+  "with a token that no header may carry": { connection: sent("of\u0000request"), settings: naming("my-token") }
 } as const
 type State = keyof typeof states
 
@@ -100,7 +106,7 @@ describe("who a request is", () => {
             },
             cluster: secret === "absent" ? {} : { "team-a/databricks-token": secrets[secret] }
           }
-          const result = yield* resolve(surroundings, states[state].connection, states[state].custom)
+          const result = yield* resolve(surroundings, states[state].connection, states[state].settings)
           const seen = Result.match(result, {
             onFailure: ({ reason }) => reason._tag,
             onSuccess: ({ identity }) => `${identity.authType} ${identity.source}`
@@ -126,9 +132,9 @@ describe("who a request is", () => {
 
   it.effect("does not show a token that stands where its secret's name should", () =>
     Effect.gen(function* () {
-      const custom = naming("dapi0123456789abcdef0123456789abcdef")
+      const settings = naming("dapi0123456789abcdef0123456789abcdef")
       for (const connection of [nothingSent, sent("")]) {
-        assert.notInclude(failure(yield* resolve({}, connection, custom)).message, "dapi0123")
+        assert.notInclude(failure(yield* resolve({}, connection, settings)).message, "dapi0123")
       }
     })
   )
@@ -138,23 +144,23 @@ describe("where the operator lets tasks choose nothing, a request is refused", (
   const env = { FLYTE_DATABRICKS_ALLOW_TASK_AUTH_OVERRIDE: "false" }
   const surroundings = { env, secrets: { FLYTE_DATABRICKS_ACCESS_TOKEN: "of-connector" } }
 
-  for (const [what, connection, custom] of [
+  for (const [what, connection, settings] of [
     ["that brings a token", sent("of-request"), {}],
     ["whose task names one", nothingSent, naming("my-token")]
   ] as const) {
     it.effect(what, () =>
       Effect.gen(function* () {
-        const error = failure(yield* resolve(surroundings, connection, custom))
+        const error = failure(yield* resolve(surroundings, connection, settings))
         assert.strictEqual(error.reason._tag, "TaskOverrideRefused")
         assert.include(error.message, "The task sets databricks_token")
       })
     )
   }
 
-  it.effect("unless it brings none and names none, as Flyte 2's SDK writes it by default", () =>
+  it.effect("unless it brings none and names none, as by default", () =>
     Effect.gen(function* () {
       for (const connection of [nothingSent, sent(""), undefined]) {
-        const result = yield* resolve(surroundings, connection, naming(null))
+        const result = yield* resolve(surroundings, connection, naming(undefined))
         assert.strictEqual(Result.isSuccess(result) && result.success.identity.source, "connector")
       }
     })

@@ -90,8 +90,8 @@ describe("where there is nothing", () => {
 
   it.effect("the Secrets are those that the task names", () =>
     Effect.gen(function* () {
-      const custom = { databricksTokenSecret: "my-token", databricksAuthType: "pat" }
-      const { looked, remedy } = yield* missing({}, { namespace, custom })
+      const settings = { tokenSecretName: "my-token", authType: "pat" }
+      const { looked, remedy } = yield* missing({}, { namespace, settings })
       assert.strictEqual(lines(looked)[0], "Secret my-token in namespace team-a: absent, not found")
       assert.include(remedy, "kubectl create secret generic my-token --namespace team-a")
     })
@@ -156,7 +156,7 @@ describe("where there is nothing", () => {
 describe("a request of Flyte 2", () => {
   const ask = (token: Option.Option<string>, secretName?: string): AuthRequest.TaskContext => ({
     namespace,
-    custom: { databricksAuthType: "pat", secrets: { databricks_token: secretName ?? null } },
+    settings: { authType: "pat", connectionSecretName: secretName },
     connection: { databricksToken: Option.map(token, (text) => Redacted.make(text)) }
   })
 

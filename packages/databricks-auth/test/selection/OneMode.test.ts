@@ -36,9 +36,9 @@ const resolve = (
   surroundings: Surroundings,
   authType?: string
 ) =>
-  DatabricksAuth.DatabricksAuth.use((auth) =>
-    auth.resolve({ namespace: "team-a", custom: authType === undefined ? {} : { databricksAuthType: authType } })
-  ).pipe(Effect.provide(Layer.provide(layer, sources(surroundings))))
+  DatabricksAuth.DatabricksAuth.use((auth) => auth.resolve({ namespace: "team-a", settings: { authType } })).pipe(
+    Effect.provide(Layer.provide(layer, sources(surroundings)))
+  )
 
 describe.each(layers)("selection for %s alone", (own, layer, surroundings, source) => {
   it.effect(`finds ${source}, whether or not the task asks for it`, () =>

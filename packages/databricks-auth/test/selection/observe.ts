@@ -108,7 +108,7 @@ const observe = Effect.fnUntraced(function* (run: Run, logs: Array<Log>) {
   const auth = yield* DatabricksAuth.DatabricksAuth
   const task = {
     ...(combination.namespace === "given" ? { namespace } : {}),
-    custom: combination.taskAuthType === "unset" ? {} : { databricksAuthType: combination.taskAuthType }
+    settings: { authType: combination.taskAuthType === "unset" ? undefined : combination.taskAuthType }
   }
   const firstLog = logs.length
   const before = (yield* reads).length

@@ -10,6 +10,7 @@ import {
   PatSource,
   ProjectedToken,
   ServiceAccountTokens,
+  type TaskSettings,
   TokenEndpoint
 } from "@flyte-databricks/databricks-auth"
 import { Duration, Effect, FileSystem, Layer, Option, Path, PlatformError, Redacted, Ref } from "effect"
@@ -166,9 +167,9 @@ export const connector = ({ env = {}, files = nothing, cluster, respond = grant 
   )
 
 /** Who a task is; and with it, in one go, its header. */
-export const resolve = (custom: Record<string, unknown> = {}, namespace: string | undefined = "team-a") =>
+export const resolve = (settings: TaskSettings.TaskSettings = {}, namespace: string | undefined = "team-a") =>
   DatabricksAuth.DatabricksAuth.use((auth) =>
-    auth.resolve({ ...(namespace === undefined ? {} : { namespace }), custom })
+    auth.resolve({ ...(namespace === undefined ? {} : { namespace }), settings })
   )
 
 export const header = (resolved: DatabricksAuth.Resolved) =>
@@ -176,5 +177,5 @@ export const header = (resolved: DatabricksAuth.Resolved) =>
     Effect.map(({ authorization }) => Redacted.value(authorization))
   )
 
-export const submit = (custom: Record<string, unknown> = {}, namespace: string | undefined = "team-a") =>
-  Effect.flatMap(resolve(custom, namespace), header)
+export const submit = (settings: TaskSettings.TaskSettings = {}, namespace: string | undefined = "team-a") =>
+  Effect.flatMap(resolve(settings, namespace), header)

@@ -1,0 +1,80 @@
+/**
+ * What a task says about its identity. Whoever wrote the task chose it, so each value is checked before it is used.
+ */
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Predicate from "effect/Predicate"
+import * as Record from "effect/Record"
+import type { AuthError } from "../AuthError.ts"
+import { invalid, looksLikeSecret, nonBlank } from "../internal/settings.ts"
+
+/**
+ * The settings of a task, in place of the connector's. None of them is a secret.
+ */
+export interface TaskSettings {
+  readonly instance?: string | undefined
+  readonly authType?: string | undefined
+  /** In place of the connector's client id. A namespace's own identity is not asked for it. */
+  readonly clientId?: string | undefined
+  readonly tokenSecretName?: string | undefined
+  readonly oauthSecretName?: string | undefined
+  readonly oidcTokenFile?: string | undefined
+  readonly oidcAudience?: string | undefined
+  /** The secret of Flyte that the task names for its PAT: Flyte 2 sends its value along as the request's connection. */
+  readonly connectionSecretName?: string | undefined
+}
+
+export type Name = keyof TaskSettings
+
+/**
+ * The key of each setting in `custom` of a Flyte task template. That of `connectionSecretName` is under `secrets`.
+ */
+export const customKeys = {
+  instance: "databricksInstance",
+  authType: "databricksAuthType",
+  clientId: "databricksClientId",
+  tokenSecretName: "databricksTokenSecret",
+  oauthSecretName: "databricksOauthSecret",
+  oidcTokenFile: "databricksOidcTokenFile",
+  oidcAudience: "databricksOidcAudience",
+  connectionSecretName: "databricks_token"
+} as const satisfies { readonly [N in Name]-?: string }
+
+/**
+ * Names a setting the way errors and explanations do.
+ */
+export const describe = (name: Name): string => `${customKeys[name]} of the task`
+
+/**
+ * The settings, trimmed and without the blank ones.
+ */
+export const make = (given: { readonly [N in Name]?: unknown }): Effect.Effect<TaskSettings, AuthError> =>
+  Effect.all(Record.map(customKeys, (_, name) => read(name, given[name])))
+
+/**
+ * Reads `custom` of a Flyte task template, once it is JSON. Keys that are no settings of an identity are left alone.
+ */
+export const fromCustom = (custom: unknown): Effect.Effect<TaskSettings, AuthError> =>
+  make(
+    Record.map(customKeys, (key, name) =>
+      propertyOf(name === "connectionSecretName" ? propertyOf(custom, "secrets") : custom, key)
+    )
+  )
+
+const propertyOf = (object: unknown, key: string): unknown =>
+  Predicate.isObject(object) && Object.hasOwn(object, key) ? Reflect.get(object, key) : undefined
+
+const read = Effect.fnUntraced(function* (name: Name, value: unknown): Effect.fn.Return<string | undefined, AuthError> {
+  if (value === undefined || value === null) return undefined
+  const isOfFlyte = name === "connectionSecretName"
+  if (!Predicate.isString(value)) return isOfFlyte ? undefined : yield* invalid(describe(name), typeof value, "text")
+  const text = Option.getOrUndefined(nonBlank(value))
+  // Flyte looks that secret up itself: any name is as good as another.
+  if (text === undefined || isOfFlyte) return text
+  const limit = name === "clientId" || name === "oidcAudience" ? 256 : 1000
+  if (text.length > limit) return yield* invalid(describe(name), `${text.length} characters long`, `at most ${limit}`)
+  // Errors, explanations and job metadata show every setting.
+  return looksLikeSecret(text)
+    ? yield* invalid(describe(name), text, "a setting: secrets are for Kubernetes Secrets")
+    : text
+})
