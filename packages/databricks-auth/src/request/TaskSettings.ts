@@ -64,6 +64,9 @@ export const fromCustom = (custom: unknown): Effect.Effect<TaskSettings, AuthErr
 const propertyOf = (object: unknown, key: string): unknown =>
   Predicate.isObject(object) && Object.hasOwn(object, key) ? Reflect.get(object, key) : undefined
 
+// Of free text. Every other setting is a word, a host or a name, and those are short.
+const limits: { readonly [N in Name]?: number } = { clientId: 256, oidcAudience: 256, oidcTokenFile: 1000 }
+
 const read = Effect.fnUntraced(function* (name: Name, value: unknown): Effect.fn.Return<string | undefined, AuthError> {
   if (value === undefined || value === null) return undefined
   const isOfFlyte = name === "connectionSecretName"
@@ -71,8 +74,10 @@ const read = Effect.fnUntraced(function* (name: Name, value: unknown): Effect.fn
   const text = Option.getOrUndefined(nonBlank(value))
   // Flyte looks that secret up itself: any name is as good as another.
   if (text === undefined || isOfFlyte) return text
-  const limit = name === "clientId" || name === "oidcAudience" ? 256 : 1000
-  if (text.length > limit) return yield* invalid(describe(name), `${text.length} characters long`, `at most ${limit}`)
+  const limit = limits[name]
+  if (limit !== undefined && text.length > limit) {
+    return yield* invalid(describe(name), `${text.length} characters long`, `at most ${limit}`)
+  }
   // Errors, explanations and job metadata show every setting.
   return looksLikeSecret(text)
     ? yield* invalid(describe(name), text, "a setting: secrets are for Kubernetes Secrets")

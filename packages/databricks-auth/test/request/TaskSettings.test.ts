@@ -87,9 +87,12 @@ describe("the settings in a task's custom", () => {
     })
   )
 
-  it.effect.each(ofCustom)("have a greatest length, and one that is longer is not repeated: %s", (key) =>
+  it.effect.each([
+    ["databricksClientId", 256],
+    ["databricksOidcAudience", 256],
+    ["databricksOidcTokenFile", 1000]
+  ] as const)("have a greatest length, and one that is longer is not repeated: %s", ([key, limit]) =>
     Effect.gen(function* () {
-      const limit = key === "databricksClientId" || key === "databricksOidcAudience" ? 256 : 1000
       const longest = "x".repeat(limit)
       assert.include(Object.values(yield* fromCustom({ [key]: ` ${longest} ` })), longest)
       const { message } = yield* refusal({ [key]: `${longest}x` })
