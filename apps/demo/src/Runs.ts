@@ -53,8 +53,7 @@ export const layer: Layer.Layer<Runs, never, DatabricksAuth.DatabricksAuth | Job
       return Runs.of({
         submit: Effect.fn("Runs.submit")(function* ({ namespace, authType }) {
           const who = yield* auth.resolve({ namespace, settings: { authType } })
-          const runId = yield* jobs.submit(who, job(namespace), yield* random.uuidV4())
-          const run = { runId, ...who }
+          const run = { runId: yield* jobs.submit(who, job(namespace), yield* random.uuidV4()), ...who }
           yield* Ref.update(submitted, (runs) => [run, ...runs].slice(0, 1000))
           return run
         }),

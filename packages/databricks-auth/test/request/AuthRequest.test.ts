@@ -294,7 +294,7 @@ describe("FLYTE_DATABRICKS_ALLOW_TASK_AUTH_OVERRIDE=false", () => {
       const error = yield* refusal({ settings: Object.fromEntries(names.map((name) => [name, "x"])) }, locked)
       const keys = ofIdentity.map((name) => TaskSettings.customKeys[name])
       assert(error.reason._tag === "TaskOverrideRefused")
-      assert.deepStrictEqual<ReadonlyArray<string>>(error.reason.keys, keys)
+      assert.sameMembers([...error.reason.keys], keys)
       for (const key of keys) assert.include(error.message, key)
       assert.include(error.message, "FLYTE_DATABRICKS_ALLOW_TASK_AUTH_OVERRIDE=false")
     })
