@@ -5,9 +5,9 @@ import * as Effect from "effect/Effect"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
-import type { DatabricksWorkspace } from "../DatabricksWorkspace.ts"
 import { EmulatorError, InvalidInput } from "../EmulatorError.ts"
 import { adminBody, adminErrors, adminPrefix, json } from "../internal/commonAdminRoutes.ts"
+import type { Controls } from "./Controls.ts"
 import { RunPlan } from "./jobs/RunPlan.ts"
 import { FederationPolicySeed, ServicePrincipalSeed, UserSeed } from "./Seed.ts"
 
@@ -27,7 +27,7 @@ const runId = Effect.flatMap(HttpRouter.params, ({ id = "" }) =>
 const reveal = (secrets: ReadonlyArray<Redacted.Redacted>) => secrets.map(Redacted.value)
 
 /** The routes under `/_emulator`, all done by the methods that code has too. */
-export const adminRoutes = (workspace: DatabricksWorkspace["Service"]) => {
+export const adminRoutes = (workspace: Controls) => {
   const route = <R>(
     method: "GET" | "POST" | "PUT" | "DELETE",
     path: `/${string}`,

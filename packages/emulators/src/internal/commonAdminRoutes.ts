@@ -6,8 +6,8 @@ import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Schema from "effect/Schema"
-import type { RunningServer } from "../EmulatorServer.ts"
-import { FaultRule } from "../Faults.ts"
+import { FaultRule, type Faults } from "../Faults.ts"
+import type { RequestLog } from "../RequestLog.ts"
 import { RequestMatch } from "../RequestMatch.ts"
 import { EmulatorError, InvalidInput } from "../EmulatorError.ts"
 import * as exactJson from "./exactJson.ts"
@@ -47,7 +47,7 @@ const invalidBody = (problem: string) =>
 const encodeRule = Schema.encodeSync(FaultRule)
 
 /** The routes for faults and requests. */
-export const commonAdminRoutes = ({ faults, requests }: RunningServer) => [
+export const commonAdminRoutes = ({ faults, requests }: { readonly faults: Faults; readonly requests: RequestLog }) => [
   HttpRouter.route(
     "GET",
     `${adminPrefix}/faults`,

@@ -7,7 +7,7 @@ import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import type { EmulatorError } from "../EmulatorError.ts"
 import { adminBody, adminErrors, adminPrefix, json } from "../internal/commonAdminRoutes.ts"
-import type { KubernetesApi } from "../KubernetesApi.ts"
+import type { Controls } from "./Controls.ts"
 import { Rule } from "./Rbac.ts"
 import {
   MintRequest,
@@ -21,7 +21,7 @@ import {
 const target = Effect.map(HttpRouter.params, ({ name = "", namespace = "" }) => ({ name, namespace }))
 
 /** The routes under `/_emulator`, all done by the methods that code has too. */
-export const adminRoutes = (api: KubernetesApi["Service"]) => {
+export const adminRoutes = (api: Controls) => {
   const route = <R>(
     method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE",
     path: `/${string}`,
