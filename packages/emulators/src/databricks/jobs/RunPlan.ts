@@ -149,7 +149,7 @@ export const phaseAt = (phases: ReadonlyArray<RunPhase>, elapsed: number) => {
   return { phase: last, since: since - Duration.toMillis(last.for ?? Duration.zero) }
 }
 
-const over = new Set(["TERMINATED", "SKIPPED", "INTERNAL_ERROR"])
+const endStates = new Set(["TERMINATED", "SKIPPED", "INTERNAL_ERROR"])
 
-/** Whether a run in this phase is over. */
-export const isOver = (phase: RunPhase): boolean => over.has(phase.lifeCycleState)
+/** Whether a run in this phase has ended, whichever way. */
+export const hasEnded = (phase: RunPhase): boolean => endStates.has(phase.lifeCycleState)

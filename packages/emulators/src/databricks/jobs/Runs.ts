@@ -7,7 +7,7 @@ import * as Effect from "effect/Effect"
 import { EmulatorError, NotFound } from "../../EmulatorError.ts"
 import { invalidParameter, permissionDenied, runNotFound } from "../ApiError.ts"
 import type { Principal, Principals } from "../Principals.ts"
-import { defaultPlan, isOver, phaseAt, phasesOf, type RunPhase, type RunPlan } from "./RunPlan.ts"
+import { defaultPlan, hasEnded, phaseAt, phasesOf, type RunPhase, type RunPlan } from "./RunPlan.ts"
 import { type SubmitRequest, tasksOf } from "./SubmitRequest.ts"
 
 /** A run as it was submitted, and what has been done to it since. */
@@ -75,7 +75,7 @@ export const make = (principals: Principals, options: RunsOptions) => {
     const deadline = limit === undefined || limit === 0 ? Infinity : run.startTime + limit * 1000
     const stop = Math.min(run.cancelTime ?? Infinity, deadline)
     const planned = elapsed(Math.min(now, stop))
-    if (now < stop || isOver(planned.phase)) return planned
+    if (now < stop || hasEnded(planned.phase)) return planned
     if (deadline <= stop) return { phase: timedOut, since: deadline }
     return now < stop + cancelMillis
       ? { phase: { lifeCycleState: "TERMINATING", message: "Cancelling" }, since: stop }
