@@ -165,4 +165,8 @@ export class JobsError extends Schema.TaggedError<JobsError>()("JobsError", { re
   get retryable(): boolean {
     return this.reason.retryable
   }
+  /** How long Databricks asks to wait before the next try; 0 where it does not ask. */
+  get retryAfterMillis(): number {
+    return this.reason._tag === "JobsUnavailable" ? (this.reason.retryAfterMillis ?? 0) : 0
+  }
 }
