@@ -1,6 +1,6 @@
 /**
- * The token exchange grant (RFC 8693): a JWT of another issuer, by the federation policy that takes it. As in the
- * service, an answer does not say what was wrong; the reason is kept beside it.
+ * The token exchange grant (RFC 8693): a JWT of another issuer, by the federation policy that takes it. An
+ * answer does not say what was wrong, which is less than the service says (see the README); the reason is kept beside it.
  */
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
