@@ -7,7 +7,7 @@
  * | absent                        | next source        | next source                                      |
  * | present and whole             | it is the identity | it is the identity                               |
  * | present but broken            | error              | error                                            |
- * | forbidden by Kubernetes       | error              | next source; one warning per namespace and source|
+ * | forbidden by Kubernetes       | error              | next source; warns once per namespace and source |
  * | unavailable                   | error, retryable   | error, retryable                                 |
  *
  * So a request never ends up with a weaker or a shared identity because a stronger one of its own could not be read.
