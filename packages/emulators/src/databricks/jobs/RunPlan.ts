@@ -145,7 +145,7 @@ export const phaseAt = (phases: ReadonlyArray<RunPhase>, elapsed: number) => {
   }
   const last = phases[phases.length - 1]
   if (last === undefined) throw new Error("A run plan has at least one phase")
-  // A last phase with a duration goes on after it: a run cannot be in no phase at all.
+  // The last phase goes on past its duration, because a run is always in some phase.
   return { phase: last, since: since - Duration.toMillis(last.for ?? Duration.zero) }
 }
 

@@ -41,7 +41,7 @@ export interface RunsOptions {
   readonly runPlan?: RunPlan | undefined
   /** How long a cancelled run is TERMINATING; by default one second. */
   readonly cancelDuration?: Duration.Input | undefined
-  /** The first run's id; by default 2^53 + 1, which a double cannot hold. Ids go up by two, so that none can be. */
+  /** The first run's id; by default 2^53 + 1, which a double cannot hold. Ids go up by two, so that a double holds none. */
   readonly firstRunId?: bigint | undefined
   /** How many runs are remembered; by default 100,000. */
   readonly keptRuns?: number | undefined

@@ -123,7 +123,7 @@ export const make = (options: {
         return yield* because(invalidClient, `${policy.id}: no principal is called "${name}"`)
       }
       const remaining = (claims.exp ?? 0) * 1000 - (yield* Clock.currentTimeMillis)
-      // One that is past its end by less than the clocks' difference is good for a moment.
+      // A JWT that ended within the allowed clock skew still gives a token, for a second.
       return { principal: name, notLongerThan: Duration.millis(Math.max(remaining, 1000)) }
     })
   }
