@@ -1,13 +1,11 @@
 import { NodeRuntime, NodeServices } from "@effect/platform-node"
-import * as Cause from "effect/Cause"
+import { teardown } from "@flyte-databricks/connector/teardown"
 import * as Config from "effect/Config"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
-import * as Runtime from "effect/Runtime"
 import * as Schema from "effect/Schema"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
@@ -59,10 +57,6 @@ const demo = Command.make("npm run demo --", flags, ({ instance, namespaces, spe
     }).pipe(Effect.provide(Server.layer(listen).pipe(Layer.provide(access), Layer.provideMerge(platform))))
   }).pipe(Effect.tapError((error) => Console.error(error._tag === "ServeError" ? String(error.cause) : error.message)))
 ).pipe(Command.withDescription("See who namespaces are on Databricks, run jobs as them, and watch their tokens"))
-
-// Ctrl-C is how the demo ends.
-const teardown: Runtime.Teardown = (exit, onExit) =>
-  Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause) ? onExit(0) : Runtime.defaultTeardown(exit, onExit)
 
 demo.pipe(
   Command.run({ version: "0.1.0" }),

@@ -1,7 +1,7 @@
 /**
  * The tour: start everything, submit a task per namespace, follow them to their end.
  */
-import { JobMetadata, type JobsError } from "@flyte-databricks/databricks-jobs"
+import { JobMetadata, type JobsError, RunState } from "@flyte-databricks/databricks-jobs"
 import { Flyte1 } from "@flyte-databricks/flyte-protocol"
 import { type DatabricksWorkspace, RunPlan, Showcase } from "@flyte-databricks/emulators"
 import * as Console from "effect/Console"
@@ -88,7 +88,7 @@ const follow = Effect.fnUntraced(function* (flyte: FlyteClient.FlyteClient, work
   return outcome
 })
 
-const ended: ReadonlySet<string> = new Set(["SUCCEEDED", "FAILED", "RETRYABLE_FAILED", "ABORTED"])
+const isPhase = Schema.is(RunState.Phase)
 
 // Auth type and origin are what the connector pinned in the job's metadata; the principal is what the workspace says.
 const outcomeOf = Effect.fnUntraced(function* (
@@ -101,7 +101,7 @@ const outcomeOf = Effect.fnUntraced(function* (
   const run = runs.find(({ runId }) => String(runId) === metadata.runId)
   const phase = resource === undefined ? "SUBMITTED" : Flyte1.TaskExecution_Phase[resource.phase]
   return {
-    _tag: ended.has(phase) ? "Ended" : "Running",
+    _tag: isPhase(phase) && RunState.hasEnded(phase) ? "Ended" : "Running",
     authType: Option.getOrElse(metadata.authType, () => "-"),
     origin: originOf(metadata),
     runId: metadata.runId,

@@ -1,9 +1,8 @@
 import { NodeRuntime, NodeServices } from "@effect/platform-node"
-import * as Cause from "effect/Cause"
+import { teardown } from "@flyte-databricks/connector/teardown"
 import * as Console from "effect/Console"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import * as Runtime from "effect/Runtime"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
@@ -31,9 +30,5 @@ const tour = Command.make(
       Effect.catch((error) => Effect.andThen(Console.error(error.message), Effect.fail(new Reported())))
     )
 ).pipe(Command.withDescription("See the connector at work on stand-ins for Databricks and Kubernetes"))
-
-// Ctrl-C is how the tour ends.
-const teardown: Runtime.Teardown = (exit, onExit) =>
-  Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause) ? onExit(0) : Runtime.defaultTeardown(exit, onExit)
 
 tour.pipe(Command.run({ version: "0.1.0" }), Effect.provide(NodeServices.layer), NodeRuntime.runMain({ teardown }))

@@ -18,7 +18,7 @@ export interface Execution {
 
 type Key = keyof Execution
 
-/** The names that the SDK writes as `{{.name}}`; letters' case means nothing, as in the rest of Flyte's templates. */
+/** The names that the SDK writes as `{{.name}}`, in upper or lower case, as in the rest of Flyte's templates. */
 const placeholders: ReadonlyMap<string, Key> = new Map([
   ["runname", "runName"],
   ["actionname", "actionName"],
@@ -37,7 +37,7 @@ const demanded: ReadonlyArray<readonly [option: string, key: Key]> = [
 ]
 
 /**
- * The arguments with what Flyte left out. Whatever they say already stays as it is, and what is not known stays away.
+ * The arguments with what Flyte left out. What they already say stays as it is. What is not known is left out.
  */
 export const complete = (args: ReadonlyArray<string>, execution: Execution): ReadonlyArray<string> => {
   const [command, ...rest] = args.map((arg) => render(arg, execution))

@@ -68,8 +68,8 @@ export const flyte2Defaults: Defaults = {
 }
 
 /**
- * How deep objects and lists may stand in each other. Protocol buffers stop reading at about half of it; the Databricks
- * API has no use for a tenth.
+ * How deep objects and lists may be nested. Protocol buffers stop reading at about half of this; no job of the Databricks
+ * API needs a tenth of it.
  */
 export const maxDepth = 100
 

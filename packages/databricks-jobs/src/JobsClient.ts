@@ -1,6 +1,6 @@
 /**
  * The Databricks Jobs API 2.1, as far as one run needs it: submit, get, cancel, output. Each call is made as an identity that
- * was decided before; who that is and where its token comes from, `DatabricksAuth` knows alone.
+ * was decided before. Only `DatabricksAuth` knows where that identity's token comes from.
  */
 import type { AuthError } from "@flyte-databricks/databricks-auth/AuthError"
 import { DatabricksAuth } from "@flyte-databricks/databricks-auth/DatabricksAuth"
@@ -28,8 +28,8 @@ export class JobsClient extends Context.Service<
   JobsClient,
   {
     /**
-     * Starts a run. The same idempotency token, of at most 64 characters, gives the run that it started the first time;
-     * one that the body carries already gives way to it.
+     * Starts a run. The same idempotency token, of at most 64 characters, gives the run that it started the first time.
+     * It replaces a token that the body carries.
      */
     readonly submit: (
       credential: Credential,
@@ -94,7 +94,7 @@ export const layer: Layer.Layer<JobsClient, never, HttpClient.HttpClient | Datab
       const header = yield* auth.getHeader(credential)
       const answer = yield* sending(request, asked, header)
       if (!refusesToken(answer)) return yield* Effect.fromResult(read(answer, schema))
-      // Revoked or rotated since it was cached: once more, with a new one for the same identity.
+      // The token was revoked or rotated after it was cached: try once more, with a new one for the same identity.
       yield* auth.invalidate(credential, header)
       const again = yield* sending(request, asked, yield* auth.getHeader(credential))
       return yield* Effect.fromResult(read(again, schema))
@@ -150,7 +150,7 @@ export class JobsClientMemory extends Context.Service<
     readonly runs: Effect.Effect<ReadonlyArray<MemoryRun>>
     readonly setState: (runId: RunId, state: RunState) => Effect.Effect<void>
     readonly setOutput: (runId: RunId, output: RunOutput) => Effect.Effect<void>
-    /** The next call, whichever it is, fails; several wait their turn. */
+    /** Makes the next call fail, whichever it is. Each error fails one call, in order. */
     readonly failNext: (error: JobsError | AuthError) => Effect.Effect<void>
   }
 >()("@flyte-databricks/databricks-jobs/JobsClientMemory") {}

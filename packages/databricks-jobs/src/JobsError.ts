@@ -1,7 +1,7 @@
 /**
  * Everything that can go wrong between a Flyte task and its run on Databricks, as one error with a tagged reason.
  * Fields hold names, kinds, ids and what Databricks said, cut short; never what was sent. `retryable` says whether the
- * same call may succeed later with nothing changed. That no header could be had is the core's `AuthError`.
+ * same call may succeed later with nothing changed. A failure to get a header is the core's `AuthError`.
  */
 import * as Schema from "effect/Schema"
 import { RunId } from "./RunId.ts"
@@ -164,5 +164,9 @@ export class JobsError extends Schema.TaggedError<JobsError>()("JobsError", { re
   }
   get retryable(): boolean {
     return this.reason.retryable
+  }
+  /** How long Databricks asks to wait before the next try; 0 where it does not ask. */
+  get retryAfterMillis(): number {
+    return this.reason._tag === "JobsUnavailable" ? (this.reason.retryAfterMillis ?? 0) : 0
   }
 }

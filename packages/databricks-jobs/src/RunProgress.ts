@@ -22,12 +22,12 @@ export const RunProgress = Schema.Struct({
 })
 export type RunProgress = typeof RunProgress.Type
 
-/** How often a workspace that does not answer is asked again before that is an error. */
+/** How many times in a row a request that failed is tried again before the stream fails. */
 const patience = 3
 
 /**
- * Asks how a run is doing, so often, and ends with the run. What may pass is asked again a few times; a run that has
- * ended is asked after once.
+ * Asks how a run is doing, at this interval, until it has ended. A failure that may pass is tried again a few times. For
+ * a run that has ended already, one question is all.
  */
 export const follow = (
   jobs: JobsClient["Service"],

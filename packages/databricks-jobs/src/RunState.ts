@@ -24,7 +24,7 @@ const details = { code: text, message: text }
 const nullable = <S extends Schema.Constraint>(schema: S) => Schema.optionalKey(Schema.NullOr(schema))
 
 /** Whether a run in this phase has ended, whichever way. */
-export const isOver = (phase: Phase): boolean => phase === "SUCCEEDED" || phase === "ABORTED" || isFailure(phase)
+export const hasEnded = (phase: Phase): boolean => phase === "SUCCEEDED" || phase === "ABORTED" || isFailure(phase)
 
 /** Whether a run in this phase has failed. */
 export const isFailure = (phase: Phase): boolean => phase === "FAILED" || phase === "RETRYABLE_FAILED"
@@ -100,11 +100,6 @@ export const toPhaseReport = (run: RunState): PhaseReport => {
     ? { phase: "RUNNING", message: printable([unknownWords(run), ...explanations(run)].join("; "), maxMessage) }
     : { phase, message: printable(explanations(run).join("; "), maxMessage) }
 }
-
-/** Whether nothing more becomes of a run in this phase. */
-export const hasEnded = (phase: Phase): boolean => endPhases.has(phase)
-
-const endPhases: ReadonlySet<Phase> = new Set(["SUCCEEDED", "ABORTED", "FAILED", "RETRYABLE_FAILED"])
 
 const maxMessage = 4096
 

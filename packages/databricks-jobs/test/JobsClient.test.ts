@@ -1,47 +1,17 @@
-/** The client on answers that are made up here: every way in which Databricks, or what stands before it, may answer. */
+/** The client on answers that are made up here: what it sends and reads, and every way in which no answer comes of it. */
 import { assert, describe, it } from "@effect/vitest"
 import { assertEquals } from "@effect/vitest/utils"
-import type { AuthError } from "@flyte-databricks/databricks-auth/AuthError"
-import type { JobsClient } from "@flyte-databricks/databricks-jobs/JobsClient"
 import { BodyLimit } from "@flyte-databricks/databricks-jobs/JobsClient"
 import { Run } from "@flyte-databricks/databricks-jobs/Run"
-import {
-  type JobsError,
-  JobsUnavailable,
-  PermissionDenied,
-  RequestRejected,
-  ResponseInvalid,
-  RunNotFound,
-  TokenRefused
-} from "@flyte-databricks/databricks-jobs/JobsError"
+import { JobsUnavailable, ResponseInvalid } from "@flyte-databricks/databricks-jobs/JobsError"
 import { RunId } from "@flyte-databricks/databricks-jobs/RunId"
-import { Effect, Fiber, Redacted, Schema } from "effect"
+import { Effect, Fiber, Schema } from "effect"
 import { TestClock } from "effect/testing"
-import { inspect } from "node:util"
-import { answer, type Answering, brokenOff, clientAnswered, endless, nextSecret, secret } from "./support/answers.ts"
+import { answer, brokenOff, clientAnswered, endless, secret } from "./support/answers.ts"
+import { as, cancel, errorOf, instance, reasonOf, runId, submit } from "./support/calls.ts"
 import { credentialAt } from "./support/headers.ts"
 
-const instance = "dbc-a1b2.cloud.databricks.com"
-const as = credentialAt(instance)
-const principal = as.identity.principal
-const runId = RunId.make("9007199254740993")
 const html = "<!DOCTYPE html><html><body>Sign in to Databricks</body></html>"
-
-type Call = (jobs: JobsClient["Service"]) => Effect.Effect<unknown, JobsError | AuthError>
-const submit: Call = (jobs) => jobs.submit(as, {}, "token")
-const get: Call = (jobs) => jobs.get(as, runId)
-const cancel: Call = (jobs) => jobs.cancel(as, runId)
-
-/** Why a call fails. Wherever the error may be shown, no token is in it. */
-const reasonOf = Effect.fnUntraced(function* (answering: Answering, call: Call = get) {
-  const { jobs } = yield* clientAnswered(answering)
-  const error = yield* Effect.flip(call(jobs))
-  assert(error._tag === "JobsError")
-  for (const shown of [error.message, String(error), JSON.stringify(error), inspect(error, { depth: 9 })]) {
-    for (const token of [secret, nextSecret]) assert.notInclude(shown, token)
-  }
-  return error.reason
-})
 
 describe("what is sent", () => {
   it.effect("a submit is the body with the idempotency token, which wins over the task's own", () =>
@@ -133,163 +103,6 @@ describe("what is read", () => {
   )
 })
 
-describe("a refused token", () => {
-  const refusals: ReadonlyArray<[what: string, status: number, body: unknown]> = [
-    ["401", 401, { error_code: 401, message: "Credential was not sent." }],
-    ["401 without a body", 401, ""],
-    ["403 that says the token is invalid", 403, { error_code: "403", message: "Invalid access token." }],
-    ["403 that says the token ends", 403, { error_code: "403", message: "Token is expiring within 30 seconds." }],
-    ["403 that says so in plain text", 403, "Invalid access token."]
-  ]
-
-  it.effect.each(refusals)("by %s is invalidated, and a new one for the same identity tried once", ([, status, body]) =>
-    Effect.gen(function* () {
-      for (const call of [submit, get, cancel]) {
-        const { jobs, sent, invalidations } = yield* clientAnswered((count) =>
-          count === 1 ? answer(status, body) : answer(200, { run_id: 1, state: { life_cycle_state: "RUNNING" } })
-        )
-        yield* call(jobs)
-        const [first, second, ...others] = yield* sent
-        assert.strictEqual(others.length, 0)
-        assert.strictEqual(first?.authorization, `Bearer ${secret}`)
-        assert.deepStrictEqual(second, { ...first!, authorization: `Bearer ${nextSecret}` })
-        const [invalidated, ...more] = yield* invalidations
-        assert.strictEqual(more.length, 0)
-        assertEquals(invalidated?.credential, as)
-        assert.strictEqual(Redacted.value(invalidated!.refused.authorization), `Bearer ${secret}`)
-      }
-    })
-  )
-
-  it.effect.each(refusals)("by %s twice is an error; there is no third try", ([, status, body]) =>
-    Effect.gen(function* () {
-      const { jobs, sent, invalidations } = yield* clientAnswered(() => answer(status, body))
-      const error = yield* Effect.flip(get(jobs))
-      assert.strictEqual(error.reason._tag, "TokenRefused")
-      assert.isFalse(error.retryable)
-      assert.strictEqual((yield* sent).length, 2)
-      assert.strictEqual((yield* invalidations).length, 1)
-    })
-  )
-
-  it.effect("is told with what Databricks said, and whose it was", () =>
-    Effect.gen(function* () {
-      const reason = yield* reasonOf(() =>
-        answer(403, { error_code: "403", message: `Invalid access token ${nextSecret}.` }, { "x-request-id": "q" })
-      )
-      assertEquals(
-        reason,
-        new TokenRefused({
-          operation: `get run ${runId}`,
-          instance,
-          status: 403,
-          errorCode: "403",
-          detail: "Invalid access token <redacted>.",
-          requestId: "q",
-          principal
-        })
-      )
-    })
-  )
-
-  it.effect("is not what another 403 is about", () =>
-    Effect.gen(function* () {
-      const { jobs, sent, invalidations } = yield* clientAnswered(() =>
-        answer(403, { error_code: "PERMISSION_DENIED", message: "No permission on cluster c" })
-      )
-      assertEquals(
-        (yield* Effect.flip(submit(jobs))).reason,
-        new PermissionDenied({
-          operation: "submit a run",
-          instance,
-          status: 403,
-          errorCode: "PERMISSION_DENIED",
-          detail: "No permission on cluster c",
-          principal
-        })
-      )
-      assert.strictEqual((yield* sent).length, 1)
-      assert.strictEqual((yield* invalidations).length, 0)
-    })
-  )
-})
-
-describe("a refused request", () => {
-  const missing = { error_code: "INVALID_PARAMETER_VALUE", message: `Run ${runId} does not exist.` }
-
-  it.effect.each<[name: string, call: Call]>([
-    ["get", get],
-    ["cancel", cancel]
-  ])("for a run that does not exist is that, to %s", ([name, call]) =>
-    Effect.gen(function* () {
-      assertEquals(
-        yield* reasonOf(() => answer(400, missing), call),
-        new RunNotFound({
-          operation: `${name} run ${runId}`,
-          instance,
-          status: 400,
-          errorCode: "INVALID_PARAMETER_VALUE",
-          detail: missing.message,
-          runId
-        })
-      )
-      const newer = { error_code: "RESOURCE_DOES_NOT_EXIST", message: "No run" }
-      assert.strictEqual((yield* reasonOf(() => answer(404, newer), call))._tag, "RunNotFound")
-    })
-  )
-
-  it.effect("for a run that does not exist is that also where a proxy says 200 to it", () =>
-    Effect.gen(function* () {
-      assert.strictEqual((yield* reasonOf(() => answer(200, missing)))._tag, "RunNotFound")
-    })
-  )
-
-  it.effect("for something else that does not exist is not about a run", () =>
-    Effect.gen(function* () {
-      const cluster = { error_code: "INVALID_PARAMETER_VALUE", message: "Cluster c does not exist" }
-      assert.strictEqual((yield* reasonOf(() => answer(400, cluster), submit))._tag, "RequestRejected")
-      const notFound = { error_code: "ENDPOINT_NOT_FOUND", message: "No API found" }
-      assert.strictEqual((yield* reasonOf(() => answer(404, notFound)))._tag, "RequestRejected")
-    })
-  )
-
-  it.effect("is told in Databricks' words, on one line, cut, without the token, with the request's id", () =>
-    Effect.gen(function* () {
-      const message = `Bearer ${secret}\n is\u0000 wrong ${"x".repeat(2000)}`
-      const headers = { "x-databricks-request-id": "req-1" }
-      const reason = yield* reasonOf(() => answer(400, { error_code: "MALFORMED_REQUEST", message }, headers), submit)
-      assertEquals(
-        reason,
-        new RequestRejected({
-          operation: "submit a run",
-          instance,
-          status: 400,
-          errorCode: "MALFORMED_REQUEST",
-          detail: `Bearer <redacted> is wrong ${"x".repeat(472)}…`,
-          requestId: "req-1"
-        })
-      )
-      assert.isFalse(reason.retryable)
-      assert.include(
-        reason.message,
-        "rejected the request to submit a run: 400 MALFORMED_REQUEST: Bearer <redacted> is"
-      )
-    })
-  )
-
-  it.effect.each<[status: number, body: string, detail: string]>([
-    [400, "Malformed", "Malformed"],
-    [413, "", ""],
-    [400, '{"error":"other"}', '{"error":"other"}'],
-    [400, '{"error_code":null,"message":"m"}', "m"]
-  ])("by %d with the body %s is told as far as it goes", ([status, body, detail]) =>
-    Effect.gen(function* () {
-      const reason = yield* reasonOf(() => answer(status, body))
-      assertEquals(reason, new RequestRejected({ operation: `get run ${runId}`, instance, status, detail }))
-    })
-  )
-})
-
 describe("a workspace that is not available", () => {
   it.effect.each([408, 429, 500, 502, 503, 504])("says %d, which may pass", (status) =>
     Effect.gen(function* () {
@@ -309,19 +122,20 @@ describe("a workspace that is not available", () => {
     Effect.gen(function* () {
       yield* TestClock.setTime(Date.parse("2026-08-01T10:00:00Z"))
       const headers = { "retry-after": "Sat, 01 Aug 2026 10:00:20 GMT" }
-      const reason = yield* reasonOf(() => answer(503, "", headers))
-      assert(reason._tag === "JobsUnavailable")
-      assert.strictEqual(reason.retryAfterMillis, 20_000)
-      assert.strictEqual(reason.detail, "no reason given")
+      const error = yield* errorOf(() => answer(503, "", headers))
+      assert(error.reason._tag === "JobsUnavailable")
+      assert.strictEqual(error.retryAfterMillis, 20_000)
+      assert.strictEqual(error.reason.detail, "no reason given")
     })
   )
 
   it.effect.each(["soon", "-5"])("may say nonsense for it: %s", (value) =>
     Effect.gen(function* () {
-      const reason = yield* reasonOf(() => answer(503, html, { "retry-after": value }))
-      assert(reason._tag === "JobsUnavailable")
-      assert.isUndefined(reason.retryAfterMillis)
-      assert.strictEqual(reason.detail, "an HTML page")
+      const error = yield* errorOf(() => answer(503, html, { "retry-after": value }))
+      assert(error.reason._tag === "JobsUnavailable")
+      assert.isUndefined(error.reason.retryAfterMillis)
+      assert.strictEqual(error.retryAfterMillis, 0)
+      assert.strictEqual(error.reason.detail, "an HTML page")
     })
   )
 
@@ -414,9 +228,11 @@ describe("an answer that is none of the Jobs API", () => {
       () => answer(307, ""),
       invalid(307, "it is a redirect, which is not followed with credentials")
     ]
-  ])("is %s", ([, response, expected]) =>
+  ])("is %s, which may pass", ([, response, expected]) =>
     Effect.gen(function* () {
-      assertEquals(yield* reasonOf(response), expected)
+      const error = yield* errorOf(response)
+      assertEquals(error.reason, expected)
+      assertEquals([error.retryable, error.retryAfterMillis], [true, 0])
     })
   )
 

@@ -37,6 +37,17 @@ describe("a run's life cycle", () => {
   })
 })
 
+describe("a phase", () => {
+  it("is an end where the run succeeded, failed or was aborted", () => {
+    assert.deepStrictEqual(RunState.Phase.literals.filter(RunState.hasEnded), [
+      "SUCCEEDED",
+      "ABORTED",
+      "FAILED",
+      "RETRYABLE_FAILED"
+    ])
+  })
+})
+
 describe("a terminated run", () => {
   const results = [
     ["SUCCESS", "SUCCEEDED"],

@@ -7,12 +7,12 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Layer from "effect/Layer"
-import type * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import * as AccessTokens from "./databricks/AccessTokens.ts"
 import { adminRoutes } from "./databricks/adminRoutes.ts"
 import { bodyForStatus, endpointNotFound } from "./databricks/ApiError.ts"
 import * as Authentication from "./databricks/Authentication.ts"
+import type { Controls, RunSummary, ServicePrincipalOptions } from "./databricks/Controls.ts"
 import { discoveryRoutes } from "./databricks/discoveryRoutes.ts"
 import * as FederationPolicies from "./databricks/federation/FederationPolicies.ts"
 import * as IssuerKeys from "./databricks/federation/IssuerKeys.ts"
@@ -27,12 +27,6 @@ import * as Principals from "./databricks/Principals.ts"
 import { scimRoutes } from "./databricks/scimRoutes.ts"
 import type { EmulatorError } from "./EmulatorError.ts"
 import * as EmulatorServer from "./EmulatorServer.ts"
-
-/** What `addServicePrincipal` takes; what is left out is made up. */
-export interface ServicePrincipalOptions extends Principals.ServicePrincipalOptions {
-  /** Whose tokens it logs in with, beside or instead of a secret (`secrets: []`). */
-  readonly federationPolicies?: ReadonlyArray<FederationPolicies.FederationPolicyOptions> | undefined
-}
 
 /** What a workspace can be started with; everything can be left out. */
 export interface Options extends EmulatorServer.ServerOptions, Authentication.AuthenticationOptions, Runs.RunsOptions {
@@ -50,79 +44,14 @@ export interface Options extends EmulatorServer.ServerOptions, Authentication.Au
   readonly runPlans?: Readonly<Record<string, RunPlan>> | undefined
 }
 
-/** A run as code and the admin route see it. */
-export interface RunSummary {
-  readonly runId: bigint
-  readonly jobId: bigint
-  readonly runName: string | undefined
-  readonly idempotencyToken: string | undefined
-  readonly creator: string
-  readonly runAs: string
-  readonly lifeCycleState: string
-  readonly resultState: string | undefined
-  /** The body of `runs/submit`. */
-  readonly request: unknown
-}
-
-type Secret = Principals.SecretInput
-type Lifetime = { readonly lifetime?: Duration.Input | undefined }
-
 /** A running workspace. */
 export class DatabricksWorkspace extends Context.Service<
   DatabricksWorkspace,
-  EmulatorServer.RunningServer & {
-    readonly workspaceId: string
-    readonly accountId: string
-
-    readonly principals: Effect.Effect<ReadonlyArray<Principals.Principal>>
-    readonly addServicePrincipal: (
-      options?: ServicePrincipalOptions
-    ) => Effect.Effect<Principals.AddedServicePrincipal, EmulatorError>
-    readonly addUser: (options: Principals.UserOptions) => Effect.Effect<Principals.AddedUser, EmulatorError>
-    /** Removes the principal and everything it logs in with; says whether it was there. */
-    readonly removePrincipal: (name: string) => Effect.Effect<boolean>
-
-    /** Gives a service principal one more OAuth secret. */
-    readonly addSecret: (
-      applicationId: string,
-      secret?: Secret,
-      options?: Lifetime
-    ) => Effect.Effect<Redacted.Redacted, EmulatorError>
-    /** Replaces all OAuth secrets of a service principal by one. Tokens given out stay good, as in the service. */
-    readonly rotateSecret: (applicationId: string, secret?: Secret) => Effect.Effect<Redacted.Redacted, EmulatorError>
-    readonly revokeSecret: (applicationId: string, secret: Secret) => Effect.Effect<boolean, EmulatorError>
-
-    /** Gives a principal a personal access token. */
-    readonly addPat: (
-      principal: string,
-      pat?: Secret,
-      options?: Lifetime
-    ) => Effect.Effect<Redacted.Redacted, EmulatorError>
-    readonly revokePat: (pat: Secret) => Effect.Effect<boolean>
-
-    readonly federationPolicies: Effect.Effect<ReadonlyArray<FederationPolicies.FederationPolicy>>
-    /** Puts a policy in force, of that service principal or else account-wide, and gives its id. */
-    readonly addFederationPolicy: (
-      policy: FederationPolicies.FederationPolicyOptions,
-      servicePrincipal?: string
-    ) => Effect.Effect<string, EmulatorError>
-    readonly removeFederationPolicy: (id: string) => Effect.Effect<boolean>
-    /** Trusts one more authority, by its PEM, where the keys of issuers are fetched. */
-    readonly trustCa: (pem: string) => Effect.Effect<void>
-
-    /** The token requests that were refused, oldest first, with the reasons that the answers do not give. */
-    readonly refusals: Effect.Effect<ReadonlyArray<Refusals.Refusal>>
-
-    /** Revokes the OAuth access tokens given out so far, all or one principal's; says how many. */
-    readonly revokeTokens: (principal?: string) => Effect.Effect<number>
-
-    /** All runs, oldest first. */
-    readonly runs: Effect.Effect<ReadonlyArray<RunSummary>>
-    /** Gives an existing run a new plan that begins now. */
-    readonly setRunPlan: (runId: bigint, plan: RunPlan) => Effect.Effect<void, EmulatorError>
-    /** The plan of runs with that `run_name` submitted from now on. */
-    readonly setRunPlanForName: (runName: string, plan: RunPlan) => Effect.Effect<void>
-  }
+  EmulatorServer.RunningServer &
+    Controls & {
+      readonly workspaceId: string
+      readonly accountId: string
+    }
 >()("@flyte-databricks/emulators/DatabricksWorkspace") {}
 
 /** Starts a workspace; it stops when the scope closes. */

@@ -128,7 +128,7 @@ export const start = Effect.fnUntraced(function* (
       Effect.succeed(HttpServerResponse.jsonUnsafe(options.errorBody(413), { status: 413 }))
     ),
     Effect.provideService(HttpServerRequest.MaxBodySize, bodyLimit),
-    // So that a client that goes away, or the end of the emulator, ends what a fault holds up.
+    // So that what a fault holds up ends when its client goes away or the emulator stops.
     Effect.interruptible
   )
   yield* server.serve(handle)

@@ -9,15 +9,14 @@ import * as Layer from "effect/Layer"
 import type * as Duration from "effect/Duration"
 import type * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
-import type * as Jose from "jose"
 import type { EmulatorError } from "./EmulatorError.ts"
 import * as EmulatorServer from "./EmulatorServer.ts"
 import { adminRoutes } from "./kubernetes/adminRoutes.ts"
+import type { Controls } from "./kubernetes/Controls.ts"
 import { issuerRoutes } from "./kubernetes/issuerRoutes.ts"
 import { kubeconfig } from "./kubernetes/Kubeconfig.ts"
 import * as ObjectMeta from "./kubernetes/ObjectMeta.ts"
 import * as Rbac from "./kubernetes/Rbac.ts"
-import type { Target } from "./kubernetes/Resource.ts"
 import * as Secrets from "./kubernetes/Secrets.ts"
 import * as ServiceAccounts from "./kubernetes/ServiceAccounts.ts"
 import * as ServiceAccountTokens from "./kubernetes/ServiceAccountTokens.ts"
@@ -52,51 +51,15 @@ export interface Options extends EmulatorServer.ServerOptions {
 /** A running Kubernetes API. */
 export class KubernetesApi extends Context.Service<
   KubernetesApi,
-  EmulatorServer.RunningServer & {
-    /** The user that the kubeconfig is for. */
-    readonly username: string
-    /** Its bearer token. */
-    readonly token: Redacted.Redacted
-    /** The text of a kubeconfig file for this API. */
-    readonly kubeconfig: string
-
-    readonly users: Effect.Effect<ReadonlyArray<Users.User>>
-    readonly addUser: (options: Users.UserOptions) => Effect.Effect<Users.AddedUser, EmulatorError>
-    readonly revokeToken: (token: string | Redacted.Redacted) => Effect.Effect<boolean>
-
-    readonly rules: Effect.Effect<ReadonlyArray<Rbac.Rule>>
-    /** Adds a rule; one that denies beats those that allow. */
-    readonly addRule: (rule: Rbac.Rule) => Effect.Effect<void>
-    /** Replaces all rules. */
-    readonly setRules: (rules: ReadonlyArray<Rbac.Rule>) => Effect.Effect<void>
-
-    /** The Secrets there are, as `namespace/name`. */
-    readonly secrets: Effect.Effect<ReadonlyArray<string>>
-    readonly setSecret: (secret: Secrets.SecretOptions) => Effect.Effect<void, EmulatorError>
-    /** Deletes a Secret; says whether it was there. */
-    readonly deleteSecret: (target: Target) => Effect.Effect<boolean>
-
-    /** The ServiceAccounts there are, as `namespace/name`. */
-    readonly serviceAccounts: Effect.Effect<ReadonlyArray<string>>
-    /** Creates a ServiceAccount, or gives one that is there these labels and annotations and no others. */
-    readonly setServiceAccount: (account: ServiceAccounts.ServiceAccountOptions) => Effect.Effect<void, EmulatorError>
-    /** Changes single labels and annotations; `null` removes one. */
-    readonly patchServiceAccount: (
-      target: Target,
-      patch: ServiceAccounts.ServiceAccountPatch
-    ) => Effect.Effect<void, EmulatorError>
-    /** Deletes a ServiceAccount; says whether it was there. */
-    readonly deleteServiceAccount: (target: Target) => Effect.Effect<boolean>
-
-    /** The `iss` of ServiceAccount tokens. */
-    readonly issuer: string
-    /** The public keys, as the issuer publishes them. */
-    readonly jwks: Effect.Effect<Jose.JSONWebKeySet>
-    /** Signs any token with the issuer's key: for a projected token file, or with something wrong about it. */
-    readonly mintToken: (token: ServiceAccountTokens.MintOptions) => Effect.Effect<Redacted.Redacted>
-    /** Signs with a new key from now on, and gives its id. */
-    readonly rotateSigningKey: (options?: SigningKeys.RotateOptions) => Effect.Effect<string>
-  }
+  EmulatorServer.RunningServer &
+    Controls & {
+      /** The user that the kubeconfig is for. */
+      readonly username: string
+      /** Its bearer token. */
+      readonly token: Redacted.Redacted
+      /** The text of a kubeconfig file for this API. */
+      readonly kubeconfig: string
+    }
 >()("@flyte-databricks/emulators/KubernetesApi") {}
 
 /** Starts a Kubernetes API; it stops when the scope closes. */

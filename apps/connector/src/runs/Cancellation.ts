@@ -48,7 +48,7 @@ export const layer: Layer.Layer<
       const { runId } = metadata
       const { report } = reports.of(keyOf(metadata))
       // Also where the identity is gone by now: a run that is over needs none.
-      if (report !== undefined && RunState.isOver(report.phase)) return
+      if (report !== undefined && RunState.hasEnded(report.phase)) return
       const attempt = Effect.gen(function* () {
         const credential = yield* PinnedRun.recall(auth, metadata, connection)
         yield* PinnedRun.readyToken(auth, credential)
@@ -57,7 +57,7 @@ export const layer: Layer.Layer<
           jobs.get(credential, runId).pipe(
             Effect.mapError(() => refusal),
             Effect.filterOrFail(
-              (run) => RunState.isOver(RunState.toPhaseReport(run).phase),
+              (run) => RunState.hasEnded(RunState.toPhaseReport(run).phase),
               () => refusal
             )
           )

@@ -108,7 +108,7 @@ export const layer: Layer.Layer<
       const { runId } = metadata
       const key = keyOf(metadata)
       const { report: last, faultySince } = reports.of(key)
-      if (last !== undefined && RunState.isOver(last.phase)) return last
+      if (last !== undefined && RunState.hasEnded(last.phase)) return last
       const start = yield* Clock.currentTimeMillis
       const until = answerBy(start, yield* Call.endsAt)
       const polled = yield* ask(metadata, connection, until).pipe(

@@ -76,7 +76,7 @@ export const layer: Layer.Layer<RunLogs, never, DatabricksAuth.DatabricksAuth | 
         for (const line of linesOf(output)) lines.push(line)
       }
       const { phase } = RunState.toPhaseReport(run)
-      if (!RunState.isOver(phase)) {
+      if (!RunState.hasEnded(phase)) {
         lines.push(system(`The run is ${phase}: Databricks gives the output of a task once it is over.`))
       }
       return {

@@ -6,49 +6,26 @@ import * as Effect from "effect/Effect"
 import * as Metric from "effect/Metric"
 import * as Settings from "../Settings.ts"
 
-// As many as there are values of the labels, and no more: a caller may write what it likes for a task type.
-const remembered = <A>(make: (...labels: ReadonlyArray<string>) => A) => {
-  const made = new Map<string, A>()
-  return (...labels: ReadonlyArray<string>): A => {
-    const key = labels.join(" ")
-    const known = made.get(key) ?? make(...labels)
-    made.set(key, known)
-    return known
-  }
-}
+const successes = Metric.counter("flyte_connector_requests_success_total", { description: "Calls that were answered" })
+
+const failures = Metric.counter("flyte_connector_requests_failure_total", { description: "Calls that failed" })
+
+const spared = Metric.counter("flyte_connector_requests_spared_total", {
+  description: "Calls that met with a fault and were answered all the same, by the fault"
+})
 
 // Sum and count; quantiles are the scraper's business.
-const summary = (name: string, description: string, attributes: Metric.Metric.Attributes) =>
-  Metric.summary(name, { description, attributes, maxAge: "1 minute", maxSize: 0, quantiles: [] })
+const sumAndCount = { maxAge: "1 minute", maxSize: 0, quantiles: [] } as const
 
-const successes = remembered((task_type = "", operation = "") =>
-  Metric.counter("flyte_connector_requests_success_total", {
-    description: "Calls that were answered",
-    attributes: { task_type, operation }
-  })
-)
+const latencies = Metric.summary("flyte_connector_request_latency_seconds", {
+  description: "Time to answer a call",
+  ...sumAndCount
+})
 
-const failures = remembered((task_type = "", operation = "", error_code = "") =>
-  Metric.counter("flyte_connector_requests_failure_total", {
-    description: "Calls that failed",
-    attributes: { task_type, operation, error_code }
-  })
-)
-
-const spared = remembered((task_type = "", operation = "", outcome = "") =>
-  Metric.counter("flyte_connector_requests_spared_total", {
-    description: "Calls that met with a fault and were answered all the same, by the fault",
-    attributes: { task_type, operation, outcome }
-  })
-)
-
-const latencies = remembered((task_type = "", operation = "") =>
-  summary("flyte_connector_request_latency_seconds", "Time to answer a call", { task_type, operation })
-)
-
-const literals = remembered((task_type = "") =>
-  summary("flyte_connector_input_literal_bytes", "Size of the inputs of a task", { task_type })
-)
+const literals = Metric.summary("flyte_connector_input_literal_bytes", {
+  description: "Size of the inputs of a task",
+  ...sumAndCount
+})
 
 const operations: Readonly<Record<string, string>> = { CreateTask: "create", GetTask: "get", DeleteTask: "delete" }
 
@@ -65,6 +42,7 @@ const errorCodes: Readonly<Partial<Record<status, string>>> = {
   [status.DEADLINE_EXCEEDED]: "504"
 }
 
+// Each combination of labels is kept for good, and a caller may write what it likes for a task type.
 const known = (taskType: string | undefined): string =>
   Settings.knownTaskTypes.find((name) => name === taskType) ?? "unknown"
 
@@ -81,14 +59,14 @@ export interface Ended {
 export const ended = Effect.fnUntraced(function* (method: string, { taskType, seconds, code, spared: fault }: Ended) {
   const operation = operations[method]
   if (operation === undefined) return
-  const type = known(taskType)
-  yield* Metric.update(latencies(type, operation), seconds)
-  if (fault !== undefined) yield* Metric.update(spared(type, operation, fault), 1)
-  return yield* code === status.OK
-    ? Metric.update(successes(type, operation), 1)
-    : Metric.update(failures(type, operation, errorCodes[code] ?? "500"), 1)
+  const labels = { task_type: known(taskType), operation }
+  yield* Metric.update(Metric.withAttributes(latencies, labels), seconds)
+  if (fault !== undefined) yield* Metric.update(Metric.withAttributes(spared, { ...labels, outcome: fault }), 1)
+  if (code === status.OK) return yield* Metric.update(Metric.withAttributes(successes, labels), 1)
+  const error_code = errorCodes[code] ?? "500"
+  return yield* Metric.update(Metric.withAttributes(failures, { ...labels, error_code }), 1)
 })
 
 /** Notes how large the inputs of a task are. */
 export const inputs = (taskType: string, bytes: number): Effect.Effect<void> =>
-  Metric.update(literals(known(taskType)), bytes)
+  Metric.update(Metric.withAttributes(literals, { task_type: known(taskType) }), bytes)

@@ -7,8 +7,8 @@ import type * as Scope from "effect/Scope"
 import { createServer } from "node:http"
 
 /**
- * Serves for as long as the scope is open; on port 0 not at all. That it cannot is a warning: metrics are no reason for
- * tasks to fail.
+ * Serves for as long as the scope is open; on port 0 not at all. If it cannot, it logs a warning: metrics are no reason
+ * for tasks to fail.
  */
 export const serve = Effect.fnUntraced(function* (
   host: string,

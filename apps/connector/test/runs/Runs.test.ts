@@ -50,7 +50,7 @@ describe("Flyte is told", () => {
           assert.strictEqual(log.calls().at(-1)?.annotations["phase"], expected)
           const { start_time, end_time, ...info } = resource.customInfo ?? {}
           assert.match(String(start_time), /^20\d\d-\d\d-\d\dT[\d:.]+Z$/)
-          assert.strictEqual(end_time !== undefined, RunPlan.isOver(phase))
+          assert.strictEqual(end_time !== undefined, RunPlan.hasEnded(phase))
           assert.deepStrictEqual(info, {
             databricks_instance: workspace.url,
             run_id: String(run?.runId),

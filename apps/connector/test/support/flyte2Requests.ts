@@ -8,7 +8,7 @@ export interface Body {
   readonly spark_python_task: { readonly parameters: ReadonlyArray<string> }
 }
 
-export interface IdentityRecord {
+export interface RecordedRequest {
   readonly name: string
   readonly request: Flyte2.CreateTaskRequest
   /** What Flyte 2's Python connector submits; none where it raises. */
@@ -28,7 +28,7 @@ const fixtures = new URL(
 const onDisk: ReadonlyArray<OnDisk> = JSON.parse(readFileSync(fixtures, "utf8"))
 const { requestDeserialize } = grpcServiceDefinition(Flyte2.AsyncConnectorService).createTask
 
-export const flyte2Requests: ReadonlyArray<IdentityRecord> = onDisk.map(({ name, request_base64, runs_submit }) => ({
+export const flyte2Requests: ReadonlyArray<RecordedRequest> = onDisk.map(({ name, request_base64, runs_submit }) => ({
   name,
   request: requestDeserialize(Buffer.from(request_base64, "base64")),
   body: runs_submit

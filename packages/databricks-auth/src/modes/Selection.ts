@@ -7,7 +7,7 @@
  * | absent                        | next place         | next place                                       |
  * | present and whole             | it is the identity | it is the identity                               |
  * | present but broken            | error              | error                                            |
- * | forbidden by Kubernetes       | error              | next place, with a warning once                  |
+ * | forbidden by Kubernetes       | error              | next place; warns once per namespace and place   |
  * | unavailable                   | error, retryable   | error, retryable                                 |
  *
  * So a request never ends up with a weaker or a shared identity because a stronger one of its own could not be read.

@@ -58,7 +58,7 @@ export const read = <A>(answer: Answer, schema: Schema.Codec<A, unknown>): Resul
   if (typeof body !== "string") return invalid(answer, body.message)
   const json = parse(body)
   if (Result.isFailure(json)) return invalid(answer, describeBody(body))
-  // A status that says yes to a body that says no: a proxy's doing, and never a success.
+  // A proxy may put an error under status 200. It is never a success.
   if (Predicate.hasProperty(json.success, "error_code")) return Result.fail(new JobsError({ reason: refusal(answer) }))
   return Result.orElse(Schema.decodeUnknownResult(schema)(json.success), (error) =>
     invalid(answer, `the body is not what the Jobs API answers: ${printable(error.message, 200)}`)

@@ -59,7 +59,7 @@ const classic = (conf: Schema.JsonObject, injected: Injected): Result.Result<Com
 
 const serverless = (conf: Schema.JsonObject, injected: Injected): Result.Result<Compute, JobsError> =>
   Result.gen(function* () {
-    // A key given as null is a key: it is the environment without one that the task then runs in.
+    // `null` is not the same as no key: the task then runs in the environment whose own key is missing or null.
     const { environment_key: environmentKey = "default", ...rest } = conf
     const at = `${confPath}.environments`
     const given = conf["environments"] === undefined ? [] : conf["environments"]
@@ -69,7 +69,7 @@ const serverless = (conf: Schema.JsonObject, injected: Injected): Result.Result<
     const environments: Array<Schema.Json> = []
     let found = false
     for (const [index, item] of given.entries()) {
-      // Environments after the task's own are nobody's business here.
+      // Environments after the task's own are passed on unchecked.
       environments.push(
         found
           ? item

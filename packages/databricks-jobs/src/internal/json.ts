@@ -29,8 +29,8 @@ export const kindOf = (value: Schema.Json | undefined): string => {
 }
 
 /**
- * Whether objects and lists stand in each other more than so many levels deep. It walks level by level instead of
- * recursing, since the stack is what deep nesting exhausts.
+ * Whether objects and lists are nested more than so many levels deep. It walks level by level, because recursion would
+ * exhaust the stack.
  */
 export const isDeeperThan = (value: Schema.Json, levels: number): boolean => {
   let level: ReadonlyArray<Schema.Json> = [value]

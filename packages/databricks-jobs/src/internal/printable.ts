@@ -1,6 +1,6 @@
 /** Foreign text as a message may carry it: on one line, without control characters, and not too much of it. */
 export const printable = (foreign: string, maxLength: number): string => {
-  // Cut first: nobody is made to clean megabytes.
+  // Cut first, so that no time is spent on cleaning megabytes.
   const cut = foreign.slice(0, maxLength + 1)
   const clean = cut.replace(/[\s\p{Cc}]+/gu, " ").trim()
   // Half a surrogate pair is no character, and protocol buffers refuse it.

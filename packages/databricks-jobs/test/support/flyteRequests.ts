@@ -10,14 +10,14 @@ export interface CreateRequest {
   readonly body: unknown
 }
 
-interface IdentityRecord {
+interface RecordedRequest {
   readonly name: string
   readonly request_base64: string
   readonly runs_submit: unknown
 }
 
-const recorded: ReadonlyArray<IdentityRecord> = JSON.parse(
-  readFileSync(new URL("../fixtures/flyte1-create-requests.json", import.meta.url), "utf8")
+const recorded: ReadonlyArray<RecordedRequest> = JSON.parse(
+  readFileSync(new URL("../../../flyte-protocol/test/fixtures/flyte1-create-requests.json", import.meta.url), "utf8")
 )
 
 const { requestDeserialize } = grpcServiceDefinition(Flyte1.AsyncAgentService).createTask

@@ -6,8 +6,8 @@ import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Schema from "effect/Schema"
-import type { RunningServer } from "../EmulatorServer.ts"
-import { FaultRule } from "../Faults.ts"
+import { FaultRule, type Faults } from "../Faults.ts"
+import type { RequestLog } from "../RequestLog.ts"
 import { RequestMatch } from "../RequestMatch.ts"
 import { EmulatorError, InvalidInput } from "../EmulatorError.ts"
 import * as exactJson from "./exactJson.ts"
@@ -16,16 +16,23 @@ import * as exactJson from "./exactJson.ts"
 export const adminPrefix = "/_emulator"
 
 /** Answers with JSON, `bigint`s included. */
-export const json = (body: unknown, status = 200) =>
+const json = (body: unknown, status = 200) =>
   HttpServerResponse.text(exactJson.stringify(body), { status, contentType: "application/json" })
 
 const statusOf = { NotFound: 404, AlreadyExists: 409, InvalidInput: 400, ListenFailed: 500, FileNotWritten: 500 }
 
 /** Words an error for whoever called an admin route. */
-export const adminErrors = <A, R>(handler: Effect.Effect<A, EmulatorError, R>) =>
+const adminErrors = <A, R>(handler: Effect.Effect<A, EmulatorError, R>) =>
   Effect.catchTag(handler, "EmulatorError", (error) =>
     Effect.succeed(json({ error: error.message }, statusOf[error.reason._tag]))
   )
+
+/** A route below the prefix that answers with what its handler gives, or with the handler's error in words. */
+export const adminRoute = <R>(
+  method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE",
+  path: `/${string}`,
+  handler: Effect.Effect<unknown, EmulatorError, R>
+) => HttpRouter.route(method, `${adminPrefix}${path}`, adminErrors(Effect.map(handler, (body) => json(body ?? {}))))
 
 /** Decodes the JSON body of an admin request; unknown keys are refused, since they are mostly typing errors. */
 export const adminBody = <S extends Schema.Top>(schema: S) => {
@@ -47,13 +54,13 @@ const invalidBody = (problem: string) =>
 const encodeRule = Schema.encodeSync(FaultRule)
 
 /** The routes for faults and requests. */
-export const commonAdminRoutes = ({ faults, requests }: RunningServer) => [
-  HttpRouter.route(
+export const commonAdminRoutes = ({ faults, requests }: { readonly faults: Faults; readonly requests: RequestLog }) => [
+  adminRoute(
     "GET",
-    `${adminPrefix}/faults`,
-    Effect.map(faults.active, (active) =>
-      json({ faults: active.map(({ id, rule: { when: _, ...rule }, used }) => ({ id, used, ...encodeRule(rule) })) })
-    )
+    "/faults",
+    Effect.map(faults.active, (active) => ({
+      faults: active.map(({ id, rule: { when: _, ...rule }, used }) => ({ id, used, ...encodeRule(rule) }))
+    }))
   ),
   HttpRouter.route(
     "POST",
@@ -64,7 +71,7 @@ export const commonAdminRoutes = ({ faults, requests }: RunningServer) => [
       adminErrors
     )
   ),
-  HttpRouter.route("DELETE", `${adminPrefix}/faults`, Effect.as(faults.clear, json({}))),
+  adminRoute("DELETE", "/faults", faults.clear),
   HttpRouter.route(
     "DELETE",
     `${adminPrefix}/faults/:id`,
@@ -82,5 +89,5 @@ export const commonAdminRoutes = ({ faults, requests }: RunningServer) => [
       Effect.catchTag("SchemaError", (error) => Effect.succeed(json({ error: error.message }, 400)))
     )
   ),
-  HttpRouter.route("DELETE", `${adminPrefix}/requests`, Effect.as(requests.clear, json({})))
+  adminRoute("DELETE", "/requests", requests.clear)
 ]

@@ -1,5 +1,5 @@
 /**
- * Service account issuer discovery, as a cluster has it whose relying parties may read it without logging in.
+ * Service account issuer discovery, as in a cluster that lets everybody read it without logging in.
  */
 import * as Effect from "effect/Effect"
 import * as HttpRouter from "effect/http/HttpRouter"

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Duration, Schema } from "effect"
-import { isOver, Outcome, phaseAt, phasesOf, plan } from "../../src/databricks/jobs/RunPlan.ts"
+import { hasEnded, Outcome, phaseAt, phasesOf, plan } from "../../src/databricks/jobs/RunPlan.ts"
 
 const millis = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 100_000 }))
 const order = ["QUEUED", "PENDING", "RUNNING", "TERMINATED", "SKIPPED", "INTERNAL_ERROR"]
@@ -16,8 +16,8 @@ describe("a plan", () => {
       assert.isAtLeast(order.indexOf(after.phase.lifeCycleState), order.indexOf(before.phase.lifeCycleState))
       assert.isAtMost(before.since, earlier)
       const end = outcome === "is-skipped" ? queued : queued + pending + running
-      assert.strictEqual(isOver(before.phase), outcome !== "never-ends" && earlier >= end)
-      if (isOver(before.phase)) assert.strictEqual(before.since, end)
+      assert.strictEqual(hasEnded(before.phase), outcome !== "never-ends" && earlier >= end)
+      if (hasEnded(before.phase)) assert.strictEqual(before.since, end)
     }
   )
 

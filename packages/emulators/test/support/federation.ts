@@ -55,3 +55,15 @@ export const whoIs = ({ url }: Workspace, token: string) =>
   Effect.map(get(`${url}/api/2.0/preview/scim/v2/Me`, bearer(token)), ({ json, status }) =>
     status === 200 ? json.userName : undefined
   )
+
+export const refusedClient = [401, "invalid_client", "Client authentication failed"]
+export const refusedToken = [400, "invalid_grant", "The subject token is invalid"]
+
+/** What the client was told, and what was really wrong. */
+export const refusal = Effect.fnUntraced(function* (
+  workspace: Workspace,
+  reply: { readonly status: number; readonly json: ReturnType<typeof JSON.parse> }
+) {
+  const reason = (yield* workspace.refusals).at(-1)?.reason
+  return { told: [reply.status, reply.json.error, reply.json.error_description], reason }
+})

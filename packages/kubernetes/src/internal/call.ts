@@ -53,7 +53,7 @@ export const make = Effect.fnUntraced(function* ({ kubeConfig, server, address }
     })
   }, Effect.scoped)
 
-  // A token that was replaced before its time is refused until it is read again; only a different one is worth a try.
+  // A token file that was replaced early is refused until it is read again. Only a different token is worth a try.
   const withRenewal = Effect.fnUntraced(function* <A>(operation: Operation<A>): Effect.fn.Return<A, Failure> {
     const credentials = yield* source.current
     return yield* attempt(operation, credentials).pipe(

@@ -81,7 +81,7 @@ export class ControlPlane extends Context.Service<
       who: Rbac.ServiceAccountName,
       right: Rbac.ResourceAttributes
     ) => Effect.Effect<boolean, ControlPlaneError>
-    /** Waits until it says so. Needed after a binding was applied: it learns of that a moment later. */
+    /** Waits until it says so. Needed after a binding was applied: the API server learns of it a moment later. */
     readonly untilAllowed: (
       who: Rbac.ServiceAccountName,
       right: Rbac.ResourceAttributes,

@@ -36,7 +36,7 @@ export const make = (initiallyTrusted: ReadonlyArray<string>) => {
       Effect.flatMap(HttpClientResponse.schemaBodyJson(schema)),
       Effect.timeout("10 seconds"),
       Effect.mapError((error) => new KeysUnavailable({ problem: `${url}: ${error.message}` })),
-      // Its own client: one that the program around the emulator has built already trusts others.
+      // A client of its own: the surrounding program's client may have been built with other authorities.
       Effect.provide(
         NodeHttpClient.layerUndiciOptions({
           connect: { ca: [...getCACertificates("default"), ...trusted] },

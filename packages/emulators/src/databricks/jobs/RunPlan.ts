@@ -145,11 +145,11 @@ export const phaseAt = (phases: ReadonlyArray<RunPhase>, elapsed: number) => {
   }
   const last = phases[phases.length - 1]
   if (last === undefined) throw new Error("A run plan has at least one phase")
-  // A last phase with a duration goes on after it: a run cannot be in no phase at all.
+  // The last phase goes on past its duration, because a run is always in some phase.
   return { phase: last, since: since - Duration.toMillis(last.for ?? Duration.zero) }
 }
 
-const over = new Set(["TERMINATED", "SKIPPED", "INTERNAL_ERROR"])
+const endStates = new Set(["TERMINATED", "SKIPPED", "INTERNAL_ERROR"])
 
-/** Whether a run in this phase is over. */
-export const isOver = (phase: RunPhase): boolean => over.has(phase.lifeCycleState)
+/** Whether a run in this phase has ended, whichever way. */
+export const hasEnded = (phase: RunPhase): boolean => endStates.has(phase.lifeCycleState)

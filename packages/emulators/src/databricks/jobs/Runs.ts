@@ -7,7 +7,7 @@ import * as Effect from "effect/Effect"
 import { EmulatorError, NotFound } from "../../EmulatorError.ts"
 import { invalidParameter, permissionDenied, runNotFound } from "../ApiError.ts"
 import type { Principal, Principals } from "../Principals.ts"
-import { defaultPlan, isOver, phaseAt, phasesOf, type RunPhase, type RunPlan } from "./RunPlan.ts"
+import { defaultPlan, hasEnded, phaseAt, phasesOf, type RunPhase, type RunPlan } from "./RunPlan.ts"
 import { type SubmitRequest, tasksOf } from "./SubmitRequest.ts"
 
 /** A run as it was submitted, and what has been done to it since. */
@@ -41,7 +41,7 @@ export interface RunsOptions {
   readonly runPlan?: RunPlan | undefined
   /** How long a cancelled run is TERMINATING; by default one second. */
   readonly cancelDuration?: Duration.Input | undefined
-  /** The first run's id; by default 2^53 + 1, which a double cannot hold. Ids go up by two, so that none can be. */
+  /** The first run's id; by default 2^53 + 1, which a double cannot hold. Ids go up by two, so that a double holds none. */
   readonly firstRunId?: bigint | undefined
   /** How many runs are remembered; by default 100,000. */
   readonly keptRuns?: number | undefined
@@ -75,7 +75,7 @@ export const make = (principals: Principals, options: RunsOptions) => {
     const deadline = limit === undefined || limit === 0 ? Infinity : run.startTime + limit * 1000
     const stop = Math.min(run.cancelTime ?? Infinity, deadline)
     const planned = elapsed(Math.min(now, stop))
-    if (now < stop || isOver(planned.phase)) return planned
+    if (now < stop || hasEnded(planned.phase)) return planned
     if (deadline <= stop) return { phase: timedOut, since: deadline }
     return now < stop + cancelMillis
       ? { phase: { lifeCycleState: "TERMINATING", message: "Cancelling" }, since: stop }

@@ -1,5 +1,5 @@
 /**
- * The body of `runs/submit`, checked as the service checks it. What it does not know it leaves alone.
+ * The body of `runs/submit`, checked as the service checks it. Keys that it does not know are left alone.
  */
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"

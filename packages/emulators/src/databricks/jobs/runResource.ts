@@ -1,7 +1,7 @@
 /**
  * A run as `runs/get` and `runs/get-output` show it.
  */
-import { isOver, type RunPhase } from "./RunPlan.ts"
+import { hasEnded, type RunPhase } from "./RunPlan.ts"
 import type { Run, RunProgress } from "./Runs.ts"
 import { tasksOf } from "./SubmitRequest.ts"
 
@@ -38,7 +38,7 @@ const stateOf = (phase: RunPhase) => ({
 
 /** `status`: the same in the newer words. */
 const statusOf = (phase: RunPhase) => {
-  if (isOver(phase)) {
+  if (hasEnded(phase)) {
     const { code, message, type } = terminationOf(phase)
     return { state: "TERMINATED", termination_details: { code, type, message: message ?? phase.message ?? "" } }
   }
@@ -55,10 +55,10 @@ const lifeOf = (run: Run, { phase, since }: RunProgress) => ({
   state: stateOf(phase),
   status: statusOf(phase),
   start_time: run.startTime,
-  end_time: isOver(phase) ? since : 0,
-  run_duration: isOver(phase) ? since - run.startTime : 0,
+  end_time: hasEnded(phase) ? since : 0,
+  run_duration: hasEnded(phase) ? since - run.startTime : 0,
   setup_duration: 0,
-  execution_duration: isOver(phase) ? since - run.startTime : 0,
+  execution_duration: hasEnded(phase) ? since - run.startTime : 0,
   cleanup_duration: 0,
   attempt_number: 0
 })
@@ -99,7 +99,7 @@ export const runResource = (
 
 /** The body of `runs/get-output`. */
 export const runOutputResource = (run: Run, progress: RunProgress, metadata: ReturnType<typeof runResource>) => {
-  if (!isOver(progress.phase)) return { metadata }
+  if (!hasEnded(progress.phase)) return { metadata }
   const output = run.plan.output ?? {}
   const failed = progress.phase.resultState !== "SUCCESS"
   const error = output.error ?? (failed ? progress.phase.message : undefined)

@@ -1,5 +1,5 @@
 /**
- * Why the token endpoint refused: the service does not say, but a test has to know.
+ * Why the token endpoint refused: the answer does not say it, but a test has to know.
  */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"

@@ -1,6 +1,6 @@
 /**
- * The token exchange grant (RFC 8693): a JWT of another issuer, by the federation policy that takes it. As in the
- * service, an answer does not say what was wrong; the reason is kept beside it.
+ * The token exchange grant (RFC 8693): a JWT of another issuer, by the federation policy that takes it. An
+ * answer does not say what was wrong, which is less than the service says (see the README); the reason is kept beside it.
  */
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
@@ -123,7 +123,7 @@ export const make = (options: {
         return yield* because(invalidClient, `${policy.id}: no principal is called "${name}"`)
       }
       const remaining = (claims.exp ?? 0) * 1000 - (yield* Clock.currentTimeMillis)
-      // One that is past its end by less than the clocks' difference is good for a moment.
+      // A JWT that ended within the allowed clock skew still gives a token, for a second.
       return { principal: name, notLongerThan: Duration.millis(Math.max(remaining, 1000)) }
     })
   }

@@ -41,7 +41,7 @@ export const start = Effect.fnUntraced(function* (assets: Assets) {
       Effect.onExit((exit) => (Exit.isSuccess(exit) ? Effect.void : Scope.close(scope, exit)))
     )
   })
-  // Neither program can be given a port that it need not share: another may take it before they do.
+  // Neither program can choose a free port itself, and another process may take the chosen one first.
   return yield* Effect.retry(attempt, { times: 3, while: isPortTaken })
 })
 
@@ -75,7 +75,7 @@ const startOnce = Effect.fnUntraced(function* (assets: Assets, { adminToken, ser
     "etcd-servers": etcdUrl,
     "bind-address": "127.0.0.1",
     "secure-port": `${apiServerPort}`,
-    // An address of its own is looked for in vain on a machine without a network.
+    // Without this it looks for an address of its own, which a machine without a network does not have.
     "advertise-address": "127.0.0.1",
     "endpoint-reconciler-type": "none",
     "cert-dir": file("certificates"),
