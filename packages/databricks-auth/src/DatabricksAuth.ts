@@ -4,11 +4,13 @@
  */
 import type * as Config from "effect/Config"
 import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import type * as Path from "effect/Path"
+import * as Redacted from "effect/Redacted"
 import type * as HttpClient from "effect/http/HttpClient"
 import type { AuthError } from "./AuthError.ts"
 import * as AuthSummary from "./AuthSummary.ts"
@@ -16,7 +18,8 @@ import type { AuthHeader, Credential } from "./Credential.ts"
 import type { Attempt } from "./endpoint/Attempts.ts"
 import * as TokenEndpoint from "./endpoint/TokenEndpoint.ts"
 import type { IdentityRecord } from "./IdentityRecord.ts"
-import type { Kubernetes } from "./Kubernetes.ts"
+import type { Jwt } from "./Jwt.ts"
+import * as Kubernetes from "./Kubernetes.ts"
 import * as Acquisition from "./modes/Acquisition.ts"
 import * as AuthMode from "./modes/AuthMode.ts"
 import * as Modes from "./modes/Modes.ts"
@@ -153,7 +156,7 @@ export const layer: Layer.Layer<
 export const layerConfig: Layer.Layer<
   DatabricksAuth | AuthSummary.AuthSummary,
   AuthError | Config.ConfigError,
-  Kubernetes | HttpClient.HttpClient | FileSystem.FileSystem | Path.Path
+  Kubernetes.Kubernetes | HttpClient.HttpClient | FileSystem.FileSystem | Path.Path
 > = Layer.merge(layer, AuthSummary.layer).pipe(
   Layer.provide([
     PatSource.layer,
@@ -165,3 +168,57 @@ export const layerConfig: Layer.Layer<
   Layer.provide([NamespaceSecrets.layer, ConnectorSecrets.layer]),
   Layer.provide(ConnectorSettings.layerConfig)
 )
+
+/**
+ * What surrounds a boundary in memory. Secrets and ServiceAccounts are by `namespace/name`, JWT files by their path.
+ */
+export interface Memory {
+  readonly settings?: ConnectorSettings.Options
+  /** The connector's own, by the variables that would hold them. */
+  readonly connector?: Readonly<Record<string, string>>
+  readonly secrets?: Readonly<Record<string, Readonly<Record<string, string>>>>
+  readonly serviceAccounts?: Readonly<Record<string, Kubernetes.MemoryServiceAccount>>
+  readonly files?: Readonly<Record<string, Jwt>>
+  /** What the token endpoint gives; by default its n-th token is `t<n>` and lasts an hour. */
+  readonly respond?: Parameters<typeof TokenEndpoint.layerMemory>[0]
+}
+
+/** Everything that a boundary may be built on. */
+type Surroundings = Layer.Services<typeof layer>
+
+/**
+ * A boundary in memory: the real one, on a cluster, secrets, files and a token endpoint that are not. `KubernetesMemory`
+ * and `TokenEndpointMemory` steer it, and say what was asked of them.
+ */
+export const layerMemory = (
+  memory: Memory = {},
+  boundary: Layer.Layer<DatabricksAuth, never, Surroundings> = layer
+): Layer.Layer<
+  | DatabricksAuth
+  | AuthSummary.AuthSummary
+  | ConnectorSettings.ConnectorSettings
+  | Kubernetes.KubernetesMemory
+  | TokenEndpoint.TokenEndpointMemory,
+  AuthError
+> =>
+  Layer.merge(boundary, AuthSummary.layer).pipe(
+    Layer.provide([
+      PatSource.layer,
+      ClientCredentialsSource.layer,
+      ServiceAccountTokens.layer,
+      ProjectedToken.layerFiles(memory.files ?? {})
+    ]),
+    Layer.provide([NamespaceSecrets.layer, ConnectorSecrets.layerMemory(memory.connector ?? {})]),
+    Layer.provideMerge([
+      Kubernetes.layerMemory(memory.secrets, memory.serviceAccounts),
+      TokenEndpoint.layerMemory(memory.respond ?? numbered),
+      ConnectorSettings.layer(memory.settings)
+    ])
+  )
+
+const numbered = (request: TokenEndpoint.TokenRequest, count: number) =>
+  Effect.succeed({
+    value: Redacted.make(`t${count}`, { label: "access token" }),
+    lifetime: Duration.hours(1),
+    builtFrom: TokenEndpoint.secretOf(request)
+  })

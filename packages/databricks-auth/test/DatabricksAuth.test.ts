@@ -1,5 +1,6 @@
 import {
   type AuthRequest,
+  type ConnectorSettings,
   DatabricksAuth,
   Identity,
   Kubernetes,
@@ -12,7 +13,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { assertEquals } from "@effect/vitest/utils"
 import { Effect, Exit, FileSystem, Layer, Option, Path, Redacted, Schema } from "effect"
 import { TestClock } from "effect/testing"
-import { asked, connector, sources, type Surroundings } from "./support/connector.ts"
+import { asked, connector, type Surroundings } from "./support/connector.ts"
 import { environment, instance } from "./support/environment.ts"
 import { answer, makeHttp } from "./support/http.ts"
 import { makeLogs } from "./support/logs.ts"
@@ -111,7 +112,7 @@ describe("a task gets its header", () => {
       assert.strictEqual(bearer(yield* header(resolved)), "Bearer dapi-dev")
     }).pipe(
       on({
-        env: { FLYTE_DATABRICKS_NAMESPACE_TEMPLATE: "{project}-{domain}" },
+        settings: { namespaceTemplate: "{project}-{domain}" },
         cluster: {
           "snacks-dev/databricks-token": { token: "dapi-dev" },
           "flyte/databricks-token": { token: "dapi-flyte" }
@@ -147,15 +148,15 @@ describe("a run goes on as who it was submitted as", () => {
     cluster: { "team-a/databricks-token": { token: "dapi-a" }, "team-a/databricks-oauth": oauth },
     secrets: { ...pair, FLYTE_DATABRICKS_ACCESS_TOKEN: "dapi-0" }
   }
-  const under = (authType: string, more: Record<string, string> = {}) => ({
+  const under = (authType: Identity.AuthType, more: ConnectorSettings.Options = {}) => ({
     ...both,
-    env: { FLYTE_DATABRICKS_AUTH_TYPE: authType, ...more }
+    settings: { authType, ...more }
   })
 
   it.effect("after the operator flipped the auth type from PAT to OAuth M2M, while new runs go the new way", () =>
     Effect.gen(function* () {
-      for (const persist of ["true", "false"]) {
-        const recorded = yield* submit(teamA).pipe(on(under("pat", { FLYTE_DATABRICKS_PERSIST_PAT: persist })))
+      for (const persist of [true, false]) {
+        const recorded = yield* submit(teamA).pipe(on(under("pat", { persistPat: persist })))
         yield* Effect.gen(function* () {
           assert.strictEqual(bearer(yield* poll(recorded)), "Bearer dapi-a")
           assert.deepStrictEqual(yield* asked, [])
@@ -179,7 +180,7 @@ describe("a run goes on as who it was submitted as", () => {
   it.effect("after its namespace got credentials of its own", () =>
     Effect.gen(function* () {
       const recorded = yield* submit(teamA).pipe(
-        on({ secrets: { FLYTE_DATABRICKS_ACCESS_TOKEN: "dapi-0" }, env: { FLYTE_DATABRICKS_PERSIST_PAT: "false" } })
+        on({ secrets: { FLYTE_DATABRICKS_ACCESS_TOKEN: "dapi-0" }, settings: { persistPat: false } })
       )
       assert.strictEqual(bearer(yield* poll(recorded).pipe(on(both))), "Bearer dapi-0")
       const ofPair = yield* submit(teamA).pipe(on({ secrets: pair }))
@@ -192,7 +193,7 @@ describe("a run goes on as who it was submitted as", () => {
 
   it.effect("or not at all after its namespace's credentials are gone: never as the connector", () =>
     Effect.gen(function* () {
-      const ofPat = yield* submit(teamA).pipe(on(under("pat", { FLYTE_DATABRICKS_PERSIST_PAT: "false" })))
+      const ofPat = yield* submit(teamA).pipe(on(under("pat", { persistPat: false })))
       const ofPair = yield* submit(teamA).pipe(on(under("oauth_m2m")))
       yield* Effect.gen(function* () {
         for (const recorded of [ofPat, ofPair]) {
@@ -264,14 +265,14 @@ describe("a run goes on as who it was submitted as", () => {
   ]
   it.effect.each(runs)("whose record says all of it: %s", ([, surroundings, task]) =>
     Effect.gen(function* () {
-      for (const persist of ["true", "false"]) {
+      for (const persistPat of [true, false]) {
         yield* Effect.gen(function* () {
           const boundary = yield* auth
           const resolved = yield* boundary.resolve({ ...teamA, ...task })
           const { identity } = yield* boundary.recall(boundary.record(resolved))
           assertEquals(identity, resolved.identity)
           assert.strictEqual(identity.key, resolved.identity.key)
-        }).pipe(on({ ...surroundings, env: { FLYTE_DATABRICKS_PERSIST_PAT: persist } }))
+        }).pipe(on({ ...surroundings, settings: { persistPat } }))
       }
     })
   )
@@ -297,7 +298,7 @@ describe("a token in job metadata", () => {
   it.effect("is none where the operator does not let it be written", () =>
     Effect.gen(function* () {
       assert.isUndefined(tokenOf(yield* submit(teamA)))
-    }).pipe(on({ ...pats, env: { FLYTE_DATABRICKS_PERSIST_PAT: "false" } }))
+    }).pipe(on({ ...pats, settings: { persistPat: false } }))
   )
 
   it.effect("is none of another mode's", () =>
@@ -552,7 +553,7 @@ describe("a namespace that the connector may not look into", () => {
         yield* forbid("team-a")
         const error = yield* Effect.flip(resolve(teamA))
         assert.strictEqual(error.reason._tag, "AccessForbidden")
-      }).pipe(on({ secrets, env: { FLYTE_DATABRICKS_AUTH_TYPE: "pat" } }), Effect.provide(logs.layer))
+      }).pipe(on({ secrets, settings: { authType: "pat" } }), Effect.provide(logs.layer))
       assert.deepStrictEqual(
         (yield* logs.lines).filter(({ level }) => level === "Warn"),
         []
@@ -565,7 +566,7 @@ describe("a namespace that the connector may not look into", () => {
       yield* forbid("team-a")
       yield* resolve(teamA)
       assert.deepStrictEqual(yield* Kubernetes.KubernetesMemory.use(({ reads }) => reads), [])
-    }).pipe(on({ secrets, env: { FLYTE_DATABRICKS_NAMESPACE_IDENTITY: "ignore" } }))
+    }).pipe(on({ secrets, settings: { namespaceIdentity: "ignore" } }))
   )
 })
 
@@ -580,8 +581,7 @@ describe("a boundary that was built for one mode", () => {
       }
     }
   }
-  const only = <E, R>(layer: Layer.Layer<DatabricksAuth.DatabricksAuth, E, R>) =>
-    layer.pipe(Layer.provide(sources(all)))
+  const only = (layer: Parameters<typeof connector>[1]) => connector(all, layer)
 
   it.effect("PAT: resolves to it, and serves no run and no task of another", () =>
     Effect.gen(function* () {

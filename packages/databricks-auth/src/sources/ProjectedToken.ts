@@ -9,12 +9,12 @@ import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Path from "effect/Path"
-import type * as PlatformError from "effect/PlatformError"
+import * as PlatformError from "effect/PlatformError"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import { AuthError, CredentialsBroken } from "../AuthError.ts"
-import { ConnectorSecrets } from "./ConnectorSecrets.ts"
-import { ConnectorSettings, type TokenFiles } from "../request/ConnectorSettings.ts"
+import * as ConnectorSecrets from "./ConnectorSecrets.ts"
+import * as ConnectorSettings from "../request/ConnectorSettings.ts"
 import { applicationId } from "../internal/applicationId.ts"
 import { shown } from "../internal/settings.ts"
 import * as Jwt from "../Jwt.ts"
@@ -57,7 +57,7 @@ export const describeFile = ({ path, from }: TokenFile): string => `JWT file ${s
 /**
  * The connector's file, where no task names one.
  */
-export const tokenFileOf = ({ named, aws, byDefault }: TokenFiles): TokenFile =>
+export const tokenFileOf = ({ named, aws, byDefault }: ConnectorSettings.TokenFiles): TokenFile =>
   Option.getOrElse(
     Option.orElse(
       Option.map(named, (path): TokenFile => ({ path, from: "FLYTE_DATABRICKS_OIDC_TOKEN_FILE" })),
@@ -72,14 +72,14 @@ const maxBytes = 64 * 1024
 export const layer: Layer.Layer<
   ProjectedToken,
   never,
-  ConnectorSettings | ConnectorSecrets | FileSystem.FileSystem | Path.Path
+  ConnectorSettings.ConnectorSettings | ConnectorSecrets.ConnectorSecrets | FileSystem.FileSystem | Path.Path
 > = Layer.effect(
   ProjectedToken,
   Effect.gen(function* () {
     const fileSystem = yield* FileSystem.FileSystem
     const path = yield* Path.Path
-    const secrets = yield* ConnectorSecrets
-    const { taskTokenFileDirs } = yield* ConnectorSettings
+    const secrets = yield* ConnectorSecrets.ConnectorSecrets
+    const { taskTokenFileDirs } = yield* ConnectorSettings.ConnectorSettings
 
     const orAbsent = <A>(file: TokenFile, effect: Effect.Effect<A, PlatformError.PlatformError>) =>
       effect.pipe(
@@ -200,16 +200,39 @@ export const requireUnexpired = Effect.fnUntraced(function* (
 })
 
 /**
- * JWTs in memory, by path.
+ * JWTs in memory, by path, for the connector that surrounds them.
+ */
+export const layerFiles = (
+  files: Readonly<Record<string, Jwt.Jwt>>
+): Layer.Layer<ProjectedToken, never, ConnectorSettings.ConnectorSettings | ConnectorSecrets.ConnectorSecrets> => {
+  const find = <A>(path: string, found: (text: string) => A) => {
+    const file = files[path]
+    return file === undefined
+      ? Effect.fail(
+          PlatformError.systemError({ _tag: "NotFound", module: "FileSystem", method: "read", pathOrDescriptor: path })
+        )
+      : Effect.succeed(found(Redacted.value(file.token)))
+  }
+  const disk = FileSystem.layerNoop({
+    realPath: (path) => find(path, () => path),
+    stat: (path) => find(path, ({ length }) => ({ type: "File", size: BigInt(length) }) as FileSystem.File.Info),
+    readFileString: (path) => find(path, (text) => text)
+  })
+  return layer.pipe(Layer.provide([disk, Path.layer]))
+}
+
+/**
+ * JWTs in memory, by path, and the connector's client id.
  */
 export const layerMemory = (options: {
   readonly files?: Readonly<Record<string, Jwt.Jwt>>
   readonly clientId?: string
 }): Layer.Layer<ProjectedToken> =>
-  Layer.succeed(
-    ProjectedToken,
-    ProjectedToken.of({
-      read: ({ path }) => Effect.succeed(Option.fromNullishOr(options.files?.[path])),
-      clientId: Effect.succeed(Option.fromNullishOr(options.clientId))
-    })
+  layerFiles(options.files ?? {}).pipe(
+    Layer.provide([
+      ConnectorSecrets.layerMemory(
+        options.clientId === undefined ? {} : { FLYTE_DATABRICKS_CLIENT_ID: options.clientId }
+      ),
+      Layer.orDie(ConnectorSettings.layer())
+    ])
   )

@@ -94,9 +94,9 @@ describe("who a request is", () => {
         for (const combination of combinations.filter((one) => one.state === state)) {
           const { secret, authType } = combination
           const surroundings = {
-            env: {
-              FLYTE_DATABRICKS_NAMESPACE_IDENTITY: combination.namespaceIdentity,
-              ...(authType === undefined ? {} : { FLYTE_DATABRICKS_AUTH_TYPE: authType })
+            settings: {
+              namespaceIdentity: combination.namespaceIdentity,
+              authType
             },
             secrets: {
               ...(combination.connectorPat ? { FLYTE_DATABRICKS_ACCESS_TOKEN: "of-connector" } : {}),
@@ -141,8 +141,10 @@ describe("who a request is", () => {
 })
 
 describe("where the operator lets tasks choose nothing, a request is refused", () => {
-  const env = { FLYTE_DATABRICKS_ALLOW_TASK_AUTH_OVERRIDE: "false" }
-  const surroundings = { env, secrets: { FLYTE_DATABRICKS_ACCESS_TOKEN: "of-connector" } }
+  const surroundings = {
+    settings: { allowTaskAuthOverride: false },
+    secrets: { FLYTE_DATABRICKS_ACCESS_TOKEN: "of-connector" }
+  }
 
   for (const [what, connection, settings] of [
     ["that brings a token", sent("of-request"), {}],
@@ -200,7 +202,7 @@ describe("a run with the request's token", () => {
           assert.include(message, "connection of the request")
         }
       })
-    ).pipe(Effect.provide(connector({ ...others, env: { FLYTE_DATABRICKS_AUTH_TYPE: "oauth_m2m" } })))
+    ).pipe(Effect.provide(connector({ ...others, settings: { authType: "oauth_m2m" } })))
   )
 
   it.effect("keeps it when Databricks refuses it once: there is no other, and a later task may need it", () =>

@@ -81,7 +81,7 @@ describe("where there is nothing", () => {
     ]
   ] as const)("an auth type that is set names its own places alone: %s", ([authType, places, remedies]) =>
     Effect.gen(function* () {
-      const { wanted, looked, remedy } = yield* missing({ env: { FLYTE_DATABRICKS_AUTH_TYPE: authType } })
+      const { wanted, looked, remedy } = yield* missing({ settings: { authType } })
       assert.strictEqual(wanted, `auth type ${authType}`)
       assert.deepStrictEqual(lines(looked), [...places])
       assert.strictEqual(remedy, oneOf(...remedies))
@@ -115,7 +115,7 @@ describe("where there is nothing", () => {
   it.effect("namespaces that are ignored are skipped, whatever they hold", () =>
     Effect.gen(function* () {
       const { looked, remedy } = yield* missing({
-        env: { FLYTE_DATABRICKS_NAMESPACE_IDENTITY: "ignore", FLYTE_DATABRICKS_AUTH_TYPE: "pat" },
+        settings: { namespaceIdentity: "ignore", authType: "pat" },
         cluster: { "team-a/databricks-token": { token: "dapi-a" } }
       })
       assert.deepStrictEqual(lines(looked), [
@@ -129,7 +129,7 @@ describe("where there is nothing", () => {
   it.effect("a connector whose namespaces bring their own is skipped, whatever it holds", () =>
     Effect.gen(function* () {
       const { looked, remedy } = yield* missing({
-        env: { FLYTE_DATABRICKS_NAMESPACE_IDENTITY: "require", FLYTE_DATABRICKS_AUTH_TYPE: "pat" },
+        settings: { namespaceIdentity: "require", authType: "pat" },
         secrets: { FLYTE_DATABRICKS_ACCESS_TOKEN: "dapi-0" }
       })
       assert.deepStrictEqual(lines(looked), [
@@ -142,8 +142,7 @@ describe("where there is nothing", () => {
 
   it.effect("and no place is left to look at, the error says which two settings that comes from", () =>
     Effect.gen(function* () {
-      const env = { FLYTE_DATABRICKS_NAMESPACE_IDENTITY: "require" }
-      const { remedy } = yield* missing({ env }, {})
+      const { remedy } = yield* missing({ settings: { namespaceIdentity: "require" } }, {})
       assert.strictEqual(
         remedy,
         "Only a namespace may bring one here, and the request has none: submit it in a namespace, " +

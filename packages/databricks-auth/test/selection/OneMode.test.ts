@@ -2,8 +2,8 @@
 import { AuthError, DatabricksAuth } from "@flyte-databricks/databricks-auth"
 import { assert, describe, it } from "@effect/vitest"
 import { assertEquals } from "@effect/vitest/utils"
-import { Effect, Layer } from "effect"
-import { sources, type Surroundings } from "../support/connector.ts"
+import { Effect } from "effect"
+import { connector as connectorOf, type Surroundings } from "../support/connector.ts"
 
 const jwtFile = "/var/run/secrets/databricks/token"
 const connector: Surroundings = {
@@ -31,13 +31,9 @@ const layers = [
   ["oidc_federation", DatabricksAuth.layerOidcFederation, offered, "ServiceAccount team-a/spark"]
 ] as const
 
-const resolve = (
-  layer: Layer.Layer<DatabricksAuth.DatabricksAuth, never, Layer.Success<ReturnType<typeof sources>>>,
-  surroundings: Surroundings,
-  authType?: string
-) =>
+const resolve = (layer: Parameters<typeof connectorOf>[1], surroundings: Surroundings, authType?: string) =>
   DatabricksAuth.DatabricksAuth.use((auth) => auth.resolve({ namespace: "team-a", settings: { authType } })).pipe(
-    Effect.provide(Layer.provide(layer, sources(surroundings)))
+    Effect.provide(connectorOf(surroundings, layer))
   )
 
 describe.each(layers)("selection for %s alone", (own, layer, surroundings, source) => {
