@@ -1,0 +1,140 @@
+/** The laws of modes, for each mode in the list. */
+import {
+  ClientCredentialsSource,
+  ConnectorSettings,
+  Identity,
+  Jwt,
+  Kubernetes,
+  Modes,
+  OAuthM2M,
+  OidcConnector,
+  OidcNamespace,
+  Pat,
+  PatSource,
+  ProjectedToken,
+  ServiceAccountTokens,
+  TaskSettings,
+  TokenEndpoint
+} from "@flyte-databricks/databricks-auth"
+import { assert, describe, it } from "@effect/vitest"
+import { Arbitrary, Effect, Layer, Option, Redacted } from "effect"
+import { jwtText, signature } from "../support/oidc.ts"
+import { laws, type Subject } from "./laws.ts"
+
+const secretMark = "S3cr3tM4rk3r"
+const memory = Kubernetes.KubernetesMemory
+const sources = Layer.mergeAll(
+  PatSource.layerMemory({}),
+  ClientCredentialsSource.layerMemory({}),
+  ProjectedToken.layerMemory({}),
+  ServiceAccountTokens.layerMemory({}),
+  TokenEndpoint.layerMemory(() => Effect.die("these laws are about places")),
+  ConnectorSettings.layer()
+)
+
+const secretOf = (name: string, whole: Record<string, string>, rotated: Record<string, string>) => ({
+  whole: { secrets: { [`team-a/${name}`]: whole } },
+  set: {
+    secrets: { "team-a/its-own": whole },
+    settings: { tokenSecretName: "its-own", oauthSecretName: "its-own" }
+  },
+  broken: { secrets: { [`team-a/${name}`]: {} } },
+  rotate: memory.use((cluster) => cluster.setSecret("team-a", name, rotated)),
+  fail: (reason: Kubernetes.KubernetesError["reason"]) =>
+    memory.use((cluster) => cluster.failSecret("team-a", name, reason))
+})
+
+const file = "/var/run/secrets/databricks/token"
+const pair = { FLYTE_DATABRICKS_CLIENT_ID: "app-0" }
+const labels = { "flyte.org/databricks-enabled": "true" }
+const annotated = (clientId: string) => ({ labels, annotations: { "flyte.org/databricks-client-id": clientId } })
+const jwtOf = (text: string) => ({ token: Redacted.make(text), claims: new Jwt.Claims({}) })
+
+const subjects: ReadonlyArray<Subject> = [
+  {
+    mode: Pat.mode,
+    wired: Effect.provide(Pat.mode.wire, sources),
+    secretMark,
+    identities: Arbitrary.schema(Identity.PatIdentity),
+    places: {
+      request: {
+        whole: {},
+        broken: {},
+        connection: { whole: Redacted.make(`dapi-${secretMark}`), broken: Redacted.make(`dapi ${secretMark}`) }
+      },
+      namespace: secretOf("databricks-token", { token: `dapi-${secretMark}` }, { token: `dapi-${secretMark}-rotated` }),
+      connector: {
+        whole: { connector: { FLYTE_DATABRICKS_ACCESS_TOKEN: `dapi-${secretMark}` } },
+        broken: { connector: { FLYTE_DATABRICKS_ACCESS_TOKEN: `dapi ${secretMark}` } }
+      }
+    }
+  },
+  {
+    mode: OAuthM2M.mode,
+    wired: Effect.provide(OAuthM2M.mode.wire, sources),
+    secretMark,
+    identities: Arbitrary.schema(Identity.OAuthM2MIdentity),
+    places: {
+      namespace: secretOf(
+        "databricks-oauth",
+        { client_id: "app-a", client_secret: secretMark },
+        { client_id: "app-a", client_secret: `${secretMark}-rotated` }
+      ),
+      connector: {
+        whole: { connector: { ...pair, FLYTE_DATABRICKS_CLIENT_SECRET: secretMark } },
+        broken: { connector: { FLYTE_DATABRICKS_CLIENT_SECRET: secretMark } }
+      }
+    }
+  },
+  {
+    mode: OidcConnector.mode,
+    wired: Effect.provide(OidcConnector.mode.wire, sources),
+    secretMark: signature,
+    identities: Arbitrary.schema(Identity.OidcConnectorIdentity),
+    places: {
+      connector: {
+        whole: { connector: pair, files: { [file]: jwtOf(jwtText()) } },
+        set: {
+          connector: pair,
+          files: { "/run/token": jwtOf(jwtText()) },
+          settings: { oidcTokenFile: "/run/token", oidcAudience: "federation.example" }
+        },
+        broken: { connector: pair, files: { [file]: jwtOf(`no JWT but ${signature}`) } }
+      }
+    }
+  },
+  {
+    mode: OidcNamespace.mode,
+    wired: Effect.provide(OidcNamespace.mode.wire, sources),
+    // What Kubernetes in memory signs with.
+    secretMark: ".unsigned",
+    identities: Arbitrary.schema(Identity.OidcNamespaceIdentity),
+    places: {
+      namespace: {
+        whole: { serviceAccounts: { "team-a/spark": annotated("app-a") } },
+        broken: { serviceAccounts: { "team-a/spark": annotated("app-a"), "team-a/other": annotated("app-b") } },
+        set: {
+          serviceAccounts: { "team-a/spark": annotated("app-a") },
+          settings: { oidcAudience: "federation.example" }
+        },
+        fail: (reason) => memory.use((cluster) => cluster.failServiceAccounts("team-a", Option.some(reason)))
+      }
+    }
+  }
+]
+
+for (const subject of subjects) laws(subject)
+
+describe("the list of modes", () => {
+  it("has no mode without laws", () => {
+    assert.sameMembers(
+      subjects.map(({ mode }) => mode.tag),
+      Modes.all.map(({ tag }) => tag)
+    )
+  })
+
+  it("answers to every setting by which a task chooses its own, and guards them all", () => {
+    const { instance: _, ...own } = TaskSettings.customKeys
+    assert.sameMembers([...Modes.taskSettings], Object.keys(own))
+  })
+})
