@@ -32,11 +32,16 @@ const sources = Layer.mergeAll(
   ConnectorSettings.layer()
 )
 
-const secretOf = (name: string, whole: Record<string, string>, rotated: Record<string, string>) => ({
+const secretOf = (
+  setting: "tokenSecretName" | "oauthSecretName",
+  name: string,
+  whole: Record<string, string>,
+  rotated: Record<string, string>
+) => ({
   whole: { secrets: { [`team-a/${name}`]: whole } },
   set: {
     secrets: { "team-a/its-own": whole },
-    settings: { tokenSecretName: "its-own", oauthSecretName: "its-own" }
+    settings: { [setting]: "its-own" }
   },
   broken: { secrets: { [`team-a/${name}`]: {} } },
   rotate: memory.use((cluster) => cluster.setSecret("team-a", name, rotated)),
@@ -62,7 +67,12 @@ const subjects: ReadonlyArray<Subject> = [
         broken: {},
         connection: { whole: Redacted.make(`dapi-${secretMark}`), broken: Redacted.make(`dapi ${secretMark}`) }
       },
-      namespace: secretOf("databricks-token", { token: `dapi-${secretMark}` }, { token: `dapi-${secretMark}-rotated` }),
+      namespace: secretOf(
+        "tokenSecretName",
+        "databricks-token",
+        { token: `dapi-${secretMark}` },
+        { token: `dapi-${secretMark}-rotated` }
+      ),
       connector: {
         whole: { connector: { FLYTE_DATABRICKS_ACCESS_TOKEN: `dapi-${secretMark}` } },
         broken: { connector: { FLYTE_DATABRICKS_ACCESS_TOKEN: `dapi ${secretMark}` } }
@@ -76,6 +86,7 @@ const subjects: ReadonlyArray<Subject> = [
     identities: Arbitrary.schema(Identity.OAuthM2MIdentity),
     places: {
       namespace: secretOf(
+        "oauthSecretName",
         "databricks-oauth",
         { client_id: "app-a", client_secret: secretMark },
         { client_id: "app-a", client_secret: `${secretMark}-rotated` }

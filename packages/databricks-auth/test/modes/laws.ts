@@ -7,7 +7,7 @@ import {
   type AuthMode,
   type AuthRequest,
   DatabricksAuth,
-  Identity,
+  type Identity,
   Kubernetes,
   TaskSettings,
   TokenEndpoint
