@@ -50,11 +50,11 @@ const matches = (text: string, pattern: RegExp) =>
   unique([...text.matchAll(pattern)].map((match) => match[1] ?? match[0]))
 const variable = /\b(?:FLYTE|DATABRICKS|AWS)_(?!DATABRICKS\b)[A-Z][A-Z0-9_]*/g
 
-const settings = rows(section("Settings")).map(([setting = "", task, environment, byDefault]) => ({
+const settings = rows(section("Settings")).map(([setting = "", task, environment, defaultPath]) => ({
   setting,
   task: spans(task),
   variables: spans(environment).filter((span) => /^[A-Z_]+$/.test(span)),
-  byDefault: spans(byDefault)[0]
+  defaultPath: spans(defaultPath)[0]
 }))
 
 /** A machine on which nothing is configured; it remembers what it was asked for. */
@@ -196,7 +196,7 @@ describe("README.md", () => {
         FLYTE_DATABRICKS_ACCESS_TOKEN: undefined,
         FLYTE_DATABRICKS_TOKEN_SECRET_NAME: own.tokenSecretName,
         FLYTE_DATABRICKS_OAUTH_SECRET_NAME: own.oauthSecretName,
-        FLYTE_DATABRICKS_OIDC_TOKEN_FILE: own.tokenFiles.byDefault,
+        FLYTE_DATABRICKS_OIDC_TOKEN_FILE: own.tokenFiles.defaultPath,
         FLYTE_DATABRICKS_OIDC_AUDIENCE: own.oidcAudience,
         FLYTE_DATABRICKS_TASK_TOKEN_FILE_DIRS: own.taskTokenFileDirs[0],
         FLYTE_DATABRICKS_SERVICE_CREDENTIAL_PROVIDER: undefined,
@@ -227,7 +227,7 @@ describe("README.md", () => {
         FLYTE_SECRETS_FILE_PREFIX: opened[0]?.split("/").at(-1)?.replace("name", "") || undefined
       }
       assert.deepStrictEqual(
-        Object.fromEntries(settings.map(({ variables, byDefault }) => [variables[0], byDefault])),
+        Object.fromEntries(settings.map(({ variables, defaultPath }) => [variables[0], defaultPath])),
         expected
       )
     })
@@ -471,7 +471,7 @@ describe("the examples in deploy/examples", () => {
       const container = pod(patch)?.containers?.[0]
       const projected = pod(patch)?.volumes?.[0]
       const token = projected?.projected?.sources?.[0]?.serviceAccountToken
-      assert.strictEqual(`${container?.volumeMounts?.[0]?.mountPath}/${token?.path}`, own.tokenFiles.byDefault)
+      assert.strictEqual(`${container?.volumeMounts?.[0]?.mountPath}/${token?.path}`, own.tokenFiles.defaultPath)
       assert.strictEqual(container?.volumeMounts?.[0]?.name, projected?.name)
       assert.strictEqual(token?.audience, own.oidcAudience)
       assert.strictEqual(container?.name, pod(deployment)?.containers?.[0]?.name)

@@ -15,7 +15,7 @@ import { Effect, Layer } from "effect"
 import { environment, instance } from "./support/environment.ts"
 import { jwtText, makeTokenFiles } from "./support/oidc.ts"
 
-const byDefault = "/var/run/secrets/databricks/token"
+const defaultPath = "/var/run/secrets/databricks/token"
 
 /** What a connector with these variables and files says of itself. */
 const summary = (
@@ -98,7 +98,7 @@ describe("the summary of a connector", () => {
     Effect.gen(function* () {
       const facts = yield* summary(
         { FLYTE_DATABRICKS_CLIENT_SECRET: "s", FLYTE_DATABRICKS_ACCESS_TOKEN: "dapi\n0" },
-        { [byDefault]: "" }
+        { [defaultPath]: "" }
       )
       assert.match(String(facts.connectorClientSecret), /^broken: The connector's client secret .* has no client id/)
       assert.match(String(facts.connectorPat), /^broken: The connector's PAT .* no header may carry/)
@@ -128,11 +128,11 @@ describe("the summary of a connector", () => {
       )
       assert.strictEqual(alone.connectorJwt, "none")
 
-      const withJwt = yield* summary(env, { [byDefault]: jwtText() })
+      const withJwt = yield* summary(env, { [defaultPath]: jwtText() })
       assert.strictEqual(withJwt.connectorClientSecret, "none")
-      assert.strictEqual(withJwt.connectorJwt, `JWT file ${byDefault} (the default path)`)
+      assert.strictEqual(withJwt.connectorJwt, `JWT file ${defaultPath} (the default path)`)
 
-      const withBrokenJwt = yield* summary(env, { [byDefault]: "not a JWT" })
+      const withBrokenJwt = yield* summary(env, { [defaultPath]: "not a JWT" })
       assert.match(String(withBrokenJwt.connectorClientSecret), /^broken: /)
       assert.match(String(withBrokenJwt.connectorJwt), /^broken: .* does not hold a JWT/)
     })

@@ -41,8 +41,13 @@ export interface Found<I extends Identity> {
  */
 export type Look<I extends Identity> = Effect.Effect<Absent | Found<I>, AuthError>
 
+interface AnyPlace {
+  /** The setting by which a task names this very place: then it is that one or an error. */
+  readonly namedBy?: TaskSettings.Name
+}
+
 /** A secret that the request itself carries. */
-interface RequestPlace<I extends Identity> {
+interface RequestPlace<I extends Identity> extends AnyPlace {
   readonly tenancy: "request"
   readonly describe: string
   readonly remedy: string
@@ -50,7 +55,7 @@ interface RequestPlace<I extends Identity> {
 }
 
 /** Something of the workflow's namespace. */
-interface NamespacePlace<I extends Identity> {
+interface NamespacePlace<I extends Identity> extends AnyPlace {
   readonly tenancy: "namespace"
   readonly describe: (request: AuthRequest, namespace: string) => string
   readonly remedy: (request: AuthRequest, namespace: string) => string
@@ -58,7 +63,7 @@ interface NamespacePlace<I extends Identity> {
 }
 
 /** Something that is configured once on the connector, and shared by all namespaces. */
-interface ConnectorPlace<I extends Identity> {
+interface ConnectorPlace<I extends Identity> extends AnyPlace {
   readonly tenancy: "connector"
   readonly describe: string
   readonly remedy: string

@@ -39,6 +39,7 @@ const wire = Effect.gen(function* () {
   return {
     places: [
       namespaceSecret({
+        namedBy: "oauthSecretName",
         name: (request) => request.oauthSecretName,
         keys: ["client_id", "client_secret"],
         absence: credentials.absence,

@@ -33,7 +33,7 @@ const wire = Effect.gen(function* () {
   const { tokenFiles } = yield* ConnectorSettings
   const named = Option.map(tokenFiles.named, fileFrom("FLYTE_DATABRICKS_OIDC_TOKEN_FILE"))
   const aws = Option.map(tokenFiles.aws, fileFrom("AWS_WEB_IDENTITY_TOKEN_FILE"))
-  const byDefault = fileFrom("default")(tokenFiles.byDefault)
+  const defaultFile = fileFrom("default")(tokenFiles.defaultPath)
 
   const whole = (file: TokenFile) => Effect.flatMap(tokens.read(file), (jwt) => requireFile(file, jwt))
 
@@ -67,25 +67,26 @@ const wire = Effect.gen(function* () {
     const demanded = Option.firstSomeOf(set)
     if (Option.isSome(demanded)) return yield* Effect.as(whole(demanded.value), found(demanded.value))
     if (Option.isSome(aws) && (yield* isForDatabricks(aws.value, audience))) return found(aws.value)
-    if (Option.isSome(yield* tokens.read(byDefault))) return found(byDefault)
+    if (Option.isSome(yield* tokens.read(defaultFile))) return found(defaultFile)
     const passedOver = Option.map(aws, (file) => `; ${describeFile(file)} holds no JWT for audience ${audience}`)
     return {
       _tag: "Absent",
-      detail: `${describeFile(byDefault)} does not exist${Option.getOrElse(passedOver, () => "")}`
+      detail: `${describeFile(defaultFile)} does not exist${Option.getOrElse(passedOver, () => "")}`
     }
   })
 
   // An operator's file stays one, whoever recorded it; any other was the task's, or was the operator's once.
   const pinned = (path: string): TokenFile =>
-    [...Option.toArray(named), ...Option.toArray(aws), byDefault].find((file) => file.path === path) ??
+    [...Option.toArray(named), ...Option.toArray(aws), defaultFile].find((file) => file.path === path) ??
     fileFrom("run")(path)
 
   return {
     places: [
       {
         tenancy: "connector",
+        namedBy: "oidcTokenFile",
         describe: "client id and projected JWT of the connector (Model 1)",
-        remedy: `set FLYTE_DATABRICKS_CLIENT_ID on the connector and project a ServiceAccount token to ${tokenFiles.byDefault}`,
+        remedy: `set FLYTE_DATABRICKS_CLIENT_ID on the connector and project a ServiceAccount token to ${tokenFiles.defaultPath}`,
         look
       }
     ],
@@ -112,7 +113,7 @@ const wire = Effect.gen(function* () {
         identity: new OidcConnectorIdentity({
           instance,
           clientId: recordedOrOwn.value,
-          tokenFile: Option.getOrElse(Option.firstSomeOf(files), () => tokenFiles.byDefault),
+          tokenFile: Option.getOrElse(Option.firstSomeOf(files), () => tokenFiles.defaultPath),
           audience: Option.getOrElse(oidcAudience, () => defaultOidcAudience)
         })
       }

@@ -110,7 +110,7 @@ const wire = Effect.gen(function* () {
 export const mode: AuthMode<OidcNamespaceIdentity, ServiceAccountTokens | TokenEndpoint> = {
   tag: "oidc_namespace",
   authType: "oidc_federation",
-  taskSettings: ["oidcAudience"],
+  taskSettings: ["clientId", "oidcAudience"],
   isRecorded: (record) => authTypeOf(record) === "oidc_federation" && Option.isSome(record.oidcServiceAccount),
   wire
 }

@@ -71,6 +71,7 @@ const wire = Effect.gen(function* () {
     places: [
       requestSecret,
       namespaceSecret({
+        namedBy: "tokenSecretName",
         name: (request) => request.tokenSecretName,
         keys: ["token"],
         absence: pats.absence,
@@ -129,6 +130,7 @@ export const mode: AuthMode<PatIdentity, PatSource | ConnectorSettings> = {
 // The task's own choice goes before what is there for all of its namespace.
 const requestSecret: Place<PatIdentity> = {
   tenancy: "request",
+  namedBy: "connectionSecretName",
   describe: Connection.source,
   remedy: "name a secret of Flyte that holds a token: databricks_token of the task",
   look: Effect.fnUntraced(function* (request, { value, secretName }) {

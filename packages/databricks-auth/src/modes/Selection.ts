@@ -15,9 +15,10 @@
 import * as Cache from "effect/Cache"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import { AuthError, CredentialsMissing, type Finding, ModeUnavailable } from "../AuthError.ts"
+import { AuthError, CredentialsMissing, type Finding, IdentityChanged, ModeUnavailable } from "../AuthError.ts"
 import type { Identity } from "../Identity.ts"
 import type { AuthRequest } from "../request/AuthRequest.ts"
+import * as TaskSettings from "../request/TaskSettings.ts"
 import type { Look, Place, ReadyMode, Resolved } from "./AuthMode.ts"
 
 /**
@@ -45,84 +46,122 @@ export const make = Effect.fnUntraced(function* (modes: ReadonlyArray<ReadyMode>
         ? { ...asked, authType: Option.some({ value: only, from: "This service" }) }
         : asked
     if (Option.isNone(request.authType)) {
-      const places = modes.flatMap((mode) => mode.places)
-      return yield* walk(request, places, "any auth type (auto-detect)", ({ message }) => Cache.get(warnings, message))
+      return yield* walk(request, modes, "any auth type (auto-detect)", ({ message }) => Cache.get(warnings, message))
     }
     const { value: authType, from } = request.authType.value
     if (!served.includes(authType)) {
       return yield* new AuthError({ reason: new ModeUnavailable({ wanted: authType, from, served }) })
     }
-    const places = modes.flatMap((mode) => (mode.authType === authType ? mode.places : []))
-    return yield* walk(request, places, `auth type ${authType}`, Effect.fail)
+    const ofType = modes.filter((mode) => mode.authType === authType)
+    return yield* walk(request, ofType, `auth type ${authType}`, Effect.fail)
   })
 })
 
 const walk = Effect.fnUntraced(function* (
   request: AuthRequest,
-  places: ReadonlyArray<Place<Identity>>,
+  modes: ReadonlyArray<ReadyMode>,
   wanted: string,
   onForbidden: (error: AuthError) => Effect.Effect<void, AuthError>
 ): Effect.fn.Return<Resolved, AuthError> {
   const explanation: Array<Finding> = []
   const remedies: Array<string> = []
-  for (const place of places) {
-    const turn = turnOf(place, request)
-    if (turn === undefined) continue
-    if ("skipped" in turn) {
-      explanation.push({ source: turn.source, outcome: "skipped", detail: turn.skipped })
-      continue
-    }
-    const { source, remedy, look } = turn
-    const answer = yield* look.pipe(
-      Effect.catchReason("AuthError", "AccessForbidden", (_, error) =>
-        Effect.as(onForbidden(error), { _tag: "Forbidden" as const })
+  const named = namedPlaces(request, modes)
+  for (const mode of modes) {
+    for (const place of mode.places) {
+      const turn = turnOf(place, request)
+      if (turn === undefined) continue
+      const { source } = turn
+      const skipped = named(mode, place) ?? turn.skipped
+      if (skipped !== undefined) {
+        explanation.push({ source, outcome: "skipped", detail: skipped })
+        continue
+      }
+      const answer = yield* turn.look.pipe(
+        Effect.catchReason("AuthError", "AccessForbidden", (_, error) =>
+          Effect.as(onForbidden(error), { _tag: "Forbidden" as const })
+        )
       )
-    )
-    if (answer._tag === "Found") {
-      const { credential, builtFrom, detail } = answer
-      explanation.push({ source, outcome: "used", ...(detail === undefined ? {} : { detail }) })
-      return { ...credential, namespace: request.namespace, explanation, builtFrom }
+      if (answer._tag === "Found") {
+        const { credential, builtFrom, detail } = answer
+        yield* requireClientId(request, mode, credential.identity, source)
+        explanation.push({ source, outcome: "used", ...(detail === undefined ? {} : { detail }) })
+        return { ...credential, namespace: request.namespace, explanation, builtFrom }
+      }
+      explanation.push(
+        answer._tag === "Absent"
+          ? { source, outcome: "absent", detail: answer.detail }
+          : { source, outcome: "forbidden", detail: "the connector has no right to read it" }
+      )
+      remedies.push(turn.remedy)
     }
-    explanation.push(
-      answer._tag === "Absent"
-        ? { source, outcome: "absent", detail: answer.detail }
-        : { source, outcome: "forbidden", detail: "the connector has no right to read it" }
-    )
-    remedies.push(remedy)
   }
   return yield* new AuthError({
     reason: new CredentialsMissing({ wanted, looked: explanation, remedy: remedyOf(remedies) })
   })
 })
 
-/** What a place has to do with a request: nothing, not to be looked at, or what to look at. */
-type Turn =
-  | undefined
-  | { readonly source: string; readonly skipped: string }
-  | { readonly source: string; readonly remedy: string; readonly look: Look<Identity> }
+/**
+ * Why a place is not the one that the task names, where it names one. What it names is that one or an error: no other
+ * place is looked at, and no credential without a client id stands in for one that is named by its client id.
+ */
+const namedPlaces = (request: AuthRequest, modes: ReadonlyArray<ReadyMode>) => {
+  const isNamed = ({ namedBy }: Place<Identity>) => namedBy !== undefined && request.named.includes(namedBy)
+  const places = modes.flatMap((mode) => mode.places.filter(isNamed))
+  const settings = places.map(({ namedBy }) => TaskSettings.describe(namedBy!))
+  const hasClientId = ({ taskSettings }: ReadyMode) => taskSettings.includes("clientId")
+  const isPrincipalNamed = request.named.includes("clientId") && modes.some(hasClientId)
+  return (mode: ReadyMode, place: Place<Identity>): string | undefined => {
+    if (places.length > 0 && !places.includes(place)) return `${settings.join(" and ")} names another`
+    return isPrincipalNamed && !hasClientId(mode)
+      ? `it has no client id, and ${TaskSettings.describe("clientId")} names one`
+      : undefined
+  }
+}
 
-const turnOf = (place: Place<Identity>, request: AuthRequest): Turn => {
+const requireClientId = Effect.fnUntraced(function* (
+  { clientId }: AuthRequest,
+  { taskSettings }: ReadyMode,
+  { principal }: Identity,
+  source: string
+): Effect.fn.Return<void, AuthError> {
+  if (Option.isSome(clientId) && taskSettings.includes("clientId") && clientId.value !== principal) {
+    yield* new AuthError({ reason: new IdentityChanged({ source, expected: clientId.value, found: principal }) })
+  }
+})
+
+/** What a place has to do with a request: what to look at, unless it is to be skipped. */
+interface Turn {
+  readonly source: string
+  readonly remedy: string
+  readonly skipped: string | undefined
+  readonly look: Look<Identity>
+}
+
+const turnOf = (place: Place<Identity>, request: AuthRequest): Turn | undefined => {
   switch (place.tenancy) {
     case "request": {
       // Requests of Flyte 1 have no connection, and its absence says nothing about the task.
-      const { connection } = request
-      const { describe: source, remedy } = place
-      return Option.isNone(connection) ? undefined : { source, remedy, look: place.look(request, connection.value) }
+      if (Option.isNone(request.connection)) return undefined
+      const look = place.look(request, request.connection.value)
+      return { source: place.describe, remedy: place.remedy, skipped: undefined, look }
     }
     case "namespace": {
       const namespace = Option.getOrElse(request.namespace, () => "(none)")
-      const source = place.describe(request, namespace)
-      if (request.namespaceIdentity === "ignore") {
-        return { source, skipped: "FLYTE_DATABRICKS_NAMESPACE_IDENTITY is ignore" }
-      }
-      if (Option.isNone(request.namespace)) return { source, skipped: "the request has no namespace" }
-      return { source, remedy: place.remedy(request, namespace), look: place.look(request, namespace) }
+      const skipped =
+        request.namespaceIdentity === "ignore"
+          ? "FLYTE_DATABRICKS_NAMESPACE_IDENTITY is ignore"
+          : Option.isNone(request.namespace)
+            ? "the request has no namespace"
+            : undefined
+      const look = place.look(request, namespace)
+      return { source: place.describe(request, namespace), remedy: place.remedy(request, namespace), skipped, look }
     }
     case "connector": {
-      const { describe: source, remedy } = place
-      return request.namespaceIdentity === "require"
-        ? { source, skipped: "shared by namespaces, and FLYTE_DATABRICKS_NAMESPACE_IDENTITY is require" }
-        : { source, remedy, look: place.look(request) }
+      const skipped =
+        request.namespaceIdentity === "require"
+          ? "shared by namespaces, and FLYTE_DATABRICKS_NAMESPACE_IDENTITY is require"
+          : undefined
+      return { source: place.describe, remedy: place.remedy, skipped, look: place.look(request) }
     }
   }
 }

@@ -3,6 +3,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import * as Record from "effect/Record"
 import * as Redacted from "effect/Redacted"
 import { AuthError, InstanceMissing, NamespaceInvalid, TaskOverrideRefused } from "../AuthError.ts"
 import type { Connection } from "./Connection.ts"
@@ -43,7 +44,9 @@ export interface AuthRequest {
   readonly namespace: Option.Option<string>
   /** The auth type that is set, and by whom; none: auto-detect. */
   readonly authType: Option.Option<{ readonly value: AuthType; readonly from: string }>
-  /** The task's client id, in place of the connector's. A namespace's own identity is not asked for it. */
+  /** The settings by which the task names a credential of its own. */
+  readonly named: ReadonlyArray<TaskSettings.Name>
+  /** The client id that the task names: no other is taken in its place. */
   readonly clientId: Option.Option<string>
   readonly tokenSecretName: string
   readonly connection: Option.Option<RequestConnection>
@@ -80,6 +83,10 @@ export const make = Effect.fnUntraced(function* (
       task.authType === undefined
         ? Option.map(settings.authType, (value) => ({ value, from: "FLYTE_DATABRICKS_AUTH_TYPE" }))
         : Option.some({ value: yield* oneOf(from, AuthType.literals)(task.authType), from }),
+    // Without a connection, the secret that it would carry means nothing.
+    named: Record.keys(TaskSettings.customKeys).filter(
+      (name) => task[name] !== undefined && (name !== "connectionSecretName" || Option.isSome(connection))
+    ),
     clientId: Option.fromUndefinedOr(task.clientId),
     connection,
     tokenSecretName: yield* secretName(

@@ -37,7 +37,7 @@ export interface TokenFiles {
   readonly named: Option.Option<string>
   /** What EKS named, for AWS or for whatever the operator made of it. */
   readonly aws: Option.Option<string>
-  readonly byDefault: string
+  readonly defaultPath: string
 }
 
 /** The audience of JWTs, where nothing else says one. */
@@ -141,7 +141,7 @@ const make = Effect.fnUntraced(function* (
     tokenFiles: {
       named: text(given.oidcTokenFile),
       aws: text(given.awsTokenFile),
-      byDefault: "/var/run/secrets/databricks/token"
+      defaultPath: "/var/run/secrets/databricks/token"
     },
     oidcAudience: textOr(given.oidcAudience, defaultOidcAudience),
     taskTokenFileDirs: yield* directories(nameOf("taskTokenFileDirs"), list(given.taskTokenFileDirs))

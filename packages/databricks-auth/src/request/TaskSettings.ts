@@ -14,7 +14,7 @@ import { invalid, looksLikeSecret, nonBlank } from "../internal/settings.ts"
 export interface TaskSettings {
   readonly instance?: string | undefined
   readonly authType?: string | undefined
-  /** In place of the connector's client id. A namespace's own identity is not asked for it. */
+  /** In place of the connector's client id; a namespace's own credential has to have it. */
   readonly clientId?: string | undefined
   readonly tokenSecretName?: string | undefined
   readonly oauthSecretName?: string | undefined

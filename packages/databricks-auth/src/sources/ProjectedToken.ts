@@ -57,13 +57,13 @@ export const describeFile = ({ path, from }: TokenFile): string => `JWT file ${s
 /**
  * The connector's file, where no task names one.
  */
-export const tokenFileOf = ({ named, aws, byDefault }: ConnectorSettings.TokenFiles): TokenFile =>
+export const tokenFileOf = ({ named, aws, defaultPath }: ConnectorSettings.TokenFiles): TokenFile =>
   Option.getOrElse(
     Option.orElse(
       Option.map(named, (path): TokenFile => ({ path, from: "FLYTE_DATABRICKS_OIDC_TOKEN_FILE" })),
       () => Option.map(aws, (path): TokenFile => ({ path, from: "AWS_WEB_IDENTITY_TOKEN_FILE" }))
     ),
-    () => ({ path: byDefault, from: "default" })
+    () => ({ path: defaultPath, from: "default" })
   )
 
 // A projected token has some 1 KB; a file of this size is something else.

@@ -27,7 +27,7 @@ const identities = {
   oidc_connector: new Identity.OidcConnectorIdentity({
     instance: host,
     clientId: "app-0",
-    tokenFile: "/run/token",
+    tokenFile: "/var/run/secrets/databricks/token",
     audience: "databricks"
   }),
   oidc_namespace: new Identity.OidcNamespaceIdentity({
@@ -44,7 +44,7 @@ const tags = Object.keys(identities) as ReadonlyArray<Tag>
 const credentials = Layer.mergeAll(
   PatSource.layerMemory({ connector: Redacted.make("dapi-0") }),
   ClientCredentialsSource.layerMemory({ connector: { clientId: "app-0", clientSecret: Redacted.make("s") } }),
-  ProjectedToken.layerMemory({ files: { "/run/token": jwt({ sub: "connector" }) } }),
+  ProjectedToken.layerMemory({ files: { "/var/run/secrets/databricks/token": jwt({ sub: "connector" }) } }),
   ServiceAccountTokens.layerMemory({ "team-a": { offers: [], jwt: jwt({ sub: "spark", aud: "databricks" }) } }),
   TokenEndpoint.layerMemory((request) =>
     Effect.succeed({
@@ -73,7 +73,7 @@ const recorded: Record<Tag, IdentityRecord.IdentityRecord> = {
     ...IdentityRecord.empty(instance),
     authType: Option.some("oidc_federation"),
     clientId: Option.some("app-0"),
-    oidcTokenFile: Option.some("/run/token"),
+    oidcTokenFile: Option.some("/var/run/secrets/databricks/token"),
     oidcAudience: Option.some("databricks")
   },
   oidc_namespace: {

@@ -18,7 +18,7 @@ import {
 } from "../support/oidc.ts"
 import { assertNoSecret, shownAs } from "../support/secrecy.ts"
 
-const byDefault = "/var/run/secrets/databricks/token"
+const defaultPath = "/var/run/secrets/databricks/token"
 const app = { FLYTE_DATABRICKS_CLIENT_ID: "app-1" }
 const explicit = { FLYTE_DATABRICKS_AUTH_TYPE: "oidc_federation" }
 const forAws = jwtText({ ...connectorClaims, aud: ["sts.amazonaws.com"] })
@@ -64,7 +64,7 @@ describe("Model 1", () => {
   it.effect("is a client id and the JWT at the default path", () =>
     Effect.gen(function* () {
       for (const env of [app, { ...app, ...explicit }, { DATABRICKS_CLIENT_ID: "app-1" }]) {
-        assert.strictEqual(yield* detected(env, { [byDefault]: jwtText() }), `app-1 by ${byDefault} for databricks`)
+        assert.strictEqual(yield* detected(env, { [defaultPath]: jwtText() }), `app-1 by ${defaultPath} for databricks`)
       }
     })
   )
@@ -77,7 +77,7 @@ describe("Model 1", () => {
         FLYTE_DATABRICKS_OIDC_AUDIENCE: "account-id",
         FLYTE_DATABRICKS_TASK_TOKEN_FILE_DIRS: "/tokens"
       }
-      const files = { "/operator/token": jwtText(), "/tokens/mine": jwtText(), [byDefault]: "broken" }
+      const files = { "/operator/token": jwtText(), "/tokens/mine": jwtText(), [defaultPath]: "broken" }
       assert.strictEqual(yield* detected(env, files), "app-1 by /operator/token for account-id")
       const settings = {
         clientId: "app-2",
@@ -95,7 +95,7 @@ describe("Model 1", () => {
 
   it.effect("without a client id is absent, and no file is looked at", () =>
     Effect.gen(function* () {
-      const files = yield* makeTokenFiles({ [byDefault]: jwtText() })
+      const files = yield* makeTokenFiles({ [defaultPath]: jwtText() })
       for (const env of [{}, { FLYTE_DATABRICKS_CLIENT_ID: "  " }, { FLYTE_DATABRICKS_OIDC_TOKEN_FILE: "/missing" }]) {
         const error = yield* Effect.flip(resolve()).pipe(
           Effect.provide(connector({ env: { ...env, ...explicit }, files }))
@@ -114,11 +114,11 @@ describe("Model 1", () => {
       assert(Result.isSuccess(result))
       assert.include(
         result.success.explanation.map(({ outcome, detail }) => `${outcome}: ${detail}`).join("\n"),
-        `absent: JWT file ${byDefault} (the default path) does not exist`
+        `absent: JWT file ${defaultPath} (the default path) does not exist`
       )
       assert.include(
         message(yield* who({ ...pat, ...explicit })),
-        `JWT file ${byDefault} (the default path) does not exist`
+        `JWT file ${defaultPath} (the default path) does not exist`
       )
     })
   )
@@ -140,9 +140,9 @@ describe("the file at the default path, once there is a client id,", () => {
         { ...app, ...weaker },
         { ...app, ...weaker, ...explicit }
       ]) {
-        const result = yield* who(env, { [byDefault]: entry })
+        const result = yield* who(env, { [defaultPath]: entry })
         assert.strictEqual(line(result), "CredentialsBroken")
-        assert.include(message(result), `JWT file ${byDefault} (the default path)`)
+        assert.include(message(result), `JWT file ${defaultPath} (the default path)`)
       }
     })
   )
@@ -160,7 +160,7 @@ describe("a file that is named", () => {
   it.effect.each(named)("by %s has to be whole: nothing else is taken in its place", ([by, env, settings]) =>
     Effect.gen(function* () {
       const rest = {
-        [byDefault]: jwtText(),
+        [defaultPath]: jwtText(),
         "/aws": forBoth
       }
       const faults: ReadonlyArray<readonly [Files, string]> = [
@@ -194,12 +194,12 @@ describe("a file that is named", () => {
   it.effect("by a task, outside of the operator's directories, is refused in every mode's place", () =>
     Effect.gen(function* () {
       const files = yield* makeTokenFiles({
-        [byDefault]: jwtText(),
+        [defaultPath]: jwtText(),
         "/etc/token": jwtText(),
         "/tokens-evil/token": jwtText()
       })
       const env = { ...app, FLYTE_DATABRICKS_CLIENT_SECRET: "s", FLYTE_DATABRICKS_TASK_TOKEN_FILE_DIRS: "/tokens" }
-      for (const file of ["/etc/token", "/tokens/../etc/token", "/tokens-evil/token", "tokens/token", byDefault]) {
+      for (const file of ["/etc/token", "/tokens/../etc/token", "/tokens-evil/token", "tokens/token", defaultPath]) {
         const result = yield* Effect.result(resolve({ oidcTokenFile: file })).pipe(
           Effect.provide(connector({ env, files }))
         )
@@ -217,9 +217,9 @@ describe("a file that is named", () => {
         FLYTE_DATABRICKS_ALLOW_TASK_AUTH_OVERRIDE: "false",
         FLYTE_DATABRICKS_TASK_TOKEN_FILE_DIRS: "/tokens"
       }
-      const files = { "/tokens/t": jwtText(), [byDefault]: jwtText() }
+      const files = { "/tokens/t": jwtText(), [defaultPath]: jwtText() }
       assert.strictEqual(yield* detected(env, files, { oidcTokenFile: "/tokens/t" }), "TaskOverrideRefused")
-      assert.strictEqual(yield* detected(env, files), `app-1 by ${byDefault} for databricks`)
+      assert.strictEqual(yield* detected(env, files), `app-1 by ${defaultPath} for databricks`)
     })
   )
 })
@@ -234,8 +234,8 @@ describe("the file that EKS names for AWS", () => {
       for (const entry of [forAws, jwtText({}), "", "text", { type: "Directory" }] satisfies ReadonlyArray<Entry>) {
         assert.strictEqual(yield* detected(m2m, { "/aws": entry }), "oauth_m2m app-1")
         assert.strictEqual(
-          yield* detected(env, { "/aws": entry, [byDefault]: jwtText() }),
-          `app-1 by ${byDefault} for databricks`
+          yield* detected(env, { "/aws": entry, [defaultPath]: jwtText() }),
+          `app-1 by ${defaultPath} for databricks`
         )
       }
       assert.strictEqual(yield* detected(m2m, {}), "oauth_m2m app-1")
@@ -257,14 +257,14 @@ describe("the file that EKS names for AWS", () => {
 
   it.effect("is taken as it is where the auth type is set, by the operator or the task", () =>
     Effect.gen(function* () {
-      const files = { "/aws": forAws, [byDefault]: jwtText() }
+      const files = { "/aws": forAws, [defaultPath]: jwtText() }
       assert.strictEqual(yield* detected({ ...env, ...explicit }, files), "app-1 by /aws for databricks")
       const settings = { authType: "oidc_federation" }
       assert.strictEqual(yield* detected(env, files, settings), "app-1 by /aws for databricks")
       for (const entry of [undefined, "", "text"]) {
         const result = yield* who(
           { ...env, ...explicit },
-          { [byDefault]: jwtText(), ...(entry === undefined ? {} : { "/aws": entry }) }
+          { [defaultPath]: jwtText(), ...(entry === undefined ? {} : { "/aws": entry }) }
         )
         assert.strictEqual(line(result), "CredentialsBroken")
         assert.include(message(result), "JWT file /aws (named by AWS_WEB_IDENTITY_TOKEN_FILE)")
@@ -302,7 +302,7 @@ describe("half of Model 1", () => {
 
   it.effect("a JWT file alone, is nothing", () =>
     Effect.gen(function* () {
-      const files = { [byDefault]: jwtText() }
+      const files = { [defaultPath]: jwtText() }
       assert.strictEqual(yield* detected({ FLYTE_DATABRICKS_ACCESS_TOKEN: "dapi" }, files), "pat owner of the PAT")
       assert.strictEqual(
         yield* detected({ FLYTE_DATABRICKS_ACCESS_TOKEN: "dapi", ...explicit }, files),
@@ -313,7 +313,7 @@ describe("half of Model 1", () => {
 })
 
 describe("auto-detect", () => {
-  const files = { [byDefault]: jwtText() }
+  const files = { [defaultPath]: jwtText() }
   const pair = { ...app, FLYTE_DATABRICKS_CLIENT_SECRET: "s" }
   const pat = { FLYTE_DATABRICKS_ACCESS_TOKEN: "dapi" }
   const secrets = {
@@ -338,7 +338,7 @@ describe("auto-detect", () => {
       Effect.gen(function* () {
         const offer = { "team-a/spark": offered("app-sa") }
         assert.strictEqual(yield* inCluster(offer, everything, files), "app-sa as team-a/spark for databricks")
-        assert.strictEqual(yield* inCluster({}, everything, files), `app-1 by ${byDefault} for databricks`)
+        assert.strictEqual(yield* inCluster({}, everything, files), `app-1 by ${defaultPath} for databricks`)
         assert.strictEqual(yield* inCluster({}, everything, {}), "oauth_m2m app-ns")
         assert.strictEqual(yield* detected(everything, {}), "oauth_m2m app-1")
         assert.strictEqual(yield* detected(pat, files), "pat owner of the PAT")
@@ -384,10 +384,10 @@ describe("auto-detect", () => {
     Effect.gen(function* () {
       const cluster = yield* makeCluster({ "team-a/spark": offered("app-sa") }, secrets)
       const ignored = { ...everything, FLYTE_DATABRICKS_NAMESPACE_IDENTITY: "ignore" }
-      assert.strictEqual(line(yield* who(ignored, files, {}, { cluster })), `app-1 by ${byDefault} for databricks`)
+      assert.strictEqual(line(yield* who(ignored, files, {}, { cluster })), `app-1 by ${defaultPath} for databricks`)
       assert.strictEqual(
         line(yield* who({ ...ignored, ...explicit }, files, {}, { cluster })),
-        `app-1 by ${byDefault} for databricks`
+        `app-1 by ${defaultPath} for databricks`
       )
       assert.deepStrictEqual(yield* cluster.calls, [])
     })
@@ -406,11 +406,11 @@ describe("auto-detect", () => {
 describe("a token of Model 1", () => {
   it.effect("is exchanged for the JWT that is in the file at that moment, once for all namespaces", () =>
     Effect.gen(function* () {
-      const files = yield* makeTokenFiles({ [byDefault]: jwtText({ ...connectorClaims, sub: "one" }) })
+      const files = yield* makeTokenFiles({ [defaultPath]: jwtText({ ...connectorClaims, sub: "one" }) })
       yield* Effect.gen(function* () {
         assert.strictEqual(yield* submit(), "Bearer app-1-as-one-1")
         assert.strictEqual(yield* submit({}, "team-b"), "Bearer app-1-as-one-1")
-        yield* files.write(byDefault, jwtText({ ...connectorClaims, sub: "two", exp: 7200 }))
+        yield* files.write(defaultPath, jwtText({ ...connectorClaims, sub: "two", exp: 7200 }))
         assert.strictEqual(yield* submit(), "Bearer app-1-as-one-1", "the token is still good")
         yield* TestClock.adjust("1 hour")
         assert.strictEqual(yield* submit(), "Bearer app-1-as-two-2")
@@ -430,18 +430,18 @@ describe("a token of Model 1", () => {
         [jwtText(), "holds a JWT that expired at 1970-01-01T01:00:00.000Z: it is no longer rotated"]
       ]
       for (const [entry, problem] of later) {
-        const files = yield* makeTokenFiles({ [byDefault]: jwtText() })
+        const files = yield* makeTokenFiles({ [defaultPath]: jwtText() })
         yield* Effect.gen(function* () {
           const resolved = yield* resolve()
-          yield* entry === undefined ? files.remove(byDefault) : files.write(byDefault, entry)
+          yield* entry === undefined ? files.remove(defaultPath) : files.write(defaultPath, entry)
           yield* TestClock.adjust("61 minutes")
           const error = yield* Effect.flip(header(resolved))
           assert.strictEqual(error.reason._tag, "CredentialsBroken")
-          assert.include(error.message, `JWT file ${byDefault} (the default path) ${problem}.`)
+          assert.include(error.message, `JWT file ${defaultPath} (the default path) ${problem}.`)
           assertNoSecret("the error", ...shownAs(error))
           const { requests } = yield* TokenEndpoint.TokenEndpointMemory
           assert.lengthOf(yield* requests, 0)
-          yield* files.write(byDefault, jwtText({ ...connectorClaims, exp: 7200 * 3 }))
+          yield* files.write(defaultPath, jwtText({ ...connectorClaims, exp: 7200 * 3 }))
           yield* TestClock.adjust("5 seconds")
           assert.include(yield* header(resolved), "app-1-as-")
         }).pipe(Effect.provide(connector({ env, files })))
@@ -451,7 +451,7 @@ describe("a token of Model 1", () => {
 
   it.effect("is exchanged for a JWT that ended within the last minute: Databricks has the last word", () =>
     Effect.gen(function* () {
-      const files = yield* makeTokenFiles({ [byDefault]: jwtText() })
+      const files = yield* makeTokenFiles({ [defaultPath]: jwtText() })
       yield* Effect.gen(function* () {
         const resolved = yield* resolve()
         yield* TestClock.adjust(3_659_999)
@@ -462,7 +462,7 @@ describe("a token of Model 1", () => {
 
   it.effect("that is refused is the error, with no other identity in its place", () =>
     Effect.gen(function* () {
-      const files = yield* makeTokenFiles({ [byDefault]: jwtText() })
+      const files = yield* makeTokenFiles({ [defaultPath]: jwtText() })
       const env = { ...app, FLYTE_DATABRICKS_CLIENT_SECRET: "s", FLYTE_DATABRICKS_ACCESS_TOKEN: "dapi" }
       const respond = (request: TokenEndpoint.TokenRequest) =>
         "subject" in request ? Effect.fail(refusal) : Effect.die("another mode was asked")
@@ -473,13 +473,13 @@ describe("a token of Model 1", () => {
 
   it.effect("says which file its JWT came from, and shows nothing of it", () =>
     Effect.gen(function* () {
-      const files = yield* makeTokenFiles({ [byDefault]: jwtText() })
+      const files = yield* makeTokenFiles({ [defaultPath]: jwtText() })
       yield* Effect.gen(function* () {
         const resolved = yield* resolve()
         yield* header(resolved)
         const [request] = yield* Effect.flatMap(TokenEndpoint.TokenEndpointMemory, ({ requests }) => requests)
         assert(request !== undefined && "subject" in request)
-        assert.strictEqual(request.source, `JWT file ${byDefault}`)
+        assert.strictEqual(request.source, `JWT file ${defaultPath}`)
         assert.strictEqual(Redacted.value(request.subject.token), jwtText())
         assertNoSecret("what was resolved", ...shownAs(request), ...shownAs(resolved))
       }).pipe(Effect.provide(connector({ env: app, files })))

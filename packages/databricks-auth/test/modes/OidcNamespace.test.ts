@@ -17,7 +17,7 @@ import {
 import { assertNoSecret, shownAs } from "../support/secrecy.ts"
 
 const explicit = { FLYTE_DATABRICKS_AUTH_TYPE: "oidc_federation" }
-const byDefault = "/var/run/secrets/databricks/token"
+const defaultPath = "/var/run/secrets/databricks/token"
 /** Everything weaker that a connector may have. */
 const shared = {
   FLYTE_DATABRICKS_CLIENT_ID: "app-0",
@@ -51,7 +51,7 @@ const inside = <A, E, R>(
 ) =>
   Effect.gen(function* () {
     const cluster = yield* makeCluster(serviceAccounts, secrets)
-    const files = yield* makeTokenFiles(model1 ? { [byDefault]: jwtText() } : {})
+    const files = yield* makeTokenFiles(model1 ? { [defaultPath]: jwtText() } : {})
     return yield* Kubernetes.KubernetesMemory.use((memory) => body({ memory, calls: cluster.calls })).pipe(
       Effect.provide(connector({ env, files, cluster, ...(respond === undefined ? {} : { respond }) }))
     )
@@ -100,11 +100,22 @@ describe("exactly one annotated ServiceAccount", () => {
     })
   )
 
-  it.effect("is not asked for a client id or a file that the task names", () =>
+  it.effect("is an error where the task names another client id, and nothing stands in for it", () =>
     inside({ serviceAccounts: one, model1: true }, () =>
       Effect.gen(function* () {
-        const task = { clientId: "app-evil", oidcTokenFile: "/etc/passwd" }
-        assert.strictEqual(who(yield* resolve(task)), "app-a as team-a/spark for databricks")
+        assert.strictEqual(who(yield* resolve({ clientId: "app-a" })), "app-a as team-a/spark for databricks")
+        const { message, reason } = yield* Effect.flip(resolve({ clientId: "app-evil" }))
+        assert.strictEqual(reason._tag, "IdentityChanged")
+        assert.include(message, "in namespace team-a holds client id app-a, expected app-evil")
+      })
+    )
+  )
+
+  it.effect("is passed over where the task names a JWT file, and nothing but that file counts", () =>
+    inside({ serviceAccounts: one, model1: true }, () =>
+      Effect.gen(function* () {
+        const { message } = yield* Effect.flip(resolve({ oidcTokenFile: "/etc/passwd" }))
+        assert.include(message, "in namespace team-a: skipped (databricksOidcTokenFile of the task names another)")
       })
     )
   )
@@ -226,7 +237,7 @@ describe("a namespace without one", () => {
             )
             assert.include(
               message,
-              `  - set FLYTE_DATABRICKS_CLIENT_ID on the connector and project a ServiceAccount token to ${byDefault}`
+              `  - set FLYTE_DATABRICKS_CLIENT_ID on the connector and project a ServiceAccount token to ${defaultPath}`
             )
             assert.notInclude(message, "team-b")
           })

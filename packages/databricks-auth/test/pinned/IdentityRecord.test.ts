@@ -4,7 +4,7 @@ import { Effect, Option } from "effect"
 import { instance } from "../support/environment.ts"
 import { jwtText } from "../support/oidc.ts"
 import { assertNoSecret, shownAs } from "../support/secrecy.ts"
-import { app, byDefault, fields, offers, oidc, on, poll, submitted, type World } from "./World.ts"
+import { app, defaultPath, fields, offers, oidc, on, poll, submitted, type World } from "./World.ts"
 
 describe("what is recorded of a run", () => {
   it.effect("of Model 2 is ServiceAccount, namespace, client id and audience", () =>
@@ -23,12 +23,12 @@ describe("what is recorded of a run", () => {
 
   it.effect("of Model 1 is file, client id and audience, and no ServiceAccount", () =>
     Effect.gen(function* () {
-      const { recorded } = yield* submitted({ env: app, files: { [byDefault]: jwtText() } })
+      const { recorded } = yield* submitted({ env: app, files: { [defaultPath]: jwtText() } })
       assert.deepStrictEqual(fields(recorded), {
         instance,
         authType: "oidc_federation",
         clientId: "app-0",
-        oidcTokenFile: byDefault,
+        oidcTokenFile: defaultPath,
         oidcAudience: "databricks",
         namespace: "team-a"
       })
@@ -37,7 +37,7 @@ describe("what is recorded of a run", () => {
 
   it.effect("of either has no token and no JWT in it", () =>
     Effect.gen(function* () {
-      for (const world of [{ serviceAccounts: offers }, { env: app, files: { [byDefault]: jwtText() } }]) {
+      for (const world of [{ serviceAccounts: offers }, { env: app, files: { [defaultPath]: jwtText() } }]) {
         const { recorded } = yield* submitted(world)
         assertEquals(recorded.authToken, Option.none())
         assertNoSecret("what is recorded", ...shownAs(recorded))
@@ -55,7 +55,7 @@ describe("what is recorded of a run", () => {
     ["PAT of the connector", { env: { FLYTE_DATABRICKS_AUTH_TYPE: "pat", ...shared } }],
     ["OAuth M2M of the namespace", { secrets, env: { FLYTE_DATABRICKS_AUTH_TYPE: "oauth_m2m" } }],
     ["OAuth M2M of the connector", { env: { FLYTE_DATABRICKS_AUTH_TYPE: "oauth_m2m", ...shared } }],
-    ["OIDC Model 1", { env: { ...oidc, ...shared }, files: { [byDefault]: jwtText() } }],
+    ["OIDC Model 1", { env: { ...oidc, ...shared }, files: { [defaultPath]: jwtText() } }],
     ["OIDC Model 2", { env: { ...oidc, ...shared }, serviceAccounts: offers }]
   ]
   it.effect.each(worlds)("is enough to be the same identity again: %s", ([, world]) =>

@@ -5,7 +5,7 @@ import { Effect, Option, Redacted } from "effect"
 import { instance } from "../support/environment.ts"
 import { jwtText, offered } from "../support/oidc.ts"
 import { host } from "../support/tokens.ts"
-import { app, byDefault, oidc, on, poll, type World } from "./World.ts"
+import { app, defaultPath, oidc, on, poll, type World } from "./World.ts"
 
 describe("what Flyte's Python connector recorded", () => {
   /** What it writes with every auth type: the OAuth Secret's name means something for OAuth M2M alone. */
@@ -17,7 +17,7 @@ describe("what Flyte's Python connector recorded", () => {
   })
   const world: World = {
     env: { ...app, FLYTE_DATABRICKS_CLIENT_SECRET: "s", FLYTE_DATABRICKS_ACCESS_TOKEN: "dapi-0" },
-    files: { [byDefault]: jwtText() },
+    files: { [defaultPath]: jwtText() },
     serviceAccounts: { "flytesnacks-development/spark": offered("changed-since") },
     secrets: {
       "flytesnacks-development/databricks-oauth": {
@@ -33,7 +33,7 @@ describe("what Flyte's Python connector recorded", () => {
       const recorded = python({
         authType: some("oidc_federation"),
         clientId: some("c"),
-        oidcTokenFile: some(byDefault),
+        oidcTokenFile: some(defaultPath),
         oidcAudience: some("databricks")
       })
       const { value, calls } = yield* on(world, poll(recorded))
@@ -42,7 +42,7 @@ describe("what Flyte's Python connector recorded", () => {
         new Identity.OidcConnectorIdentity({
           instance: host,
           clientId: "c",
-          tokenFile: byDefault,
+          tokenFile: defaultPath,
           audience: "databricks"
         })
       )

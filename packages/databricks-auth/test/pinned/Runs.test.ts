@@ -2,7 +2,7 @@ import { Kubernetes } from "@flyte-databricks/databricks-auth"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Option } from "effect"
 import { jwtText, offered } from "../support/oidc.ts"
-import { app, byDefault, offers, oidc, on, poll, submitted, type World } from "./World.ts"
+import { app, defaultPath, offers, oidc, on, poll, submitted, type World } from "./World.ts"
 
 describe("a run of Model 2", () => {
   const asSubmitted = "Bearer app-a-as-system:serviceaccount:team-a:spark-1"
@@ -26,7 +26,7 @@ describe("a run of Model 2", () => {
     ],
     [
       "the connector got an identity of its own",
-      { serviceAccounts: bare, env: { ...oidc, ...app }, files: { [byDefault]: jwtText() } }
+      { serviceAccounts: bare, env: { ...oidc, ...app }, files: { [defaultPath]: jwtText() } }
     ],
     ["the audience was changed", { serviceAccounts: bare, env: { FLYTE_DATABRICKS_OIDC_AUDIENCE: "other" } }],
     ["namespaces are to be ignored", { serviceAccounts: bare, env: { FLYTE_DATABRICKS_NAMESPACE_IDENTITY: "ignore" } }],
@@ -62,7 +62,7 @@ describe("a run of Model 2", () => {
           "team-b/spark": offered("app-a", "account-id")
         },
         secrets: weaker,
-        files: { [byDefault]: jwtText() }
+        files: { [defaultPath]: jwtText() }
       }
       const error = yield* Effect.flip(on(world, poll(recorded)))
       assert.strictEqual(error._tag, "AuthError")
@@ -72,7 +72,7 @@ describe("a run of Model 2", () => {
 })
 
 describe("a run of Model 1", () => {
-  const files = { [byDefault]: jwtText() }
+  const files = { [defaultPath]: jwtText() }
   const asSubmitted = "Bearer app-0-as-system:serviceaccount:flyte:connector-1"
   const since: ReadonlyArray<readonly [string, World]> = [
     ["nothing changed", { env: app, files }],
@@ -123,7 +123,7 @@ describe("a run of Model 1", () => {
 
   it.effect("whose file the operator no longer names is an error that says how to let it end", () =>
     Effect.gen(function* () {
-      const moved = { "/old": jwtText(), "/new": jwtText({ sub: "new" }), [byDefault]: jwtText() }
+      const moved = { "/old": jwtText(), "/new": jwtText({ sub: "new" }), [defaultPath]: jwtText() }
       const { recorded } = yield* submitted({ env: { ...app, FLYTE_DATABRICKS_OIDC_TOKEN_FILE: "/old" }, files: moved })
       const error = yield* Effect.flip(
         on({ env: { ...app, FLYTE_DATABRICKS_OIDC_TOKEN_FILE: "/new" }, files: moved }, poll(recorded))

@@ -3,12 +3,12 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Option } from "effect"
 import { instance } from "../support/environment.ts"
 import { connector, jwtText, makeCluster, makeTokenFiles } from "../support/oidc.ts"
-import { app, byDefault, offers, poll, type World } from "./World.ts"
+import { app, defaultPath, offers, poll, type World } from "./World.ts"
 
 describe("metadata that was tampered with", () => {
   const world: World = {
     env: app,
-    files: { [byDefault]: jwtText(), "/etc/shadow": jwtText() },
+    files: { [defaultPath]: jwtText(), "/etc/shadow": jwtText() },
     serviceAccounts: offers
   }
   const written = (changes: Partial<IdentityRecord.IdentityRecord>): IdentityRecord.IdentityRecord => ({
@@ -20,7 +20,7 @@ describe("metadata that was tampered with", () => {
     ...changes
   })
 
-  it.effect.each(["/etc/shadow", "/etc/missing", "../etc/shadow", `${byDefault}/../../../../../etc/shadow`, ""])(
+  it.effect.each(["/etc/shadow", "/etc/missing", "../etc/shadow", `${defaultPath}/../../../../../etc/shadow`, ""])(
     "reads no file that is not the operator's: %j",
     (file) =>
       Effect.gen(function* () {

@@ -21,7 +21,7 @@ export interface World {
   readonly change?: (memory: Kubernetes.KubernetesMemory["Service"]) => Effect.Effect<void>
 }
 
-export const byDefault = "/var/run/secrets/databricks/token"
+export const defaultPath = "/var/run/secrets/databricks/token"
 export const oidc = { FLYTE_DATABRICKS_AUTH_TYPE: "oidc_federation" }
 export const app = { FLYTE_DATABRICKS_CLIENT_ID: "app-0" }
 

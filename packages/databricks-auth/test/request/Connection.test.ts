@@ -42,6 +42,11 @@ const states = {
 } as const
 type State = keyof typeof states
 
+const secretNameOf = (state: State) => {
+  const { settings }: { readonly settings: TaskSettings.TaskSettings } = states[state]
+  return Option.fromUndefinedOr(settings.connectionSecretName)
+}
+
 const secrets = { absent: {}, whole: { token: "of-namespace" }, broken: { token: " " } } as const
 
 interface Combination {
@@ -53,14 +58,20 @@ interface Combination {
   readonly namespaceIdentity: "allow" | "require" | "ignore"
 }
 
-/** The rule, told once more: strongest mode first; among PATs the request's, the namespace's, the connector's. */
+/**
+ * The rule, told once more: what the task names is that one or an error; else the strongest mode first; among PATs the
+ * request's, the namespace's, the connector's.
+ */
 const oracle = (given: Combination): string => {
   const { state, secret, authType } = given
   const shared = given.namespaceIdentity !== "require"
+  if (authType !== "oauth_m2m" && Option.isSome(secretNameOf(state))) {
+    if (state === "with a token") return "pat connection of the request"
+    return state === "with no token, though one is named" ? "CredentialsMissing" : "CredentialsBroken"
+  }
   if (authType !== "pat" && given.connectorPair && shared) return "oauth_m2m connector"
   if (authType === "oauth_m2m") return "CredentialsMissing"
-  if (state.includes("with a token and") || state === "with a token") return "pat connection of the request"
-  if (state === "with a blank token, though one is named" || state.includes("no header")) return "CredentialsBroken"
+  if (state.includes("with a token and")) return "pat connection of the request"
   if (given.namespaceIdentity !== "ignore") {
     if (secret === "whole") return "pat Secret team-a/databricks-token"
     if (secret === "broken") return "CredentialsBroken"

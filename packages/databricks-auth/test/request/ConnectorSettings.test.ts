@@ -30,7 +30,7 @@ describe("a connector without settings", () => {
         namespaceIdentity: "allow",
         allowTaskAuthOverride: true,
         persistPat: true,
-        tokenFiles: { named: Option.none(), aws: Option.none(), byDefault: "/var/run/secrets/databricks/token" },
+        tokenFiles: { named: Option.none(), aws: Option.none(), defaultPath: "/var/run/secrets/databricks/token" },
         oidcAudience: "databricks",
         taskTokenFileDirs: []
       })
@@ -93,7 +93,7 @@ describe("a setting of the environment", () => {
         tokenFiles: {
           named: Option.some("/run/token"),
           aws: Option.some("/run/aws"),
-          byDefault: "/var/run/secrets/databricks/token"
+          defaultPath: "/var/run/secrets/databricks/token"
         },
         oidcAudience: "account-1",
         taskTokenFileDirs: ["/run/tokens", "/mnt/tokens"]

@@ -58,8 +58,8 @@ export const pathBy = {
 type JwtFileState = { readonly [By in keyof typeof pathBy]?: Content }
 
 const named = (content: Content) => ({ FLYTE_DATABRICKS_OIDC_TOKEN_FILE: content, default: "whole" }) as const
-const aws = (content: Content, byDefault: Content) =>
-  ({ AWS_WEB_IDENTITY_TOKEN_FILE: content, default: byDefault }) as const
+const aws = (content: Content, defaultPath: Content) =>
+  ({ AWS_WEB_IDENTITY_TOKEN_FILE: content, default: defaultPath }) as const
 
 /** A file that is named has a whole one at the default path beside it, which must not stand in for it. */
 export const jwtFile = {

@@ -7,6 +7,7 @@ import { AuthError, CredentialsMissing } from "../../AuthError.ts"
 import type { Found, Place } from "../AuthMode.ts"
 import type { AuthRequest } from "../../request/AuthRequest.ts"
 import * as Connection from "../../request/Connection.ts"
+import type * as TaskSettings from "../../request/TaskSettings.ts"
 import { ConnectorLevel, describeOrigin, type Identity, NamespaceSecret, type Origin } from "../../Identity.ts"
 import type { IdentityRecord } from "../../IdentityRecord.ts"
 import { describeSecret } from "../../sources/NamespaceSecrets.ts"
@@ -18,6 +19,7 @@ type Identify<I extends Identity, A> = (request: AuthRequest, origin: Origin, fo
  * A Secret of the workflow's namespace as a place.
  */
 export const namespaceSecret = <I extends Identity, A>(options: {
+  readonly namedBy: TaskSettings.Name
   readonly name: (request: AuthRequest) => string
   readonly keys: ReadonlyArray<string>
   readonly absence: string
@@ -25,6 +27,7 @@ export const namespaceSecret = <I extends Identity, A>(options: {
   readonly found: Identify<I, A>
 }): Place<I> => ({
   tenancy: "namespace",
+  namedBy: options.namedBy,
   describe: (request, namespace) => describeSecret(namespace, options.name(request)),
   remedy: (request, namespace) =>
     `kubectl create secret generic ${options.name(request)} --namespace ${namespace} ` +
