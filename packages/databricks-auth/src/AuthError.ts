@@ -85,6 +85,20 @@ export class NamespaceInvalid extends Schema.TaggedError<NamespaceInvalid>()("Na
   }
 }
 
+/** The namespace is none of those that this connector serves. */
+export class NamespaceNotServed extends Schema.TaggedError<NamespaceNotServed>()("NamespaceNotServed", {
+  namespace: Schema.String,
+  served: Schema.Array(Schema.String)
+}) {
+  readonly retryable = false
+  override get message() {
+    return (
+      `Namespace ${this.namespace} is not served here: only ${this.served.join(", ")}. ` +
+      "An operator lists namespaces in FLYTE_DATABRICKS_NAMESPACES."
+    )
+  }
+}
+
 /** The task sets authentication keys and the operator does not let tasks do so. */
 export class TaskOverrideRefused extends Schema.TaggedError<TaskOverrideRefused>()("TaskOverrideRefused", {
   keys: Schema.Array(Schema.String)
@@ -164,6 +178,19 @@ export class IdentityChanged extends Schema.TaggedError<IdentityChanged>()("Iden
       `${this.source} holds client id ${this.found}, expected ${this.expected}. ` +
       `Put the credentials of ${this.expected} back, or drop the demand for it: it is never replaced by another principal.`
     )
+  }
+}
+
+/** The identity is known, and today's settings do not let it be used. */
+export class IdentityRefused extends Schema.TaggedError<IdentityRefused>()("IdentityRefused", {
+  principal: Schema.String,
+  source: Schema.String,
+  why: Schema.String,
+  setting: Schema.String
+}) {
+  readonly retryable = false
+  override get message() {
+    return `${this.principal} (${this.source}) is refused: ${this.why}. An operator decides that with ${this.setting}.`
   }
 }
 
@@ -309,12 +336,14 @@ export const Reason = Schema.Union([
   InstanceMissing,
   InstanceRefused,
   NamespaceInvalid,
+  NamespaceNotServed,
   TaskOverrideRefused,
   CredentialsMissing,
   CredentialsBroken,
   AccessForbidden,
   KubernetesUnavailable,
   IdentityChanged,
+  IdentityRefused,
   ModeUnavailable,
   TokenRefused,
   ExchangeRefused,

@@ -25,6 +25,7 @@ import * as AuthMode from "./modes/AuthMode.ts"
 import * as Modes from "./modes/Modes.ts"
 import * as OAuthM2M from "./modes/OAuthM2M.ts"
 import * as Pat from "./modes/Pat.ts"
+import * as Policy from "./modes/Policy.ts"
 import * as Selection from "./modes/Selection.ts"
 import * as AuthRequest from "./request/AuthRequest.ts"
 import type { Connection } from "./request/Connection.ts"
@@ -78,14 +79,12 @@ export const layerOf = <const M extends AuthMode.AnyMode>(
     Effect.gen(function* () {
       const settings = yield* ConnectorSettings.ConnectorSettings
       const ready = yield* AuthMode.wireAll(modes)
-      const select = yield* Selection.make(ready)
+      const select = yield* Selection.make(settings, ready)
       const acquisition = Acquisition.make(ready)
 
       const cache = yield* TokenCache.make((credential, refused, tries) =>
-        // Whoever made this credential, no secret is read for a workspace that is not on the allow-list.
-        Effect.andThen(
-          admit(credential.identity.instance, settings.allowedInstances),
-          acquisition.acquire(credential, refused, tries)
+        Effect.flatMap(Policy.admitted(settings, credential), (admitted) =>
+          acquisition.acquire(admitted, refused, tries)
         )
       )
 

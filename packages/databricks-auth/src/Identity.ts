@@ -46,6 +46,19 @@ export type RequestSecret = typeof RequestSecret.Type
 export const Origin = Schema.Union([NamespaceSecret, ConnectorLevel, Unrecorded, RequestSecret])
 export type Origin = typeof Origin.Type
 
+/** The namespace that an origin names. */
+const namespaceOf = (origin: Origin): Option.Option<string> => {
+  switch (origin._tag) {
+    case "NamespaceSecret":
+      return Option.some(origin.namespace)
+    case "Unrecorded":
+      return origin.namespace
+    case "ConnectorLevel":
+    case "RequestSecret":
+      return Option.none()
+  }
+}
+
 const unrecorded = "not recorded at submit"
 
 /**
@@ -98,6 +111,14 @@ export class PatIdentity extends Schema.TaggedClass<PatIdentity>()("pat", {
   get source(): string {
     return describeOrigin(this.origin)
   }
+  /** The namespace whose credential it is. */
+  get tenant(): Option.Option<string> {
+    return namespaceOf(this.origin)
+  }
+  /** Whether its credential is the connector's. */
+  get isShared(): boolean {
+    return this.origin._tag === "ConnectorLevel"
+  }
 }
 
 /**
@@ -126,6 +147,14 @@ export class OAuthM2MIdentity extends Schema.TaggedClass<OAuthM2MIdentity>()("oa
   get source(): string {
     return describeOrigin(this.origin)
   }
+  /** The namespace whose credential it is. */
+  get tenant(): Option.Option<string> {
+    return namespaceOf(this.origin)
+  }
+  /** Whether its credential is the connector's. */
+  get isShared(): boolean {
+    return this.origin._tag === "ConnectorLevel"
+  }
 }
 
 /**
@@ -148,6 +177,12 @@ export class OidcConnectorIdentity extends Schema.TaggedClass<OidcConnectorIdent
   }
   get source(): string {
     return `JWT file ${this.tokenFile}`
+  }
+  get tenant(): Option.Option<string> {
+    return Option.none()
+  }
+  get isShared(): boolean {
+    return true
   }
 }
 
@@ -179,6 +214,12 @@ export class OidcNamespaceIdentity extends Schema.TaggedClass<OidcNamespaceIdent
   }
   get source(): string {
     return `ServiceAccount ${this.namespace}/${this.serviceAccount}`
+  }
+  get tenant(): Option.Option<string> {
+    return Option.some(this.namespace)
+  }
+  get isShared(): boolean {
+    return false
   }
 }
 

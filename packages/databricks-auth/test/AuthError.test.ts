@@ -55,6 +55,19 @@ const cases: Record<string, Case> = {
     says: ['FLYTE_DATABRICKS_NAMESPACE_TEMPLATE "{a}-{b}" asks for a and b', "which the request does not have"],
     never: ["is not a Kubernetes namespace"]
   },
+  "a namespace that is not served": {
+    reason: new AuthError.NamespaceNotServed({ namespace: "billing", served: ["team-*", "ml"] }),
+    says: ["Namespace billing is not served here: only team-*, ml.", "FLYTE_DATABRICKS_NAMESPACES"]
+  },
+  "an identity that today's settings refuse": {
+    reason: new AuthError.IdentityRefused({
+      principal: "app-a",
+      source: "connector",
+      why: "it is shared",
+      setting: "X"
+    }),
+    says: ["app-a (connector) is refused: it is shared. An operator decides that with X."]
+  },
   "settings that a task may not make": {
     reason: new AuthError.TaskOverrideRefused({ keys: ["databricksClientId", "databricksAuthType"] }),
     says: [

@@ -254,7 +254,7 @@ describe("a run goes on as who it was submitted as", () => {
     ["the connector's pair", { secrets: pair }, {}],
     [
       "the connector's pair, on another workspace",
-      { secrets: pair },
+      { secrets: pair, settings: { allowedInstances: [instance, "other.cloud.databricks.com"] } },
       { settings: { instance: "other.cloud.databricks.com" } }
     ],
     [
@@ -272,7 +272,7 @@ describe("a run goes on as who it was submitted as", () => {
           const { identity } = yield* boundary.recall(boundary.record(resolved))
           assertEquals(identity, resolved.identity)
           assert.strictEqual(identity.key, resolved.identity.key)
-        }).pipe(on({ ...surroundings, settings: { persistPat } }))
+        }).pipe(on({ ...surroundings, settings: { ...surroundings.settings, persistPat } }))
       }
     })
   )

@@ -26,6 +26,8 @@ export const codeOf = (failure: Failure): status => {
     case "ModeUnavailable":
     case "TokenResponseInvalid":
       return status.FAILED_PRECONDITION
+    case "IdentityRefused":
+    case "NamespaceNotServed":
     case "TaskOverrideRefused":
     case "AccessForbidden":
     case "PermissionDenied":

@@ -61,7 +61,8 @@ export const flag = Effect.fnUntraced(function* (setting: string, value: string)
   }
 })
 
-const listWords = (words: ReadonlyArray<string>): string => `${words.slice(0, -1).join(", ")} or ${words.at(-1)}`
+export const listWords = (words: ReadonlyArray<string>): string =>
+  words.length < 2 ? words.join() : `${words.slice(0, -1).join(", ")} or ${words.at(-1)}`
 
 // Databricks' tokens and client secrets, and JWTs.
 const secretLike = /(dapi|dose)[0-9a-f]{16}[\w-]*|eyJ[\w-]{8}[\w.-]*/

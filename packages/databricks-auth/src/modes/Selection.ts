@@ -18,8 +18,12 @@ import * as Option from "effect/Option"
 import { AuthError, CredentialsMissing, type Finding, IdentityChanged, ModeUnavailable } from "../AuthError.ts"
 import type { Identity } from "../Identity.ts"
 import type { AuthRequest } from "../request/AuthRequest.ts"
+import type { ConnectorSettings } from "../request/ConnectorSettings.ts"
 import * as TaskSettings from "../request/TaskSettings.ts"
 import type { Look, Place, ReadyMode, Resolved } from "./AuthMode.ts"
+import { whyNotShared } from "./Policy.ts"
+
+type Settings = ConnectorSettings["Service"]
 
 /**
  * Decides who a request is.
@@ -33,7 +37,10 @@ const warningsRemembered = 10_000
  * Selection among these modes, strongest first. The auth type that the request says is explicit, and so is the only one
  * that there is; otherwise the strongest mode that is reachable is taken.
  */
-export const make = Effect.fnUntraced(function* (modes: ReadonlyArray<ReadyMode>): Effect.fn.Return<Select> {
+export const make = Effect.fnUntraced(function* (
+  settings: Settings,
+  modes: ReadonlyArray<ReadyMode>
+): Effect.fn.Return<Select> {
   const served = [...new Set(modes.map(({ authType }) => authType))]
   const [only, ...others] = served
   const warnings = yield* Cache.make({
@@ -46,18 +53,21 @@ export const make = Effect.fnUntraced(function* (modes: ReadonlyArray<ReadyMode>
         ? { ...asked, authType: Option.some({ value: only, from: "This service" }) }
         : asked
     if (Option.isNone(request.authType)) {
-      return yield* walk(request, modes, "any auth type (auto-detect)", ({ message }) => Cache.get(warnings, message))
+      return yield* walk(settings, request, modes, "any auth type (auto-detect)", ({ message }) =>
+        Cache.get(warnings, message)
+      )
     }
     const { value: authType, from } = request.authType.value
     if (!served.includes(authType)) {
       return yield* new AuthError({ reason: new ModeUnavailable({ wanted: authType, from, served }) })
     }
     const ofType = modes.filter((mode) => mode.authType === authType)
-    return yield* walk(request, ofType, `auth type ${authType}`, Effect.fail)
+    return yield* walk(settings, request, ofType, `auth type ${authType}`, Effect.fail)
   })
 })
 
 const walk = Effect.fnUntraced(function* (
+  settings: Settings,
   request: AuthRequest,
   modes: ReadonlyArray<ReadyMode>,
   wanted: string,
@@ -68,7 +78,7 @@ const walk = Effect.fnUntraced(function* (
   const named = namedPlaces(request, modes)
   for (const mode of modes) {
     for (const place of mode.places) {
-      const turn = turnOf(place, request)
+      const turn = turnOf(settings, place, request)
       if (turn === undefined) continue
       const { source } = turn
       const skipped = named(mode, place) ?? turn.skipped
@@ -137,7 +147,7 @@ interface Turn {
   readonly look: Look<Identity>
 }
 
-const turnOf = (place: Place<Identity>, request: AuthRequest): Turn | undefined => {
+const turnOf = (settings: Settings, place: Place<Identity>, request: AuthRequest): Turn | undefined => {
   switch (place.tenancy) {
     case "request": {
       // Requests of Flyte 1 have no connection, and its absence says nothing about the task.
@@ -157,10 +167,7 @@ const turnOf = (place: Place<Identity>, request: AuthRequest): Turn | undefined 
       return { source: place.describe(request, namespace), remedy: place.remedy(request, namespace), skipped, look }
     }
     case "connector": {
-      const skipped =
-        request.namespaceIdentity === "require"
-          ? "shared by namespaces, and FLYTE_DATABRICKS_NAMESPACE_IDENTITY is require"
-          : undefined
+      const skipped = Option.getOrUndefined(Option.map(whyNotShared(settings, request.instance), ({ why }) => why))
       return { source: place.describe, remedy: place.remedy, skipped, look: place.look(request) }
     }
   }

@@ -5,13 +5,13 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Record from "effect/Record"
 import * as Redacted from "effect/Redacted"
-import { AuthError, InstanceMissing, NamespaceInvalid, TaskOverrideRefused } from "../AuthError.ts"
+import { AuthError, InstanceMissing, NamespaceInvalid, NamespaceNotServed, TaskOverrideRefused } from "../AuthError.ts"
 import type { Connection } from "./Connection.ts"
 import type { ConnectorSettings, NamespaceIdentity, NamespacePart } from "./ConnectorSettings.ts"
 import * as TaskSettings from "./TaskSettings.ts"
 import { AuthType } from "../Identity.ts"
 import { isNamespace, secretName } from "../internal/kubernetesNames.ts"
-import { nonBlank, oneOf, shown } from "../internal/settings.ts"
+import { invalid, listWords, nonBlank, oneOf, shown } from "../internal/settings.ts"
 import { admit, type WorkspaceHost } from "../WorkspaceHost.ts"
 
 /**
@@ -78,7 +78,7 @@ export const make = Effect.fnUntraced(function* (
   const from = TaskSettings.describe("authType")
   return {
     instance: yield* admit(instance, settings.allowedInstances),
-    namespace: yield* identityNamespace(settings.namespaceTemplate, context),
+    namespace: yield* identityNamespace(settings, context),
     authType:
       task.authType === undefined
         ? Option.map(settings.authType, (value) => ({ value, from: "FLYTE_DATABRICKS_AUTH_TYPE" }))
@@ -98,7 +98,7 @@ export const make = Effect.fnUntraced(function* (
       task.oauthSecretName ?? settings.oauthSecretName
     ),
     tokenFile: Option.fromUndefinedOr(task.oidcTokenFile),
-    audience: task.oidcAudience ?? settings.oidcAudience,
+    audience: yield* audienceOf(settings, task),
     namespaceIdentity: settings.namespaceIdentity
   }
 })
@@ -119,13 +119,29 @@ export const refuseOverrides = (
   return keys.length === 0 ? Effect.void : Effect.fail(new AuthError({ reason: new TaskOverrideRefused({ keys }) }))
 }
 
+// A JWT is good wherever its audience is: a task does not choose that freely.
+const audienceOf = (settings: ConnectorSettings["Service"], { oidcAudience }: TaskSettings.TaskSettings) => {
+  const allowed = [settings.oidcAudience, ...settings.allowedAudiences]
+  const audience = oidcAudience ?? settings.oidcAudience
+  return allowed.includes(audience)
+    ? Effect.succeed(audience)
+    : Effect.fail(
+        invalid(
+          TaskSettings.describe("oidcAudience"),
+          audience,
+          `${listWords(allowed)}; an operator lists more in FLYTE_DATABRICKS_ALLOWED_AUDIENCES`
+        )
+      )
+}
+
 const hasToken = ({ databricksToken }: Connection): boolean =>
   Option.exists(databricksToken, (sent) => Option.isSome(nonBlank(Redacted.value(sent))))
 
 const identityNamespace = Effect.fnUntraced(function* (
-  template: string,
+  settings: ConnectorSettings["Service"],
   context: TaskContext
 ): Effect.fn.Return<Option.Option<string>, AuthError> {
+  const { namespaceTemplate: template } = settings
   const missing = new Set<string>()
   const made = template.replaceAll(/\{(\w+)\}/g, (_, name: NamespacePart) => {
     const part = Option.flatMap(Option.fromNullishOr(context[name]), nonBlank)
@@ -134,7 +150,13 @@ const identityNamespace = Effect.fnUntraced(function* (
   })
   const namespace = nonBlank(made)
   // What is left when a part is missing may be a namespace, and somebody else's.
-  if (Option.isNone(namespace) || (isNamespace(made) && missing.size === 0)) return namespace
+  if (Option.isNone(namespace)) return namespace
+  if (isNamespace(made) && missing.size === 0) {
+    if (settings.namespaces.includes(made)) return namespace
+    return yield* new AuthError({
+      reason: new NamespaceNotServed({ namespace: made, served: settings.namespaces.patterns })
+    })
+  }
   return yield* new AuthError({
     reason: new NamespaceInvalid({ namespace: shown(made), template, missing: [...missing] })
   })

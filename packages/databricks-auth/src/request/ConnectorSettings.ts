@@ -56,7 +56,12 @@ export class ConnectorSettings extends Context.Service<
   {
     readonly authType: Option.Option<AuthType>
     readonly instance: Option.Option<WorkspaceHost>
+    /** Where credentials may go at all. */
     readonly allowedInstances: AllowList
+    /** Where the connector's own may go: what the operator named, where anything is. */
+    readonly sharedInstances: AllowList
+    /** The namespaces that are served. */
+    readonly namespaces: NamespacePatterns
     readonly tokenSecretName: string
     readonly oauthSecretName: string
     readonly namespaceTemplate: string
@@ -65,6 +70,7 @@ export class ConnectorSettings extends Context.Service<
     readonly persistPat: boolean
     readonly tokenFiles: TokenFiles
     readonly oidcAudience: string
+    readonly allowedAudiences: ReadonlyArray<string>
     readonly taskTokenFileDirs: ReadonlyArray<string>
   }
 >()("@flyte-databricks/databricks-auth/request/ConnectorSettings") {}
@@ -77,6 +83,10 @@ export interface Options {
   readonly instance?: string | undefined
   /** Instances and `*.` wildcards; by default the instance above and the domains of Databricks. */
   readonly allowedInstances?: ReadonlyArray<string> | undefined
+  /** Namespaces that are served, `*` for any part of a name; by default all. */
+  readonly namespaces?: ReadonlyArray<string> | undefined
+  /** Audiences that a task may ask for, beside the one below. */
+  readonly allowedAudiences?: ReadonlyArray<string> | undefined
   readonly tokenSecretName?: string | undefined
   readonly oauthSecretName?: string | undefined
   /** The namespace that identities come from, made of `{namespace}`, `{project}`, `{domain}` and `{org}`. */
@@ -95,6 +105,8 @@ const variables: { readonly [Name in keyof Options]-?: string } = {
   authType: "FLYTE_DATABRICKS_AUTH_TYPE",
   instance: "FLYTE_DATABRICKS_INSTANCE",
   allowedInstances: "FLYTE_DATABRICKS_ALLOWED_INSTANCES",
+  namespaces: "FLYTE_DATABRICKS_NAMESPACES",
+  allowedAudiences: "FLYTE_DATABRICKS_ALLOWED_AUDIENCES",
   tokenSecretName: "FLYTE_DATABRICKS_TOKEN_SECRET_NAME",
   oauthSecretName: "FLYTE_DATABRICKS_OAUTH_SECRET_NAME",
   namespaceTemplate: "FLYTE_DATABRICKS_NAMESPACE_TEMPLATE",
@@ -129,6 +141,16 @@ const make = Effect.fnUntraced(function* (
     ),
     instance,
     allowedInstances,
+    sharedInstances: yield* allowList(
+      Option.getOrElse(
+        Option.orElse(listed, () => Option.map(instance, (own) => [own])),
+        () => databricksDomains
+      )
+    ),
+    namespaces: yield* namespacePatterns(
+      nameOf("namespaces"),
+      Option.getOrElse(list(given.namespaces), () => ["*"])
+    ),
     tokenSecretName: yield* secretName(nameOf("tokenSecretName"), textOr(given.tokenSecretName, "databricks-token")),
     oauthSecretName: yield* secretName(nameOf("oauthSecretName"), textOr(given.oauthSecretName, "databricks-oauth")),
     namespaceTemplate: yield* template(nameOf("namespaceTemplate"), textOr(given.namespaceTemplate, "{namespace}")),
@@ -144,6 +166,7 @@ const make = Effect.fnUntraced(function* (
       defaultPath: "/var/run/secrets/databricks/token"
     },
     oidcAudience: textOr(given.oidcAudience, defaultOidcAudience),
+    allowedAudiences: Option.getOrElse(list(given.allowedAudiences), () => []),
     taskTokenFileDirs: yield* directories(nameOf("taskTokenFileDirs"), list(given.taskTokenFileDirs))
   })
 })
@@ -158,6 +181,26 @@ const list = (value: string | ReadonlyArray<string> | undefined): Option.Option<
   typeof value === "string"
     ? Option.map(nonBlank(value), commaSeparated)
     : Option.map(Option.fromUndefinedOr(value), (items) => items.flatMap((item) => Option.toArray(nonBlank(item))))
+
+/**
+ * Namespaces by name, `*` standing for any part of one.
+ */
+export interface NamespacePatterns {
+  readonly patterns: ReadonlyArray<string>
+  readonly includes: (namespace: string) => boolean
+}
+
+const namespacePatterns = Effect.fnUntraced(function* (
+  setting: string,
+  patterns: ReadonlyArray<string>
+): Effect.fn.Return<NamespacePatterns, AuthError> {
+  const wrong = patterns.find((pattern) => !isNamespace(pattern.replaceAll("*", "x")))
+  if (wrong !== undefined || patterns.length === 0) {
+    return yield* invalid(setting, wrong ?? "", "namespaces, * for any part of a name, separated by commas")
+  }
+  const expressions = patterns.map((pattern) => new RegExp(`^${pattern.replaceAll(/\*+/g, "[a-z0-9-]*")}$`))
+  return { patterns, includes: (namespace) => expressions.some((expression) => expression.test(namespace)) }
+})
 
 const directories = Effect.fnUntraced(function* (
   setting: string,

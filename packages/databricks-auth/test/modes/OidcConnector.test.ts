@@ -75,6 +75,7 @@ describe("Model 1", () => {
         ...app,
         FLYTE_DATABRICKS_OIDC_TOKEN_FILE: "/operator/token",
         FLYTE_DATABRICKS_OIDC_AUDIENCE: "account-id",
+        FLYTE_DATABRICKS_ALLOWED_AUDIENCES: "other",
         FLYTE_DATABRICKS_TASK_TOKEN_FILE_DIRS: "/tokens"
       }
       const files = { "/operator/token": jwtText(), "/tokens/mine": jwtText(), [defaultPath]: "broken" }
@@ -86,7 +87,11 @@ describe("Model 1", () => {
       }
       assert.strictEqual(yield* detected(env, files, settings), "app-2 by /tokens/mine for other")
       assert.strictEqual(
-        yield* detected({ FLYTE_DATABRICKS_TASK_TOKEN_FILE_DIRS: "/tokens" }, files, settings),
+        yield* detected(
+          { FLYTE_DATABRICKS_TASK_TOKEN_FILE_DIRS: "/tokens", FLYTE_DATABRICKS_ALLOWED_AUDIENCES: "other" },
+          files,
+          settings
+        ),
         "app-2 by /tokens/mine for other"
       )
       assert.strictEqual(yield* detected(env, files, { oidcTokenFile: " " }), "app-1 by /operator/token for account-id")
@@ -240,7 +245,8 @@ describe("the file that EKS names for AWS", () => {
       }
       assert.strictEqual(yield* detected(m2m, {}), "oauth_m2m app-1")
       const settings = { oidcAudience: "sts.amazonaws.com" }
-      assert.strictEqual(yield* detected(env, { "/aws": forAws }, settings), "app-1 by /aws for sts.amazonaws.com")
+      const allowed = { ...env, FLYTE_DATABRICKS_ALLOWED_AUDIENCES: "sts.amazonaws.com" }
+      assert.strictEqual(yield* detected(allowed, { "/aws": forAws }, settings), "app-1 by /aws for sts.amazonaws.com")
     })
   )
 

@@ -87,7 +87,10 @@ describe("exactly one annotated ServiceAccount", () => {
 
   it.effect("says its audience itself, else the task does, else the environment", () =>
     Effect.gen(function* () {
-      const env = { FLYTE_DATABRICKS_OIDC_AUDIENCE: "of-environment" }
+      const env = {
+        FLYTE_DATABRICKS_OIDC_AUDIENCE: "of-environment",
+        FLYTE_DATABRICKS_ALLOWED_AUDIENCES: "of-task"
+      }
       const serviceAccounts = { ...one, "team-c/spark": offered("app-c", "of-annotation") }
       yield* inside({ env, serviceAccounts }, () =>
         Effect.gen(function* () {

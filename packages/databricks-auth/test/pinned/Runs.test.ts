@@ -91,11 +91,7 @@ describe("a run of Model 1", () => {
       "auth type PAT was set",
       { env: { ...app, FLYTE_DATABRICKS_AUTH_TYPE: "pat", FLYTE_DATABRICKS_ACCESS_TOKEN: "dapi-0" }, files }
     ],
-    ["its namespace got a ServiceAccount of its own", { env: app, files, serviceAccounts: offers }],
-    [
-      "namespaces have to bring their own",
-      { env: { ...app, FLYTE_DATABRICKS_NAMESPACE_IDENTITY: "require" }, files, serviceAccounts: offers }
-    ]
+    ["its namespace got a ServiceAccount of its own", { env: app, files, serviceAccounts: offers }]
   ]
 
   it.effect.each(since)("stays who it is, and no namespace is looked into, after %s", ([, world]) =>

@@ -27,7 +27,8 @@ describe("each setting comes from the task, else from the environment, else it h
     FLYTE_DATABRICKS_AUTH_TYPE: "pat",
     FLYTE_DATABRICKS_TOKEN_SECRET_NAME: "env-token",
     FLYTE_DATABRICKS_OAUTH_SECRET_NAME: "env-oauth",
-    FLYTE_DATABRICKS_OIDC_AUDIENCE: "env-audience"
+    FLYTE_DATABRICKS_OIDC_AUDIENCE: "env-audience",
+    FLYTE_DATABRICKS_ALLOWED_AUDIENCES: "task-audience"
   }
   const ofTask = {
     instance: " https://TASK.cloud.databricks.com/ ",

@@ -17,10 +17,18 @@ const settingOf = (error: AuthError.AuthError): string => {
   return error.reason.setting
 }
 
+/** The settings without what only a call shows. */
+const plainOf = ({
+  allowedInstances: _,
+  sharedInstances: __,
+  namespaces: ___,
+  ...plain
+}: ConnectorSettings.ConnectorSettings["Service"]) => plain
+
 describe("a connector without settings", () => {
   it.effect("starts with the defaults", () =>
     Effect.gen(function* () {
-      const { allowedInstances, ...plain } = yield* settings({})
+      const { allowedInstances, sharedInstances, namespaces, ...plain } = yield* settings({})
       assertEquals<object>(plain, {
         authType: Option.none(),
         instance: Option.none(),
@@ -32,15 +40,18 @@ describe("a connector without settings", () => {
         persistPat: true,
         tokenFiles: { named: Option.none(), aws: Option.none(), defaultPath: "/var/run/secrets/databricks/token" },
         oidcAudience: "databricks",
+        allowedAudiences: [],
         taskTokenFileDirs: []
       })
       assert.include(allowedInstances.patterns, "*.cloud.databricks.com")
+      assert.deepStrictEqual(sharedInstances.patterns, allowedInstances.patterns)
+      assert.isTrue(namespaces.includes("any-namespace"))
     })
   )
 
   it.effect("is the same as one whose settings are all blank", () =>
     Effect.gen(function* () {
-      const { allowedInstances: _, ...unset } = yield* settings({})
+      const unset = plainOf(yield* settings({}))
       const names = [
         "AUTH_TYPE",
         "INSTANCE",
@@ -53,11 +64,13 @@ describe("a connector without settings", () => {
         "PERSIST_PAT",
         "OIDC_TOKEN_FILE",
         "OIDC_AUDIENCE",
+        "NAMESPACES",
+        "ALLOWED_AUDIENCES",
         "TASK_TOKEN_FILE_DIRS"
       ]
       for (const blank of ["", " ", "\t\n "]) {
         const env = Object.fromEntries(names.map((name) => [`FLYTE_DATABRICKS_${name}`, blank]))
-        const { allowedInstances: __, ...plain } = yield* settings(env)
+        const plain = plainOf(yield* settings(env))
         assertEquals(plain, unset)
       }
     })
@@ -67,20 +80,24 @@ describe("a connector without settings", () => {
 describe("a setting of the environment", () => {
   it.effect("is read, and trimmed", () =>
     Effect.gen(function* () {
-      const { allowedInstances: _, ...plain } = yield* settings({
-        FLYTE_DATABRICKS_AUTH_TYPE: " oauth_m2m\n",
-        FLYTE_DATABRICKS_INSTANCE: " https://DBC-A1B2.cloud.databricks.com/ ",
-        FLYTE_DATABRICKS_TOKEN_SECRET_NAME: " team.token ",
-        FLYTE_DATABRICKS_OAUTH_SECRET_NAME: " team-oauth ",
-        FLYTE_DATABRICKS_NAMESPACE_TEMPLATE: " {project}-{domain} ",
-        FLYTE_DATABRICKS_NAMESPACE_IDENTITY: " require ",
-        FLYTE_DATABRICKS_ALLOW_TASK_AUTH_OVERRIDE: " false ",
-        FLYTE_DATABRICKS_PERSIST_PAT: " false ",
-        FLYTE_DATABRICKS_OIDC_TOKEN_FILE: " /run/token ",
-        AWS_WEB_IDENTITY_TOKEN_FILE: " /run/aws ",
-        FLYTE_DATABRICKS_OIDC_AUDIENCE: " account-1 ",
-        FLYTE_DATABRICKS_TASK_TOKEN_FILE_DIRS: " /run/tokens ,, /mnt/tokens "
-      })
+      const plain = plainOf(
+        yield* settings({
+          FLYTE_DATABRICKS_AUTH_TYPE: " oauth_m2m\n",
+          FLYTE_DATABRICKS_INSTANCE: " https://DBC-A1B2.cloud.databricks.com/ ",
+          FLYTE_DATABRICKS_TOKEN_SECRET_NAME: " team.token ",
+          FLYTE_DATABRICKS_OAUTH_SECRET_NAME: " team-oauth ",
+          FLYTE_DATABRICKS_NAMESPACE_TEMPLATE: " {project}-{domain} ",
+          FLYTE_DATABRICKS_NAMESPACE_IDENTITY: " require ",
+          FLYTE_DATABRICKS_ALLOW_TASK_AUTH_OVERRIDE: " false ",
+          FLYTE_DATABRICKS_PERSIST_PAT: " false ",
+          FLYTE_DATABRICKS_OIDC_TOKEN_FILE: " /run/token ",
+          AWS_WEB_IDENTITY_TOKEN_FILE: " /run/aws ",
+          FLYTE_DATABRICKS_OIDC_AUDIENCE: " account-1 ",
+          FLYTE_DATABRICKS_NAMESPACES: " team-*, billing ",
+          FLYTE_DATABRICKS_ALLOWED_AUDIENCES: " account-2 ",
+          FLYTE_DATABRICKS_TASK_TOKEN_FILE_DIRS: " /run/tokens ,, /mnt/tokens "
+        })
+      )
       assertEquals<object>(plain, {
         authType: Option.some("oauth_m2m"),
         instance: Option.some("dbc-a1b2.cloud.databricks.com"),
@@ -96,6 +113,7 @@ describe("a setting of the environment", () => {
           defaultPath: "/var/run/secrets/databricks/token"
         },
         oidcAudience: "account-1",
+        allowedAudiences: ["account-2"],
         taskTokenFileDirs: ["/run/tokens", "/mnt/tokens"]
       })
     })

@@ -7,9 +7,16 @@ import { settings } from "../support/environment.ts"
 describe("a connector's settings as values", () => {
   const values = (options?: ConnectorSettings.Options) =>
     Effect.provide(ConnectorSettings.ConnectorSettings, ConnectorSettings.layer(options))
-  const plain = ({ allowedInstances, ...rest }: ConnectorSettings.ConnectorSettings["Service"]) => ({
+  const plain = ({
+    allowedInstances,
+    sharedInstances,
+    namespaces,
+    ...rest
+  }: ConnectorSettings.ConnectorSettings["Service"]) => ({
     ...rest,
-    allowedInstances: allowedInstances.patterns
+    allowedInstances: allowedInstances.patterns,
+    sharedInstances: sharedInstances.patterns,
+    namespaces: namespaces.patterns
   })
 
   it.effect("have the defaults of the environment, also where they are blank", () =>

@@ -1,0 +1,177 @@
+/**
+ * What today's settings say of an identity: at submit, and of a run whose metadata a caller sent back, and may have
+ * written.
+ */
+import { DatabricksAuth, Identity, IdentityRecord, Kubernetes, TokenEndpoint } from "@flyte-databricks/databricks-auth"
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Option, Redacted } from "effect"
+import { connector, type Surroundings } from "../support/connector.ts"
+import { instance } from "../support/environment.ts"
+
+const auth = DatabricksAuth.DatabricksAuth
+const other = "other.cloud.databricks.com"
+const shared: Surroundings = {
+  secrets: {
+    FLYTE_DATABRICKS_ACCESS_TOKEN: "dapi-0",
+    FLYTE_DATABRICKS_CLIENT_ID: "app-0",
+    FLYTE_DATABRICKS_CLIENT_SECRET: "s0"
+  },
+  jwtFile: "/var/run/secrets/databricks/token"
+}
+const own: Surroundings = {
+  cluster: {
+    "team-a/databricks-token": { token: "dapi-a" },
+    "team-a/databricks-oauth": { client_id: "app-a", client_secret: "s-a" }
+  },
+  serviceAccounts: {
+    "team-a/spark": {
+      labels: { "flyte.org/databricks-enabled": "true" },
+      annotations: { "flyte.org/databricks-client-id": "app-a" }
+    }
+  }
+}
+const types = Identity.AuthType.literals
+
+/** Metadata of a run, as its caller sends it back. */
+const record = (fields: Partial<IdentityRecord.IdentityRecord>) => ({ ...IdentityRecord.empty(instance), ...fields })
+const some = Option.some
+
+/** What shared identities are recorded as. */
+const sharedRuns: Record<string, Partial<IdentityRecord.IdentityRecord>> = {
+  pat: { authType: some("pat") },
+  oauth_m2m: { authType: some("oauth_m2m"), clientId: some("app-0") },
+  oidc_federation: { authType: some("oidc_federation"), clientId: some("app-0") }
+}
+
+/** What of the namespace's own. */
+const ownRuns: Record<string, Partial<IdentityRecord.IdentityRecord>> = {
+  pat: { authType: some("pat"), namespace: some("team-a"), oauthSecretName: some("databricks-token") },
+  oauth_m2m: {
+    authType: some("oauth_m2m"),
+    clientId: some("app-a"),
+    namespace: some("team-a"),
+    oauthSecretName: some("databricks-oauth")
+  },
+  oidc_federation: {
+    authType: some("oidc_federation"),
+    clientId: some("app-a"),
+    oidcServiceAccount: some("spark"),
+    namespace: some("team-a")
+  }
+}
+
+/** The header of a run, or why there is none. */
+const poll = (run: Partial<IdentityRecord.IdentityRecord>) =>
+  auth.use((boundary) => Effect.flatMap(boundary.recall(record(run)), boundary.getHeader))
+const refusal = (run: Partial<IdentityRecord.IdentityRecord>) =>
+  Effect.map(Effect.flip(poll(run)), ({ reason }) => reason)
+const nothingSent = Effect.gen(function* () {
+  assert.deepStrictEqual(yield* TokenEndpoint.TokenEndpointMemory.use(({ requests }) => requests), [])
+})
+const nothingAsked = Effect.gen(function* () {
+  yield* nothingSent
+  assert.deepStrictEqual(yield* Kubernetes.KubernetesMemory.use(({ reads }) => reads), [])
+})
+
+describe("the connector's own credentials", () => {
+  it.effect.each(types)("of %s go to the operator's instance, and to no other of Databricks'", (authType) =>
+    Effect.gen(function* () {
+      const { resolve } = yield* auth
+      const task = { namespace: "team-b", settings: { authType } }
+      assert.strictEqual((yield* resolve(task)).identity.isShared, true)
+      const { message } = yield* Effect.flip(resolve({ ...task, settings: { authType, instance: other } }))
+      assert.include(message, `the connector's own credentials go only to ${instance}`)
+      const run = { ...sharedRuns[authType], instance: other }
+      assert.strictEqual((yield* refusal(run))._tag, "IdentityRefused")
+      yield* nothingSent
+    }).pipe(Effect.provide(connector(shared)))
+  )
+
+  it.effect("go to every instance that the operator lists", () =>
+    Effect.gen(function* () {
+      const { resolve } = yield* auth
+      for (const authType of types) yield* resolve({ namespace: "team-b", settings: { authType, instance: other } })
+    }).pipe(Effect.provide(connector({ ...shared, settings: { allowedInstances: [instance, other] } })))
+  )
+
+  it.effect("go to Databricks' domains where the operator names no instance", () =>
+    Effect.gen(function* () {
+      const { resolve } = yield* auth
+      for (const authType of types) yield* resolve({ namespace: "team-b", settings: { authType, instance: other } })
+    }).pipe(Effect.provide(connector({ ...shared, settings: { instance: undefined } })))
+  )
+
+  it.effect("leave a namespace's own free to go to the others", () =>
+    Effect.gen(function* () {
+      const { resolve } = yield* auth
+      for (const authType of types) {
+        const { identity } = yield* resolve({ namespace: "team-a", settings: { authType, instance: other } })
+        assert.strictEqual(identity.instance, other)
+      }
+    }).pipe(Effect.provide(connector({ ...shared, ...own })))
+  )
+})
+
+describe("where each namespace has to bring its own", () => {
+  const strict = { ...shared, ...own, settings: { namespaceIdentity: "require" } } as const
+
+  it.effect.each(types)("a run that says that it is the connector's is refused: %s", (authType) =>
+    Effect.gen(function* () {
+      const reason = yield* refusal(sharedRuns[authType]!)
+      assert(reason._tag === "IdentityRefused", reason.message)
+      assert.include(reason.message, "FLYTE_DATABRICKS_NAMESPACE_IDENTITY")
+      yield* nothingAsked
+      yield* poll(ownRuns[authType]!)
+    }).pipe(Effect.provide(connector(strict)))
+  )
+
+  it.effect("a run that does not say whose it is, is its namespace's or nobody's", () =>
+    Effect.gen(function* () {
+      const unrecorded = { authType: some("oauth_m2m" as const), oauthSecretName: some("absent") }
+      assert.strictEqual((yield* refusal({ ...unrecorded, clientId: some("app-0") }))._tag, "IdentityRefused")
+      const gone = yield* refusal({ ...unrecorded, clientId: some("app-0"), namespace: some("team-a") })
+      assert.strictEqual(gone._tag, "CredentialsMissing")
+    }).pipe(Effect.provide(connector(strict)))
+  )
+})
+
+describe("FLYTE_DATABRICKS_NAMESPACES", () => {
+  const served = { ...shared, ...own, settings: { namespaces: ["billing", "fraud-*"] } }
+
+  it.effect("keeps out every other namespace: tasks, and runs that say they are of one", () =>
+    Effect.gen(function* () {
+      const { resolve } = yield* auth
+      const { reason } = yield* Effect.flip(resolve({ namespace: "team-a" }))
+      assert.strictEqual(reason._tag, "NamespaceNotServed")
+      for (const authType of types) {
+        assert.strictEqual((yield* refusal(ownRuns[authType]!))._tag, "IdentityRefused")
+      }
+      yield* nothingAsked
+      for (const namespace of ["billing", "fraud-production", "fraud-"]) {
+        const outcome = yield* Effect.exit(resolve({ namespace: namespace.replace(/-$/, "-x") }))
+        assert.strictEqual(outcome._tag, "Success")
+      }
+    }).pipe(Effect.provide(connector(served)))
+  )
+})
+
+describe("the audience of a JWT", () => {
+  it.effect("that a task asks for is the configured one, or one that the operator lists", () =>
+    Effect.gen(function* () {
+      const { resolve } = yield* auth
+      const ask = (oidcAudience: string) => resolve({ namespace: "team-a", settings: { oidcAudience } })
+      for (const allowed of ["databricks", "account-2"]) yield* ask(allowed)
+      const { message } = yield* Effect.flip(ask("https://kubernetes.default.svc"))
+      assert.include(message, "expected databricks or account-2; an operator lists more")
+    }).pipe(Effect.provide(connector({ ...own, settings: { allowedAudiences: ["account-2"] } })))
+  )
+})
+
+describe("a stored token", () => {
+  it.effect("that a caller wrote goes to no instance but those on the allow-list", () =>
+    Effect.gen(function* () {
+      const run = { ...record({ authToken: some(Redacted.make("dapi-x")) }), instance: "attacker.example.com" }
+      assert.strictEqual((yield* refusal(run))._tag, "InstanceRefused")
+    }).pipe(Effect.provide(connector(shared)))
+  )
+})
