@@ -14,9 +14,8 @@ import * as Redacted from "effect/Redacted"
 import type * as HttpClient from "effect/http/HttpClient"
 import * as Acquisition from "./modes/Acquisition.ts"
 import type { AuthError, Finding } from "./AuthError.ts"
-import type { Attempt } from "./endpoint/Attempts.ts"
 import type { AuthHeader, Credential } from "./Credential.ts"
-import type { Token } from "./endpoint/Token.ts"
+import type { FailedTries, Token, Tries } from "./endpoint/Token.ts"
 import * as AuthRequest from "./request/AuthRequest.ts"
 import * as AuthSummary from "./AuthSummary.ts"
 import type { Connection } from "./request/Connection.ts"
@@ -66,8 +65,8 @@ export class DatabricksAuth extends Context.Service<
     readonly getHeader: (credential: Credential) => Effect.Effect<AuthHeader, AuthError>
     /** Databricks refused this header: the next one is built anew from the same source, for the same identity. */
     readonly invalidate: (credential: Credential, refused: AuthHeader) => Effect.Effect<void>
-    /** What the request for a token that callers of `getHeader` wait for has met with so far. */
-    readonly waiting: (credential: Credential) => Effect.Effect<Option.Option<Attempt>>
+    /** Progress of the token request that callers of `getHeader` are waiting for; none when no request is in flight. */
+    readonly progress: (credential: Credential) => Effect.Effect<Option.Option<FailedTries>>
     /** How each credential that was asked for lately is doing, without its secrets. */
     readonly tokens: Effect.Effect<ReadonlyArray<TokenCache.TokenStatus>>
     /**
@@ -99,9 +98,13 @@ export const layerSelected: Layer.Layer<
 
     const patLifetime = Duration.fromInputUnsafe(yield* Pat.PatLifetime)
 
-    const acquire = ({ identity, storedToken }: Credential, refused: boolean): Effect.Effect<Token, AuthError> =>
+    const acquire = (
+      { identity, storedToken }: Credential,
+      refused: boolean,
+      tries: Tries
+    ): Effect.Effect<Token, AuthError> =>
       storedToken === undefined || (refused && !Pat.isOfConnection(identity))
-        ? acquisition.acquire(identity)
+        ? acquisition.acquire(identity, tries)
         : Effect.succeed(Pat.tokenOf(storedToken, patLifetime))
     const cache = yield* TokenCache.make(acquire)
 
@@ -120,7 +123,7 @@ export const layerSelected: Layer.Layer<
       getHeader: cache.get,
       invalidate: (credential, refused) =>
         Effect.andThen(acquisition.forget(credential.identity), cache.invalidate(credential, refused)),
-      waiting: cache.waiting,
+      progress: cache.progress,
       tokens: cache.status,
       record: Effect.fnUntraced(function* ({ identity, namespace }) {
         if (Pat.isOfConnection(identity)) return acquisition.record(identity)

@@ -1,5 +1,4 @@
 export * as Acquisition from "./modes/Acquisition.ts"
-export * as Attempts from "./endpoint/Attempts.ts"
 export * as AuthError from "./AuthError.ts"
 export * as AuthMode from "./modes/AuthMode.ts"
 export * as AuthRequest from "./request/AuthRequest.ts"

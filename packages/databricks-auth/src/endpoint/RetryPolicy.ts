@@ -13,21 +13,16 @@ import { AuthError, TokenEndpointUnavailable } from "../AuthError.ts"
  */
 export const RetryPolicy = Context.Reference<Schedule.Schedule<unknown, AuthError>>(
   "@flyte-databricks/databricks-auth/endpoint/RetryPolicy",
-  { defaultValue: () => defaultRetryPolicy }
+  {
+    // Up to five tries, at most a second apart. Jitter keeps many namespaces from coming back at once.
+    defaultValue: () =>
+      Schedule.min([Schedule.exponential("200 millis"), Schedule.spaced("1 second")]).pipe(
+        Schedule.jittered,
+        Schedule.setInputType<AuthError>(),
+        Schedule.upTo({ times: 4 })
+      )
+  }
 )
-
-/**
- * Up to five tries, at most a second apart. Jitter keeps many namespaces from coming back at once.
- */
-export const defaultRetryPolicy: Schedule.Schedule<unknown, AuthError> = Schedule.min([
-  Schedule.exponential("200 millis"),
-  Schedule.spaced("1 second")
-]).pipe(Schedule.jittered, Schedule.setInputType<AuthError>(), Schedule.upTo({ times: 4 }))
-
-/**
- * For requests that nobody waits for: they are made again later, all of them.
- */
-export const noRetry: Schedule.Schedule<unknown, AuthError> = Schedule.recurs(0)
 
 // An endpoint that has just gone down may be back in a moment; one that stays down must not hold those who ask.
 const waitedOutMillis = 5000

@@ -9,11 +9,11 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Ref from "effect/Ref"
+import * as Schedule from "effect/Schedule"
 import * as FetchHttpClient from "effect/http/FetchHttpClient"
 import * as HttpClient from "effect/http/HttpClient"
 import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import { AuthError, TokenEndpointUnavailable } from "../AuthError.ts"
-import { Attempts } from "./Attempts.ts"
 import type { Token, Tries } from "./Token.ts"
 import * as BoundedBody from "../http/BoundedBody.ts"
 import * as Circuit from "./Circuit.ts"
@@ -21,7 +21,7 @@ import { basicCredentials } from "./internal/basicCredentials.ts"
 import { type Answer, type Asked, clean, readAnswer } from "./internal/tokenAnswer.ts"
 import type { Jwt } from "../Jwt.ts"
 import * as RetryAfter from "../http/RetryAfter.ts"
-import { defaultRetryPolicy, RetryPolicy, tooLong, within } from "./RetryPolicy.ts"
+import { RetryPolicy, tooLong, within } from "./RetryPolicy.ts"
 import * as TransportFault from "../http/TransportFault.ts"
 import { baseUrl, type WorkspaceHost } from "../WorkspaceHost.ts"
 
@@ -80,7 +80,7 @@ export const layer: Layer.Layer<TokenEndpoint, never, HttpClient.HttpClient> = L
   TokenEndpoint,
   Effect.gen(function* () {
     const client = yield* HttpClient.HttpClient
-    const policyOfLayer = yield* RetryPolicy
+    const retryPolicy = yield* RetryPolicy
     const tryTimeout = yield* TryTimeout
     const totalTimeout = Duration.fromInputUnsafe(yield* TotalTimeout)
     const circuit = yield* Circuit.make
@@ -127,10 +127,9 @@ export const layer: Layer.Layer<TokenEndpoint, never, HttpClient.HttpClient> = L
 
     const ask = Effect.fnUntraced(function* (
       request: HttpClientRequest.HttpClientRequest,
-      asked: Asked
+      asked: Asked,
+      { isWaitedFor, onFailure }: Tries = waitedFor
     ): Effect.fn.Return<Token, AuthError> {
-      const policyOfCall = yield* RetryPolicy
-      const policy = policyOfCall === defaultRetryPolicy ? policyOfLayer : policyOfCall
       const attempts = yield* Ref.make(0)
       const lastAnswer = yield* Ref.make(nothingWithin(totalTimeout))
       const deadline = (yield* Clock.currentTimeMillis) + Duration.toMillis(totalTimeout)
@@ -138,11 +137,11 @@ export const layer: Layer.Layer<TokenEndpoint, never, HttpClient.HttpClient> = L
       const attempt = Ref.updateAndGet(attempts, (n) => n + 1).pipe(
         Effect.flatMap((count) => send(HttpClientRequest.acceptJson(request), asked, count)),
         Effect.tapError(({ detail }) => Ref.set(lastAnswer, detail)),
-        Effect.tapError(report)
+        Effect.tapError(({ attempts, detail }) => onFailure({ attempts, lastAnswer: detail }))
       )
       const answer = yield* circuit.guard(attempt, asked, Ref.get(attempts)).pipe(
         Effect.mapError((reason) => new AuthError({ reason })),
-        Effect.retry(within(policy, deadline)),
+        Effect.retry(within(isWaitedFor ? retryPolicy : Schedule.recurs(0), deadline)),
         Effect.catch((error) => Effect.flatMap(Clock.currentTimeMillis, (now) => tooLong(error, deadline - now))),
         Effect.timeoutOrElse({
           duration: totalTimeout,
@@ -156,16 +155,20 @@ export const layer: Layer.Layer<TokenEndpoint, never, HttpClient.HttpClient> = L
     })
 
     return TokenEndpoint.of({
-      clientCredentials: Effect.fn("TokenEndpoint.clientCredentials")(function* (request) {
+      clientCredentials: Effect.fn("TokenEndpoint.clientCredentials")(function* (request, tries) {
         const endpoint = endpointOf(request.instance)
         const credentials = basicCredentials(request.clientId, request.clientSecret)
         const httpRequest = HttpClientRequest.post(endpoint).pipe(
           HttpClientRequest.setHeader("authorization", `Basic ${credentials}`),
           HttpClientRequest.bodyUrlParams({ grant_type: "client_credentials", scope: "all-apis" })
         )
-        return yield* ask(httpRequest, { ...request, endpoint, secret: request.clientSecret, claims: Option.none() })
+        return yield* ask(
+          httpRequest,
+          { ...request, endpoint, secret: request.clientSecret, claims: Option.none() },
+          tries
+        )
       }),
-      tokenExchange: Effect.fn("TokenEndpoint.tokenExchange")(function* (request) {
+      tokenExchange: Effect.fn("TokenEndpoint.tokenExchange")(function* (request, tries) {
         const endpoint = endpointOf(request.instance)
         const { token, claims } = request.subject
         const httpRequest = HttpClientRequest.post(endpoint).pipe(
@@ -177,15 +180,13 @@ export const layer: Layer.Layer<TokenEndpoint, never, HttpClient.HttpClient> = L
             subject_token: Redacted.value(token)
           })
         )
-        return yield* ask(httpRequest, { ...request, endpoint, secret: token, claims: Option.some(claims) })
+        return yield* ask(httpRequest, { ...request, endpoint, secret: token, claims: Option.some(claims) }, tries)
       })
     })
   })
 )
 
-// To whoever waits for the token.
-const report = ({ attempts, detail }: TokenEndpointUnavailable): Effect.Effect<void> =>
-  Effect.flatMap(Attempts, (tell) => tell({ attempts, lastAnswer: detail }))
+const waitedFor: Tries = { isWaitedFor: true, onFailure: () => Effect.void }
 
 const endpointOf = (instance: WorkspaceHost): string => `${baseUrl(instance)}/oidc/v1/token`
 

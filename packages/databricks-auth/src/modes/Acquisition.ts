@@ -6,7 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import { AuthError, ModeUnavailable } from "../AuthError.ts"
-import type { Token } from "../endpoint/Token.ts"
+import type { Token, Tries } from "../endpoint/Token.ts"
 import type { AuthMode } from "./AuthMode.ts"
 import type {
   AuthType,
@@ -29,7 +29,7 @@ import type { WorkspaceHost } from "../WorkspaceHost.ts"
 export class Acquisition extends Context.Service<
   Acquisition,
   {
-    readonly acquire: (identity: Identity) => Effect.Effect<Token, AuthError>
+    readonly acquire: (identity: Identity, tries?: Tries) => Effect.Effect<Token, AuthError>
     /** What job metadata keeps of the identity. */
     readonly record: (identity: Identity) => IdentityRecord.IdentityRecord
     /** The identity that job metadata kept. */
@@ -72,10 +72,10 @@ const make = (modes: Modes): Acquisition["Service"] => {
       reason: new ModeUnavailable({ wanted, from: "The run's pinned identity", served: Object.keys(modes) })
     })
   return Acquisition.of({
-    acquire: (identity) =>
+    acquire: (identity, tries) =>
       dispatch<Effect.Effect<Token, AuthError>>(
         identity,
-        (mode, own) => mode.acquire(own),
+        (mode, own) => mode.acquire(own, tries),
         () => Effect.fail(unserved(identity.authType))
       ),
     record: (identity) => ({

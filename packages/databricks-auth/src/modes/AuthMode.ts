@@ -7,7 +7,7 @@ import type * as Effect from "effect/Effect"
 import type * as Option from "effect/Option"
 import type * as Redacted from "effect/Redacted"
 import type { AuthError } from "../AuthError.ts"
-import type { Token } from "../endpoint/Token.ts"
+import type { Token, Tries } from "../endpoint/Token.ts"
 import type { AuthRequest } from "../request/AuthRequest.ts"
 import type { Identity } from "../Identity.ts"
 import type { IdentityRecord } from "../IdentityRecord.ts"
@@ -56,7 +56,7 @@ export interface AuthMode<I extends Identity> {
   readonly record: (identity: I) => Partial<IdentityRecord>
   /** The identity that was recorded, by this connector or by Flyte's own. */
   readonly recall: (recorded: IdentityRecord, instance: WorkspaceHost) => Effect.Effect<I, AuthError>
-  readonly acquire: (identity: I) => Effect.Effect<Token, AuthError>
+  readonly acquire: (identity: I, tries?: Tries) => Effect.Effect<Token, AuthError>
   /** Forgets what was read for this identity: its token was refused, so its credential may have been rotated. */
   readonly forget: (identity: I) => Effect.Effect<void>
 }

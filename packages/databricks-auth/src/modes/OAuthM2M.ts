@@ -73,7 +73,7 @@ export const layer: Layer.Layer<OAuthM2M, never, ClientCredentialsSource | Token
         }),
         connectorLevel({ name: source, read: (request) => credentials.connector(request.clientId), found })
       ],
-      acquire: Effect.fnUntraced(function* (identity) {
+      acquire: Effect.fnUntraced(function* (identity, tries) {
         const pair = yield* readPinned(
           identity.origin,
           credentials.namespaceSecret,
@@ -82,11 +82,10 @@ export const layer: Layer.Layer<OAuthM2M, never, ClientCredentialsSource | Token
         if (Option.isNone(pair)) return yield* missingNow("client credentials", identity.origin, source)
         yield* demand(identity.clientId, pair.value, identity.origin)
         return yield* tokenEndpoint
-          .clientCredentials({
-            instance: identity.instance,
-            source: sourceOf(identity.origin, source),
-            ...pair.value
-          })
+          .clientCredentials(
+            { instance: identity.instance, source: sourceOf(identity.origin, source), ...pair.value },
+            tries
+          )
           .pipe(
             // The secret was rotated, perhaps: the next request is made with the one that is there then.
             Effect.tapError(({ reason }) => (reason._tag === "TokenRefused" ? forget(identity) : Effect.void))

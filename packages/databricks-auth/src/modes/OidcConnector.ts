@@ -117,10 +117,10 @@ export const layer: Layer.Layer<OidcConnector, never, ProjectedToken | TokenEndp
             audience: Option.getOrElse(oidcAudience, () => oidcAudienceByDefault)
           })
         }),
-        acquire: Effect.fnUntraced(function* ({ instance, clientId, tokenFile, source }) {
+        acquire: Effect.fnUntraced(function* ({ instance, clientId, tokenFile, source }, tries) {
           const file = pinned(tokenFile)
           const subject = yield* current(file, yield* whole(file))
-          return yield* tokenEndpoint.tokenExchange({ instance, clientId, subject, source })
+          return yield* tokenEndpoint.tokenExchange({ instance, clientId, subject, source }, tries)
         }),
         // The file is read at each exchange.
         forget: () => Effect.void

@@ -96,10 +96,10 @@ export const layer: Layer.Layer<OidcNamespace, never, ServiceAccountTokens | Tok
           audience: Option.getOrElse(oidcAudience, () => oidcAudienceByDefault)
         })
       }),
-      acquire: Effect.fnUntraced(function* (identity) {
+      acquire: Effect.fnUntraced(function* (identity, tries) {
         const { instance, clientId, namespace, serviceAccount, audience, source } = identity
         return yield* serviceAccounts.mint(namespace, serviceAccount, audience).pipe(
-          Effect.flatMap((subject) => tokenEndpoint.tokenExchange({ instance, clientId, subject, source })),
+          Effect.flatMap((subject) => tokenEndpoint.tokenExchange({ instance, clientId, subject, source }, tries)),
           // What was discovered may be what is wrong, and may have been mended: the next submit is to see it.
           Effect.tapError((error) => (error.retryable ? Effect.void : serviceAccounts.forget(namespace)))
         )

@@ -18,11 +18,9 @@ import * as Redacted from "effect/Redacted"
 import * as Ref from "effect/Ref"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
-import { type Attempt, Attempts } from "../endpoint/Attempts.ts"
 import type { AuthError } from "../AuthError.ts"
 import type { AuthHeader, Credential } from "../Credential.ts"
-import type { Token } from "../endpoint/Token.ts"
-import { noRetry, RetryPolicy } from "../endpoint/RetryPolicy.ts"
+import type { FailedTries, Token, Tries } from "../endpoint/Token.ts"
 import {
   type Entry,
   type EntryOf,
@@ -45,8 +43,8 @@ export interface TokenCache {
   readonly invalidate: (credential: Credential, refused: AuthHeader) => Effect.Effect<void>
   /** Drops a token that was built from another credential than the one that is there now. */
   readonly retire: (credential: Credential, builtFrom: Redacted.Redacted<string>) => Effect.Effect<void>
-  /** What the request that callers wait for has met with so far. */
-  readonly waiting: (credential: Credential) => Effect.Effect<Option.Option<Attempt>>
+  /** Progress of the token request that callers of `get` are waiting for; none when no request is in flight. */
+  readonly progress: (credential: Credential) => Effect.Effect<Option.Option<FailedTries>>
   readonly status: Effect.Effect<ReadonlyArray<TokenStatus>>
 }
 
@@ -54,14 +52,13 @@ export interface TokenCache {
  * A cache over `acquire`, which is told whether the token it gave before was refused.
  */
 export const make = Effect.fnUntraced(function* (
-  acquire: (credential: Credential, refused: boolean) => Effect.Effect<Token, AuthError>
+  acquire: (credential: Credential, refused: boolean, tries: Tries) => Effect.Effect<Token, AuthError>
 ): Effect.fn.Return<TokenCache, never, TokenEntries.TokenEntries | Scope.Scope> {
   const entries = yield* TokenEntries.TokenEntries
   const clock = yield* Clock.Clock
   const random = yield* Random.Random
   const scope = yield* Effect.scope
   const policy = yield* TokenPolicy
-  const retryPolicy = yield* RetryPolicy
   const pacer = makePacer()
   const now = () => clock.currentTimeMillisUnsafe()
   const chance = () => random.nextDoubleUnsafe()
@@ -78,14 +75,13 @@ export const make = Effect.fnUntraced(function* (
   // Retries are for those who wait. A refresh in the background has time: it is put off, and the token goes on.
   const request = (credential: Credential, slot: Slot, isWaitedFor: boolean): Effect.Effect<Held, AuthError> => {
     const asked = now()
-    return Effect.suspend(() => acquire(credential, slot.refused)).pipe(
+    const tries: Tries = { isWaitedFor, onFailure: (tries) => updateInFlight(slot, { tries }) }
+    return Effect.suspend(() => acquire(credential, slot.refused, tries)).pipe(
       Effect.map((token) => ({
         header: headerOf(token),
         builtFrom: token.builtFrom,
         times: timesOf(policy, asked, Duration.toMillis(token.lifetime), chance())
-      })),
-      Effect.provideService(RetryPolicy, isWaitedFor ? retryPolicy : noRetry),
-      Effect.provideService(Attempts, (attempt) => updateInFlight(slot, { attempt }))
+      }))
     )
   }
 
@@ -194,8 +190,8 @@ export const make = Effect.fnUntraced(function* (
         if ((entry._tag !== "Fresh" && entry._tag !== "Refreshing") || !when(entry.held)) return entry
         slot.refused = true
         if (entry._tag === "Fresh") return { _tag: "Empty" }
-        const { result, attempt } = entry
-        return { _tag: "Fetching", result, attempt, outdated }
+        const { result, tries } = entry
+        return { _tag: "Fetching", result, tries, outdated }
       })
     })
 
@@ -224,11 +220,11 @@ export const make = Effect.fnUntraced(function* (
       drop(credential, { _tag: "Refused", header: refused }, ({ header }) => header.value === refused),
     retire: (credential, builtFrom) =>
       drop(credential, { _tag: "Replaced", builtFrom }, (held) => !Equal.equals(held.builtFrom, builtFrom)),
-    waiting: (credential) =>
+    progress: (credential) =>
       Effect.sync(() => {
         const slot = TokenEntries.find(entries, credential)
         const entry = slot && Ref.getUnsafe(slot.entry)
-        return entry && isInFlight(entry) ? Option.fromUndefinedOr(entry.attempt) : Option.none()
+        return entry && isInFlight(entry) ? Option.fromUndefinedOr(entry.tries) : Option.none()
       }),
     status: Effect.sync(() => TokenEntries.all(entries).map((slot) => statusOf(slot, now())))
   }
@@ -241,7 +237,7 @@ interface Which {
   readonly isSecond: boolean
 }
 
-const untried = { attempt: undefined, outdated: undefined }
+const untried = { tries: undefined, outdated: undefined }
 
 // In one step with the decision that led to it: another fiber may come between two.
 const setEntry = (slot: Slot, entry: Entry): void => {

@@ -20,9 +20,9 @@ import type * as Exit from "effect/Exit"
 import type * as Redacted from "effect/Redacted"
 import * as Ref from "effect/Ref"
 import * as Schema from "effect/Schema"
-import type { Attempt } from "../endpoint/Attempts.ts"
 import type { AuthError } from "../AuthError.ts"
 import type { AuthHeader, Credential } from "../Credential.ts"
+import type { FailedTries } from "../endpoint/Token.ts"
 import { Identity } from "../Identity.ts"
 import type { Times } from "./TokenPolicy.ts"
 
@@ -37,8 +37,7 @@ export interface Held {
 /** A request under way. */
 export interface InFlight {
   readonly result: Deferred.Deferred<AuthHeader, AuthError>
-  /** What it met with so far. */
-  readonly attempt: Attempt | undefined
+  readonly tries: FailedTries | undefined
   /** What was learnt since it began that may make its token the wrong one. */
   readonly outdated: Outdated | undefined
 }
@@ -131,4 +130,4 @@ const momentsOf = ({ issuedAt, usableUntil, expiresAt }: Times, refreshAt: numbe
   expiresAt
 })
 
-const lastAnswer = ({ attempt }: InFlight) => (attempt === undefined ? {} : { failure: attempt.lastAnswer })
+const lastAnswer = ({ tries }: InFlight) => (tries === undefined ? {} : { failure: tries.lastAnswer })

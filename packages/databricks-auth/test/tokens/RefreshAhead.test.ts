@@ -1,7 +1,7 @@
-import { AuthError, RetryPolicy, TokenEntries } from "@flyte-databricks/databricks-auth"
+import { AuthError, TokenEntries } from "@flyte-databricks/databricks-auth"
 import { assert, describe, it } from "@effect/vitest"
 import { assertEquals } from "@effect/vitest/utils"
-import { Duration, Effect, Fiber, Layer, Logger, Schedule } from "effect"
+import { Duration, Effect, Fiber, Layer, Logger } from "effect"
 import { TestClock } from "effect/testing"
 import { bearer, credentialOf, makeCache, outage, policy, refusal, token, withoutJitter } from "../support/tokens.ts"
 
@@ -150,21 +150,16 @@ describe("a refresh that fails", () => {
     }).pipe(Effect.provide(fresh))
   )
 
-  it.effect("is one request, while the one that callers wait for is retried as the policy says", () =>
+  it.effect("is asked for as something that nobody waits for, and a token that callers wait for as what it is", () =>
     Effect.gen(function* () {
-      const retries = Schedule.recurs(7)
-      const cache = yield* Effect.provideService(
-        makeCache((_, count) => (count === 1 ? Effect.succeed(token("t1")) : Effect.fail(outage))),
-        RetryPolicy.RetryPolicy,
-        retries
-      )
+      const cache = yield* makeCache((_, count) => (count === 1 ? Effect.succeed(token("t1")) : Effect.fail(outage)))
       yield* cache.get(a)
       yield* TestClock.adjust(due)
       yield* cache.get(a)
       yield* TestClock.adjust("24 minutes")
       yield* Effect.flip(cache.get(a))
       assert.deepStrictEqual(
-        (yield* cache.asked).map(({ retryPolicy }) => retryPolicy === retries),
+        (yield* cache.asked).map(({ tries }) => tries.isWaitedFor),
         [true, false, true]
       )
     }).pipe(Effect.provide(fresh))
@@ -182,7 +177,7 @@ describe("a refresh that fails", () => {
       const waiting = yield* fork(cache.get(a))
       yield* TestClock.adjust("1 minute")
       assert.strictEqual(bearer(yield* Fiber.join(waiting)), "Bearer t3")
-      assert.notStrictEqual((yield* cache.asked)[2]?.retryPolicy, RetryPolicy.noRetry)
+      assert.isTrue((yield* cache.asked)[2]?.tries.isWaitedFor)
     }).pipe(Effect.provide(fresh))
   )
 
