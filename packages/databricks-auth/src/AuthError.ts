@@ -304,6 +304,17 @@ export class TokenResponseInvalid extends Schema.TaggedError<TokenResponseInvali
   }
 }
 
+/** A header was asked for after the service was closed. */
+export class AuthClosed extends Schema.TaggedError<AuthClosed>()("AuthClosed", {}) {
+  readonly retryable = false
+  override get message() {
+    return (
+      "Authentication is closed: the scope of its layer has ended, and no header is given any more. " +
+      "Keep that scope (or the ManagedRuntime) open for as long as headers are asked for."
+    )
+  }
+}
+
 export const Reason = Schema.Union([
   SettingInvalid,
   InstanceMissing,
@@ -319,7 +330,8 @@ export const Reason = Schema.Union([
   TokenRefused,
   ExchangeRefused,
   TokenEndpointUnavailable,
-  TokenResponseInvalid
+  TokenResponseInvalid,
+  AuthClosed
 ])
 export type Reason = typeof Reason.Type
 
@@ -332,5 +344,9 @@ export class AuthError extends Schema.TaggedError<AuthError>()("AuthError", { re
   }
   get retryable(): boolean {
     return this.reason.retryable
+  }
+  /** How long to wait before the next try, as far as anybody asked for that. */
+  get retryAfterMillis(): number {
+    return this.reason._tag === "TokenEndpointUnavailable" ? (this.reason.retryAfterMillis ?? 0) : 0
   }
 }

@@ -39,6 +39,7 @@ import * as ServiceAccountTokens from "./sources/ServiceAccountTokens.ts"
 import * as TokenCache from "./tokens/TokenCache.ts"
 import * as TokenEndpoint from "./endpoint/TokenEndpoint.ts"
 import * as TokenEntries from "./tokens/TokenEntries.ts"
+import type { TokenStatus } from "./tokens/TokenStatus.ts"
 import { admit } from "./WorkspaceHost.ts"
 
 /**
@@ -68,7 +69,7 @@ export class DatabricksAuth extends Context.Service<
     /** Progress of the token request that callers of `getHeader` are waiting for; none when no request is in flight. */
     readonly progress: (credential: Credential) => Effect.Effect<Option.Option<FailedTries>>
     /** How each credential that was asked for lately is doing, without its secrets. */
-    readonly tokens: Effect.Effect<ReadonlyArray<TokenCache.TokenStatus>>
+    readonly tokens: Effect.Effect<ReadonlyArray<TokenStatus>>
     /**
      * What job metadata is to keep of who a run is. Of tokens it is a PAT alone, because older connectors need it to
      * poll, and only where the operator lets it be written.

@@ -36,6 +36,7 @@ export const codeOf = (failure: Failure): status => {
     case "KubernetesUnavailable":
     case "TokenEndpointUnavailable":
     case "JobsUnavailable":
+    case "AuthClosed":
     case "ResponseInvalid":
       return status.UNAVAILABLE
     case "RunNotFound":

@@ -86,11 +86,11 @@ export const nextRefresh = (
   now: number,
   { usableUntil }: Times,
   failures: number,
-  error: AuthError,
+  retryAfterMillis: number,
   chance: number
-) => {
+): number => {
   const pause = Math.min(firstPause * 2 ** (failures - 1), longestPause, (usableUntil - now) / 4)
-  const wait = Math.max(Math.round(jittered(pause, chance)), shortestPause, retryAfter(error))
+  const wait = Math.max(Math.round(jittered(pause, chance)), shortestPause, retryAfterMillis)
   return Math.min(now + wait, usableUntil)
 }
 
@@ -99,11 +99,8 @@ export const nextRefresh = (
  */
 export const failureLasts = ({ failureTimeToLive }: Policy, error: AuthError): number =>
   error.retryable
-    ? Math.max(Duration.toMillis(failureTimeToLive.unavailable), Math.min(retryAfter(error), longestPause))
+    ? Math.max(Duration.toMillis(failureTimeToLive.unavailable), Math.min(error.retryAfterMillis, longestPause))
     : Duration.toMillis(failureTimeToLive.refused)
-
-const retryAfter = ({ reason }: AuthError): number =>
-  reason._tag === "TokenEndpointUnavailable" ? (reason.retryAfterMillis ?? 0) : 0
 
 /**
  * Spreads renewals, so that neither an endpoint that comes back nor ten thousand tokens of one age are a stampede.
