@@ -15,6 +15,7 @@ import * as HttpClient from "effect/http/HttpClient"
 import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import { AuthError, TokenEndpointUnavailable } from "../AuthError.ts"
 import type { Token, Tries } from "./Token.ts"
+import { mayPass } from "../http/Answer.ts"
 import * as BoundedBody from "../http/BoundedBody.ts"
 import * as Circuit from "./Circuit.ts"
 import { basicCredentials } from "./internal/basicCredentials.ts"
@@ -88,7 +89,7 @@ export const layer: Layer.Layer<TokenEndpoint, never, HttpClient.HttpClient> = L
     const send = Effect.fnUntraced(
       function* (request: HttpClientRequest.HttpClientRequest, { endpoint }: Asked, attempts: number) {
         const response = yield* client.execute(request)
-        if (isTransient(response.status)) {
+        if (mayPass(response.status)) {
           const retryAfterMillis = RetryAfter.millis(response.headers["retry-after"], yield* Clock.currentTimeMillis)
           yield* BoundedBody.discard(response)
           return yield* new TokenEndpointUnavailable({
@@ -189,8 +190,6 @@ export const layer: Layer.Layer<TokenEndpoint, never, HttpClient.HttpClient> = L
 const waitedFor: Tries = { isWaitedFor: true, onFailure: () => Effect.void }
 
 const endpointOf = (instance: WorkspaceHost): string => `${baseUrl(instance)}/oidc/v1/token`
-
-const isTransient = (status: number): boolean => status === 408 || status === 429 || status >= 500
 
 const nothingWithin = (timeout: Duration.Input): string =>
   `nothing within ${Duration.format(Duration.fromInputUnsafe(timeout))}`
