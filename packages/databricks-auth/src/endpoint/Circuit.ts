@@ -27,7 +27,7 @@ export interface Policy {
    * client's trouble: an issuer that Databricks cannot reach, a limit of its own.
    */
   readonly clients: number
-  /** From one failed try to the next, while it stays down. */
+  /** From one failed try to the next, while it stays down; longer where its `Retry-After` says so. */
   readonly openFor: Schedule.Schedule<unknown, number>
 }
 
@@ -52,6 +52,9 @@ interface Outage {
   lastAnswer: string
 }
 
+// An endpoint that asks for a day may be back in a minute.
+const longestRetryAfter = "2 minutes"
+
 // Workflow authors choose hosts: endpoints that never answer must not fill the memory.
 const outagesKept = 1000
 
@@ -67,7 +70,11 @@ export interface Circuit {
 
 export const make: Effect.Effect<Circuit, never, Scope.Scope> = Effect.gen(function* () {
   const { clients, openFor } = yield* CircuitPolicy
-  const breaker = yield* CircuitBreaker.make({ tripPolicy: CircuitBreaker.consecutive(clients), openDuration: openFor })
+  const breaker = yield* CircuitBreaker.make({
+    tripPolicy: CircuitBreaker.consecutive(clients),
+    openDuration: openFor,
+    maxOpenDuration: longestRetryAfter
+  })
   const outages = new Map<string, Outage>()
 
   const stateOf = (endpoint: string) =>
@@ -79,7 +86,8 @@ export const make: Effect.Effect<Circuit, never, Scope.Scope> = Effect.gen(funct
     return CircuitBreaker.success
   })
 
-  const failed = Effect.fnUntraced(function* ({ endpoint, clientId }: Try, { detail }: TokenEndpointUnavailable) {
+  const failed = Effect.fnUntraced(function* ({ endpoint, clientId }: Try, failure: TokenEndpointUnavailable) {
+    const { detail, retryAfterMillis: retryAfter } = failure
     const outage = outages.get(endpoint) ?? {
       since: yield* Clock.currentTimeMillis,
       clients: new Set<string>(),
@@ -90,7 +98,9 @@ export const make: Effect.Effect<Circuit, never, Scope.Scope> = Effect.gen(funct
     outage.lastAnswer = detail
     outages.set(endpoint, outage)
     if (outages.size > outagesKept) outages.delete(outages.keys().next().value ?? endpoint)
-    return again && (yield* stateOf(endpoint)) === "Closed" ? CircuitBreaker.ignored : CircuitBreaker.failure()
+    return again && (yield* stateOf(endpoint)) === "Closed"
+      ? CircuitBreaker.ignored
+      : CircuitBreaker.failure({ retryAfter })
   })
 
   const classify =
@@ -98,7 +108,7 @@ export const make: Effect.Effect<Circuit, never, Scope.Scope> = Effect.gen(funct
     (exit: Exit.Exit<unknown, TokenEndpointUnavailable>): Effect.Effect<CircuitBreaker.Outcome> => {
       if (Exit.isSuccess(exit)) return succeeded(what)
       const error = Exit.findErrorOption(exit)
-      // Too many requests: the endpoint is well, and says itself whom it means.
+      // Too many requests: the endpoint is healthy and is limiting this client only.
       return error._tag === "None" || error.value.status === 429
         ? Effect.succeed(CircuitBreaker.ignored)
         : failed(what, error.value)

@@ -37,7 +37,7 @@ export const within = (
 ): Schedule.Schedule<unknown, AuthError> =>
   policy.pipe(
     Schedule.modifyDelay(({ input, duration }) =>
-      Effect.succeed(Duration.max(duration, Duration.millis(asked(input))))
+      Effect.succeed(Duration.max(duration, Duration.millis(input.retryAfterMillis)))
     ),
     Schedule.while(
       ({ input, now, duration }) => now + Duration.toMillis(duration) < Math.min(deadline, patience(input))
@@ -46,12 +46,9 @@ export const within = (
 
 /** The error of a wait that was asked for and did not fit says so. */
 export const tooLong = (error: AuthError, leftMillis: number): AuthError =>
-  error.reason._tag === "TokenEndpointUnavailable" && asked(error) >= leftMillis
+  error.reason._tag === "TokenEndpointUnavailable" && error.retryAfterMillis >= leftMillis
     ? new AuthError({ reason: new TokenEndpointUnavailable({ ...error.reason, leftMillis: Math.max(0, leftMillis) }) })
     : error
-
-const asked = ({ reason }: AuthError): number =>
-  reason._tag === "TokenEndpointUnavailable" ? (reason.retryAfterMillis ?? 0) : 0
 
 const patience = ({ reason }: AuthError): number =>
   reason._tag === "TokenEndpointUnavailable" && reason.downSinceMillis !== undefined
