@@ -289,17 +289,20 @@ const times = (attempts: number): string => (attempts === 1 ? "once" : `${attemp
 
 const seconds = (millis: number): string => `${Math.ceil(millis / 100) / 10} s`
 
-/** The token endpoint said yes, but what it sent is not a token. */
+/**
+ * What the token endpoint sent is no token, and no refusal: a login page, a maintenance page. It says nothing of the
+ * identity, and may pass.
+ */
 export class TokenResponseInvalid extends Schema.TaggedError<TokenResponseInvalid>()("TokenResponseInvalid", {
   endpoint: Schema.String,
   status: Schema.Int,
   problem: Schema.String
 }) {
-  readonly retryable = false
+  readonly retryable = true
   override get message() {
     return (
-      `${this.endpoint} answered ${this.status}, but ${this.problem}. ` +
-      "Check that the instance is a Databricks workspace and that no proxy or login page answers in its place."
+      `${this.endpoint} answered ${this.status}, but ${this.problem}. If that does not pass, ` +
+      "check that the instance is a Databricks workspace and that no proxy or login page answers in its place."
     )
   }
 }

@@ -207,7 +207,8 @@ const cases: Record<string, Case> = {
   },
   "an answer that is no token": {
     reason: new AuthError.TokenResponseInvalid({ endpoint: "https://e", status: 200, problem: "the body is empty" }),
-    says: ["https://e answered 200, but the body is empty.", "a Databricks workspace", "no proxy or login page"]
+    says: ["https://e answered 200, but the body is empty.", "a Databricks workspace", "no proxy or login page"],
+    retryable: true
   },
   "a service that is closed": {
     reason: new AuthError.AuthClosed(),

@@ -24,7 +24,7 @@ export const codeOf = (failure: Failure): status => {
     case "CredentialsBroken":
     case "IdentityChanged":
     case "ModeUnavailable":
-    case "TokenResponseInvalid":
+    case "AuthClosed":
       return status.FAILED_PRECONDITION
     case "TaskOverrideRefused":
     case "AccessForbidden":
@@ -35,8 +35,8 @@ export const codeOf = (failure: Failure): status => {
       return status.UNAUTHENTICATED
     case "KubernetesUnavailable":
     case "TokenEndpointUnavailable":
+    case "TokenResponseInvalid":
     case "JobsUnavailable":
-    case "AuthClosed":
     case "ResponseInvalid":
       return status.UNAVAILABLE
     case "RunNotFound":

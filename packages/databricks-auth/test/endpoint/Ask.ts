@@ -35,7 +35,7 @@ export const answered = (given: Answer, asked = request) =>
 export const problemOf = (given: Answer) =>
   Effect.map(Effect.flip(answered(given)), (error) => {
     assert(error.reason._tag === "TokenResponseInvalid", `${error.reason._tag}: ${error.message}`)
-    assert.isFalse(error.retryable)
+    assert.isTrue(error.retryable)
     assert.include(error.message, endpoint)
     return error.reason.problem
   })
