@@ -101,6 +101,7 @@ export interface Step<out C> {
   readonly state: Entry
   readonly command: C
 }
+const to = <C>(state: Entry, command: C): Step<C> => ({ state, command })
 
 /**
  * A caller asks for the header. `isTurn` says whether the renewal of a token that is due may begin now; `result` is
@@ -114,26 +115,21 @@ export const get = (
     case "Empty":
       return fetch(entry, "first", result)
     case "Fetching":
-      return { state: entry, command: Wait({ result: entry.result }) }
+      return to(entry, Wait({ result: entry.result }))
     case "Fresh": {
       const { refused, held, refreshAt, failures } = entry
       if (now >= held.times.usableUntil) return fetch(entry, "first", result)
       const isDue = now >= refreshAt && (now >= held.times.urgentAt || isTurn(held.times))
-      return isDue
-        ? {
-            state: { _tag: "Refreshing", refused, held, failures, result, tries: undefined },
-            command: Refresh({ refused, exit: held.header })
-          }
-        : { state: entry, command: Answer({ exit: held.header }) }
+      if (!isDue) return to(entry, Answer({ exit: held.header }))
+      const state = { _tag: "Refreshing", refused, held, failures, result, tries: undefined } as const
+      return to(state, Refresh({ refused, exit: held.header }))
     }
     case "Refreshing":
       return now < entry.held.times.usableUntil
-        ? { state: entry, command: Answer({ exit: entry.held.header }) }
-        : { state: withoutToken(entry, undefined), command: Wait({ result: entry.result }) }
+        ? to(entry, Answer({ exit: entry.held.header }))
+        : to(withoutToken(entry, undefined), Wait({ result: entry.result }))
     case "Failed":
-      return now < entry.until
-        ? { state: entry, command: Answer({ exit: Exit.fail(entry.error) }) }
-        : fetch(entry, "first", result)
+      return now < entry.until ? to(entry, Answer({ exit: Exit.fail(entry.error) })) : fetch(entry, "first", result)
   }
 }
 
@@ -150,86 +146,67 @@ export const ended = (
   exit: Exit.Exit<Held, AuthError>,
   { now, chance, policy }: { readonly now: number; readonly chance: number; readonly policy: Policy }
 ): Step<CommandOf<"Fetch" | "Settle" | "PutOff"> | undefined> => {
-  if (!isInFlight(entry)) return { state: entry, command: undefined }
+  if (!isInFlight(entry)) return to(entry, undefined)
   const { refused, result } = entry
   if (Exit.isSuccess(exit)) {
     const held = exit.value
     if (entry._tag === "Fetching" && entry.request !== "second" && isOutdated(held, entry.outdated)) {
       return fetch(entry, "second", result)
     }
-    return {
-      state: { _tag: "Fresh", refused, held, refreshAt: held.times.refreshAt, failures: 0, failure: undefined },
-      command: Settle({ result, exit: held.header })
-    }
+    const { refreshAt } = held.times
+    const state = { _tag: "Fresh", refused, held, refreshAt, failures: 0, failure: undefined } as const
+    return to(state, Settle({ result, exit: held.header }))
   }
-  const error = Option.getOrUndefined(Cause.findErrorOption(exit.cause))
+  const { cause } = exit
+  const failure = Option.getOrUndefined(Cause.findErrorOption(cause))
   if (entry._tag === "Refreshing" && now < entry.held.times.usableUntil) {
     const { held } = entry
     const failures = entry.failures + 1
-    const refreshAt = nextRefresh(now, held.times, failures, error?.retryAfterMillis ?? 0, chance)
-    return {
-      state: { _tag: "Fresh", refused, held, refreshAt, failures, failure: error },
-      command: PutOff({ failures, usableUntil: held.times.usableUntil, cause: exit.cause })
-    }
+    const refreshAt = nextRefresh(now, held.times, failures, failure?.retryAfterMillis ?? 0, chance)
+    const state = { _tag: "Fresh", refused, held, refreshAt, failures, failure } as const
+    return to(state, PutOff({ failures, usableUntil: held.times.usableUntil, cause }))
   }
   // It was tried once, and those who have come to wait meanwhile are owed the retries.
   if (entry._tag === "Fetching" && entry.request === "background") return fetch(entry, "first", result)
-  return {
-    state: error
-      ? { _tag: "Failed", refused, error, until: now + failureLasts(policy, error) }
-      : { _tag: "Empty", refused },
-    command: Settle({ result, exit: Exit.failCause(exit.cause) })
-  }
+  const state: Entry =
+    failure === undefined
+      ? { _tag: "Empty", refused }
+      : { _tag: "Failed", refused, error: failure, until: now + failureLasts(policy, failure) }
+  return to(state, Settle({ result, exit: Exit.failCause(cause) }))
 }
 
 /** Databricks refused this header. */
-export const refused = (entry: Entry, header: AuthHeader): Entry =>
-  drop(entry, { _tag: "Refused", header }, (held) => hasHeader(held, header))
+export const refused = (entry: Entry, header: AuthHeader): Entry => drop(entry, { _tag: "Refused", header })
 
 /** The credential has been replaced by this one. */
 export const replaced = (entry: Entry, builtFrom: Redacted.Redacted<string>): Entry => {
   const outdated = { _tag: "Replaced", builtFrom } as const
-  return entry._tag === "Fetching"
-    ? { ...entry, outdated }
-    : drop(entry, outdated, (held) => !Equal.equals(held.builtFrom, builtFrom))
+  return entry._tag === "Fetching" ? { ...entry, outdated } : drop(entry, outdated)
 }
 
 /** The cache is closed. */
 export const closed = (entry: Entry): Step<CommandOf<"Settle"> | undefined> => {
   const state: Entry = { _tag: "Empty", refused: entry.refused }
-  if (!isInFlight(entry)) return { state, command: undefined }
-  return {
-    state,
-    command: Settle({ result: entry.result, exit: Exit.fail(new AuthError({ reason: new AuthClosed() })) })
-  }
+  if (!isInFlight(entry)) return to(state, undefined)
+  return to(state, Settle({ result: entry.result, exit: Exit.fail(new AuthError({ reason: new AuthClosed() })) }))
 }
 
-const fetch = ({ refused }: Entry, request: "first" | "second", result: Result): Step<CommandOf<"Fetch">> => ({
-  state: { _tag: "Fetching", refused, request, result, tries: undefined, outdated: undefined },
-  command: Fetch({ refused, result })
-})
+const fetch = ({ refused }: Entry, request: "first" | "second", result: Result): Step<CommandOf<"Fetch">> =>
+  to({ _tag: "Fetching", refused, request, result, tries: undefined, outdated: undefined }, Fetch({ refused, result }))
 
-const withoutToken = ({ refused, result, tries }: EntryOf<"Refreshing">, outdated: Outdated | undefined): Entry => ({
-  _tag: "Fetching",
-  refused,
-  request: "background",
-  result,
-  tries,
-  outdated
-})
+const withoutToken = (entry: EntryOf<"Refreshing">, outdated: Outdated | undefined): Entry => {
+  const { refused, result, tries } = entry
+  return { _tag: "Fetching", refused, request: "background", result, tries, outdated }
+}
 
-const drop = (entry: Entry, outdated: Outdated, when: (held: Held) => boolean): Entry => {
-  if ((entry._tag !== "Fresh" && entry._tag !== "Refreshing") || !when(entry.held)) return entry
+const drop = (entry: Entry, outdated: Outdated): Entry => {
+  if (!("held" in entry) || !isOutdated(entry.held, outdated)) return entry
   if (entry._tag === "Fresh") return { _tag: "Empty", refused: true }
   return { ...withoutToken(entry, outdated), refused: true }
 }
 
-const hasHeader = ({ header }: Held, { authorization }: AuthHeader): boolean =>
-  Equal.equals(header.value.authorization, authorization)
-
-const isOutdated = (held: Held, outdated: Outdated | undefined): boolean => {
-  if (outdated === undefined) return false
-  return outdated._tag === "Refused"
-    ? hasHeader(held, outdated.header)
-    : !Equal.equals(held.builtFrom, outdated.builtFrom)
-}
+const isOutdated = ({ header, builtFrom }: Held, outdated: Outdated | undefined): boolean =>
+  outdated !== undefined &&
+  (outdated._tag === "Refused"
+    ? Equal.equals(header.value.authorization, outdated.header.authorization)
+    : !Equal.equals(builtFrom, outdated.builtFrom))
