@@ -24,12 +24,12 @@ export const RetryPolicy = Context.Reference<Schedule.Schedule<unknown, AuthErro
   }
 )
 
-// An endpoint that has just gone down may be back in a moment; one that stays down must not hold those who ask.
+// An endpoint that has just gone down may be back in a moment. After that, calls no longer wait for it.
 const waitedOutMillis = 5000
 
 /**
- * The policy, obeying `Retry-After` and a deadline (an instant in milliseconds): a try that would come too late is not
- * waited for.
+ * The policy within a deadline (an instant in milliseconds), obeying `Retry-After`. It ends where the next try would come
+ * too late.
  */
 export const within = (
   policy: Schedule.Schedule<unknown, AuthError>,
@@ -44,7 +44,7 @@ export const within = (
     )
   )
 
-/** The error of a wait that was asked for and did not fit says so. */
+/** The error, with the time that was left where the endpoint asked for more. */
 export const tooLong = (error: AuthError, leftMillis: number): AuthError =>
   error.reason._tag === "TokenEndpointUnavailable" && error.retryAfterMillis >= leftMillis
     ? new AuthError({ reason: new TokenEndpointUnavailable({ ...error.reason, leftMillis: Math.max(0, leftMillis) }) })

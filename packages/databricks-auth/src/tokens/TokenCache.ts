@@ -49,6 +49,7 @@ export const make = Effect.fnUntraced(function* (
   const pacer = makePacer()
   const now = () => clock.currentTimeMillisUnsafe()
   const chance = () => random.nextDoubleUnsafe()
+  const isClosed = () => scope.state._tag === "Closed"
 
   const step = <C>(slot: TokenEntries.Slot, transition: (entry: TokenEntry.Entry) => TokenEntry.Step<C>) =>
     Ref.modify(slot.entry, (entry) => {
@@ -74,35 +75,37 @@ export const make = Effect.fnUntraced(function* (
       }))
     })
 
-  const run = (
-    slot: TokenEntries.Slot,
-    { _tag, refused }: TokenEntry.CommandOf<"Fetch" | "Refresh">
-  ): Effect.Effect<void> =>
-    Effect.exit(request(slot, refused, _tag === "Fetch")).pipe(
-      Effect.flatMap((exit) =>
-        step(slot, (entry) => TokenEntry.ended(entry, exit, { now: now(), chance: chance(), policy }))
-      ),
-      Effect.flatMap((command) => {
-        switch (command?._tag) {
-          case undefined:
-            return Effect.void
-          case "Fetch":
-            return run(slot, command)
-          case "Settle":
-            return Deferred.done(command.result, command.exit)
-          case "PutOff":
-            return command.failures === 1 ? warn(slot, command) : Effect.void
-        }
-      })
+  // What follows a request is not interrupted: those who wait are answered.
+  const run = (slot: TokenEntries.Slot, { _tag, refused }: Begin): Effect.Effect<void> =>
+    Effect.uninterruptibleMask((restore) =>
+      Effect.exit(restore(request(slot, refused, _tag === "Fetch"))).pipe(
+        Effect.flatMap((exit) =>
+          step(slot, (entry) =>
+            isClosed()
+              ? TokenEntry.closed(entry)
+              : TokenEntry.ended(entry, exit, { now: now(), chance: chance(), policy })
+          )
+        ),
+        Effect.flatMap((command) => {
+          switch (command?._tag) {
+            case undefined:
+              return Effect.void
+            case "Fetch":
+              return restore(run(slot, command))
+            case "Settle":
+              return Deferred.done(command.result, command.exit)
+            case "PutOff":
+              return command.failures === 1 ? warn(slot, command) : Effect.void
+          }
+        })
+      )
     )
 
-  // Once per outage and token: as long as it lasts, nobody is harmed.
-  const warn = (
-    { credential: { identity } }: TokenEntries.Slot,
-    { usableUntil, cause }: TokenEntry.CommandOf<"PutOff">
-  ) => {
+  // One warning per outage and token, since nobody is harmed while the token lasts.
+  const warn = ({ credential }: TokenEntries.Slot, { usableUntil, cause }: TokenEntry.CommandOf<"PutOff">) => {
+    const { principal, instance } = credential.identity
     const left = Duration.format(Duration.seconds(Math.round((usableUntil - now()) / 1000)))
-    const said = `The token of ${identity.principal} for ${identity.instance} could not be renewed, and is good for another ${left}.`
+    const said = `The token of ${principal} for ${instance} could not be renewed, and is good for another ${left}.`
     return Option.match(Cause.findErrorOption(cause), {
       onNone: () => Effect.logWarning(said, cause),
       onSome: ({ message }) => Effect.logWarning(`${said} ${message}`)
@@ -115,12 +118,12 @@ export const make = Effect.fnUntraced(function* (
     )
   yield* Effect.addFinalizer(() => Effect.forEach(TokenEntries.all(entries), close))
 
-  // The fiber is the cache's. In a scope that is closed by now it does not start.
-  const begin = (slot: TokenEntries.Slot, command: TokenEntry.CommandOf<"Fetch" | "Refresh">) => {
+  // A fiber that is forked in a closed scope does not start.
+  const begin = (slot: TokenEntries.Slot, command: Begin) => {
     pacer.count(now())
     return Effect.andThen(
       Effect.forkIn(run(slot, command), scope),
-      Effect.suspend(() => (scope.state._tag === "Closed" ? close(slot) : Effect.void))
+      Effect.suspend(() => (isClosed() ? close(slot) : Effect.void))
     )
   }
 
@@ -173,6 +176,8 @@ export const make = Effect.fnUntraced(function* (
     status: Effect.sync(() => TokenEntries.all(entries).map((slot) => statusOf(slot, TokenEntries.peek(slot), now())))
   }
 })
+
+type Begin = TokenEntry.CommandOf<"Fetch" | "Refresh">
 
 const headerOf = ({ value }: Token): TokenEntry.Held["header"] =>
   Exit.succeed({

@@ -1,5 +1,5 @@
 /**
- * What the cache remembers: a slot for each credential, so many of them, and for so long.
+ * The slots of the cache, one for each credential: at most as many as its capacity, and none that has been idle for long.
  */
 import * as Context from "effect/Context"
 import * as Data from "effect/Data"
@@ -49,7 +49,7 @@ export const find = (entries: Entries, { identity, storedToken }: Credential): S
     ? entries.byIdentity.get(identity.key)
     : Option.getOrUndefined(MutableHashMap.get(entries.byStoredToken, storedKey(identity.key, storedToken)))
 
-/** The state of a slot, read without a fiber: a hit has none, and who makes room must not be interrupted by others. */
+/** The state of a slot, read without a fiber: a hit has none, and room is made in one step. */
 export const peek = ({ entry }: Slot): Entry => Ref.getUnsafe(entry)
 
 export const size = ({ byIdentity, byStoredToken }: Entries): number =>
@@ -70,8 +70,8 @@ export const add = (entries: Entries, slot: Slot, capacity: number): void => {
 }
 
 /**
- * Removes what nobody has asked for during this time (in milliseconds). Most calls do nothing: a quarter of the time
- * passes between two that look.
+ * Removes what nobody has asked for during this time (in milliseconds). It looks only where a quarter of that time has
+ * passed since it last did.
  */
 export const sweep = (entries: Entries, now: number, idleTimeToLive: number): void => {
   if (now < entries.sweptAt + idleTimeToLive / 4) return
@@ -86,8 +86,8 @@ const remove = (entries: Entries, { credential: { identity, storedToken } }: Slo
   else MutableHashMap.remove(entries.byStoredToken, storedKey(identity.key, storedToken))
 }
 
-// A request on its way stays, or the next caller would begin another: as long as there are more of them than there is
-// room, there are more slots.
+// A slot whose request is in flight stays, or the next caller would begin another request. So there may be more slots than
+// the capacity, as long as so many requests are in flight.
 const isSettled = (slot: Slot): boolean => !isInFlight(peek(slot))
 
 const leastRecentlyUsed = (slots: ReadonlyArray<Slot>, count: number): ReadonlyArray<Slot> => {

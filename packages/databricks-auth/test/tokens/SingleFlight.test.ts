@@ -1,7 +1,7 @@
 import { AuthError, TokenEntries } from "@flyte-databricks/databricks-auth"
 import { assert, describe, it } from "@effect/vitest"
 import { assertEquals } from "@effect/vitest/utils"
-import { Cause, Effect, Exit, Fiber, Result, Schema, Scope } from "effect"
+import { Cause, Effect, Exit, Fiber, Redacted, Result, Schema, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import { inspect } from "node:util"
 import { bearer, credentialOf, makeCache, outage, token } from "../support/tokens.ts"
@@ -158,6 +158,25 @@ describe("a cache whose scope closes", () => {
         (yield* cache.status).map(({ state }) => state),
         ["empty"]
       )
+    }).pipe(Effect.provide(TokenEntries.layer))
+  )
+
+  it.effect("stops the second request too, that follows one whose token was outdated", () =>
+    Effect.gen(function* () {
+      const scope = yield* Scope.make()
+      let stopped = false
+      const cache = yield* makeCache((_, count) =>
+        count === 1
+          ? Effect.delay(Effect.succeed(token("t1")), "1 second")
+          : Effect.onInterrupt(Effect.never, () => Effect.sync(() => (stopped = true)))
+      ).pipe(Scope.provide(scope))
+      const waiting = yield* fork(cache.get(a))
+      yield* cache.retire(a, Redacted.make("s2"))
+      yield* TestClock.adjust("1 second")
+      assert.lengthOf(yield* cache.asked, 2)
+      yield* Scope.close(scope, Exit.void)
+      assertEquals(yield* Effect.flip(Fiber.join(waiting)), closed)
+      assert.isTrue(stopped)
     }).pipe(Effect.provide(TokenEntries.layer))
   )
 
