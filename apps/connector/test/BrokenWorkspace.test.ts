@@ -32,7 +32,7 @@ const references = Layer.mergeAll(
   })
 )
 
-const invalidToken = { code: "FAILED_PRECONDITION", outcome: "TokenResponseInvalid" }
+const invalidToken = { code: "UNAVAILABLE", outcome: "TokenResponseInvalid" }
 const noToken = { code: "UNAVAILABLE", outcome: "TokenEndpointUnavailable" }
 
 const tokenEndpoint: ReadonlyArray<Case> = [

@@ -35,7 +35,7 @@ const meanings: Record<string, (place: Place, mode: Mode) => readonly [code: str
   "token refused": () => ["UNAUTHENTICATED", "FAILED", "TokenRefused"],
   "not permitted": () => ["PERMISSION_DENIED", "FAILED", "PermissionDenied"],
   forbidden: () => ["PERMISSION_DENIED", "FAILED", "AccessForbidden"],
-  "no token": () => ["FAILED_PRECONDITION", "the last", "TokenResponseInvalid"],
+  "no token": () => ["UNAVAILABLE", "the last", "TokenResponseInvalid"],
   "no answer": () => ["UNAVAILABLE", "the last", "ResponseInvalid"],
   unavailable: (place) => ["UNAVAILABLE", "the last", unavailable[place]]
 }

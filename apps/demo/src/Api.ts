@@ -2,7 +2,7 @@
  * The service's API. Handlers, clients, the OpenAPI document and the page are all typed by it.
  */
 import { AuthError, Identity } from "@flyte-databricks/databricks-auth"
-import { TokenStatus } from "@flyte-databricks/databricks-auth/tokens/TokenEntry"
+import { TokenStatus } from "@flyte-databricks/databricks-auth/tokens/TokenStatus"
 import { RunId, RunProgress } from "@flyte-databricks/databricks-jobs"
 import * as Schema from "effect/Schema"
 import { HttpApi, HttpApiEndpoint, HttpApiGroup, HttpApiMiddleware, HttpApiSchema, OpenApi } from "effect/http-api"

@@ -46,7 +46,7 @@ type Tag = ReturnType<typeof reasonOf>["_tag"]
 const statuses: ReadonlyArray<readonly [typeof Status.Type, ReadonlyArray<Tag>]> = [
   [400, ["SettingInvalid", "NamespaceInvalid"]],
   [404, ["RunUnknown", "RunNotFound"]],
-  [502, ["TokenRefused", "ExchangeRefused", "TokenResponseInvalid", "PermissionDenied", "RequestRejected"]]
+  [502, ["TokenRefused", "ExchangeRefused", "PermissionDenied", "RequestRejected"]]
 ]
 
 /** The problem that a failure amounts to. */

@@ -316,17 +316,31 @@ const times = (attempts: number): string => (attempts === 1 ? "once" : `${attemp
 
 const seconds = (millis: number): string => `${Math.ceil(millis / 100) / 10} s`
 
-/** The token endpoint said yes, but what it sent is not a token. */
+/**
+ * What the token endpoint sent is no token, and no refusal: a login page, a maintenance page. It says nothing of the
+ * identity, and may pass.
+ */
 export class TokenResponseInvalid extends Schema.TaggedError<TokenResponseInvalid>()("TokenResponseInvalid", {
   endpoint: Schema.String,
   status: Schema.Int,
   problem: Schema.String
 }) {
+  readonly retryable = true
+  override get message() {
+    return (
+      `${this.endpoint} answered ${this.status}, but ${this.problem}. If that does not pass, ` +
+      "check that the instance is a Databricks workspace and that no proxy or login page answers in its place."
+    )
+  }
+}
+
+/** A header was asked for after the service was closed. */
+export class AuthClosed extends Schema.TaggedError<AuthClosed>()("AuthClosed", {}) {
   readonly retryable = false
   override get message() {
     return (
-      `${this.endpoint} answered ${this.status}, but ${this.problem}. ` +
-      "Check that the instance is a Databricks workspace and that no proxy or login page answers in its place."
+      "Authentication is closed: the scope of its layer has ended, and no header is given any more. " +
+      "Keep that scope (or the ManagedRuntime) open for as long as headers are asked for."
     )
   }
 }
@@ -348,7 +362,8 @@ export const Reason = Schema.Union([
   TokenRefused,
   ExchangeRefused,
   TokenEndpointUnavailable,
-  TokenResponseInvalid
+  TokenResponseInvalid,
+  AuthClosed
 ])
 export type Reason = typeof Reason.Type
 
@@ -361,5 +376,9 @@ export class AuthError extends Schema.TaggedError<AuthError>()("AuthError", { re
   }
   get retryable(): boolean {
     return this.reason.retryable
+  }
+  /** How long to wait before the next try, as far as anybody asked for that. */
+  get retryAfterMillis(): number {
+    return this.reason._tag === "TokenEndpointUnavailable" ? (this.reason.retryAfterMillis ?? 0) : 0
   }
 }

@@ -15,7 +15,7 @@ import type * as HttpClient from "effect/http/HttpClient"
 import type { AuthError } from "./AuthError.ts"
 import * as AuthSummary from "./AuthSummary.ts"
 import type { AuthHeader, Credential } from "./Credential.ts"
-import type { Attempt } from "./endpoint/Attempts.ts"
+import type { FailedTries } from "./endpoint/Token.ts"
 import * as TokenEndpoint from "./endpoint/TokenEndpoint.ts"
 import type { IdentityRecord } from "./IdentityRecord.ts"
 import type { Jwt } from "./Jwt.ts"
@@ -38,6 +38,7 @@ import * as ProjectedToken from "./sources/ProjectedToken.ts"
 import * as ServiceAccountTokens from "./sources/ServiceAccountTokens.ts"
 import * as TokenCache from "./tokens/TokenCache.ts"
 import * as TokenEntries from "./tokens/TokenEntries.ts"
+import type { TokenStatus } from "./tokens/TokenStatus.ts"
 import { admit } from "./WorkspaceHost.ts"
 
 export type Resolved = AuthMode.Resolved
@@ -54,10 +55,10 @@ export class DatabricksAuth extends Context.Service<
     readonly getHeader: (credential: Credential) => Effect.Effect<AuthHeader, AuthError>
     /** Databricks refused this header: the next one is built anew from the same place, for the same identity. */
     readonly invalidate: (credential: Credential, refused: AuthHeader) => Effect.Effect<void>
-    /** What the request for a token that callers of `getHeader` wait for has met with so far. */
-    readonly waiting: (credential: Credential) => Effect.Effect<Option.Option<Attempt>>
+    /** Progress of the token request that callers of `getHeader` are waiting for; none when no request is in flight. */
+    readonly progress: (credential: Credential) => Effect.Effect<Option.Option<FailedTries>>
     /** How each credential that was asked for lately is doing, without its secrets. */
-    readonly tokens: Effect.Effect<ReadonlyArray<TokenCache.TokenStatus>>
+    readonly tokens: Effect.Effect<ReadonlyArray<TokenStatus>>
     /**
      * What job metadata is to keep of who a run is. Of tokens it is a PAT alone, because older connectors need it to
      * poll, and only where the operator lets it be written.
@@ -97,7 +98,7 @@ export const layerOf = <const M extends AuthMode.AnyMode>(
         getHeader: cache.get,
         invalidate: (credential, refused) =>
           Effect.andThen(acquisition.forget(credential.identity), cache.invalidate(credential, refused)),
-        waiting: cache.waiting,
+        progress: cache.progress,
         tokens: cache.status,
         record: acquisition.record,
         recall: Effect.fnUntraced(function* (record, connection) {

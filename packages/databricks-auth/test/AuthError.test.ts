@@ -220,7 +220,12 @@ const cases: Record<string, Case> = {
   },
   "an answer that is no token": {
     reason: new AuthError.TokenResponseInvalid({ endpoint: "https://e", status: 200, problem: "the body is empty" }),
-    says: ["https://e answered 200, but the body is empty.", "a Databricks workspace", "no proxy or login page"]
+    says: ["https://e answered 200, but the body is empty.", "a Databricks workspace", "no proxy or login page"],
+    retryable: true
+  },
+  "a service that is closed": {
+    reason: new AuthError.AuthClosed(),
+    says: ["Authentication is closed: the scope of its layer has ended", "Keep that scope (or the ManagedRuntime) open"]
   }
 }
 
@@ -244,6 +249,16 @@ describe("an error", () => {
       assert.include(reason.message, "which no federation policy can let in")
       assert.notInclude(reason.message, "oidc_policy")
     }
+  })
+
+  it("says how long to wait, where somebody asked for that", () => {
+    const unavailable = { endpoint: "e", detail: "status 429", attempts: 1 }
+    const waits = [
+      new AuthError.TokenEndpointUnavailable({ ...unavailable, retryAfterMillis: 2000 }),
+      new AuthError.TokenEndpointUnavailable(unavailable),
+      new AuthError.InstanceMissing()
+    ].map((reason) => new AuthError.AuthError({ reason }).retryAfterMillis)
+    assert.deepStrictEqual(waits, [2000, 0, 0])
   })
 
   it("lists findings, of these outcomes alone", () => {

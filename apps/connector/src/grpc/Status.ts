@@ -24,7 +24,7 @@ export const codeOf = (failure: Failure): status => {
     case "CredentialsBroken":
     case "IdentityChanged":
     case "ModeUnavailable":
-    case "TokenResponseInvalid":
+    case "AuthClosed":
       return status.FAILED_PRECONDITION
     case "IdentityRefused":
     case "NamespaceNotServed":
@@ -37,6 +37,7 @@ export const codeOf = (failure: Failure): status => {
       return status.UNAUTHENTICATED
     case "KubernetesUnavailable":
     case "TokenEndpointUnavailable":
+    case "TokenResponseInvalid":
     case "JobsUnavailable":
     case "ResponseInvalid":
       return status.UNAVAILABLE

@@ -50,7 +50,7 @@ export const readyToken = (auth: DatabricksAuth.DatabricksAuth["Service"], crede
   const token = `a token of ${principal} for ${instance}`
   // Who waits may have come late, to a fetch that others began.
   const soFar = Effect.map(
-    auth.waiting(credential),
+    auth.progress(credential),
     Option.match({
       onNone: () => token,
       onSome: ({ attempts, lastAnswer }) =>

@@ -1,7 +1,6 @@
 /**
- * A circuit breaker per token endpoint. One that is dead would hold each caller of each identity for as long as it may
- * wait; so once it has failed for several clients in a row, callers hear so at once, and a single one at a time tries
- * whether it is back.
+ * A circuit breaker per token endpoint. A dead endpoint would hold every caller for as long as it may wait. So once
+ * requests of several clients in a row have failed, callers hear so at once, and one at a time tries whether it is back.
  *
  *     closed ──clients in a row fail──▶ open ──time──▶ half open: one try
  *        ▲                               ▲               │        │
@@ -23,11 +22,11 @@ import { TokenEndpointUnavailable } from "../AuthError.ts"
  */
 export interface Policy {
   /**
-   * How many different clients have to fail one after the other. What fails for one client alone, however often, is that
-   * client's trouble: an issuer that Databricks cannot reach, a limit of its own.
+   * How many different clients have to fail in a row. What fails for one client alone, however often, is that client's
+   * own trouble: an issuer that Databricks cannot reach, a limit of its own.
    */
   readonly clients: number
-  /** From one failed try to the next, while it stays down. */
+  /** From one failed try to the next, while it stays down; longer where its `Retry-After` says so. */
   readonly openFor: Schedule.Schedule<unknown, number>
 }
 
@@ -52,34 +51,42 @@ interface Outage {
   lastAnswer: string
 }
 
+// An endpoint that asks for a day may be back in a minute.
+const longestRetryAfter = "2 minutes"
+
 // Workflow authors choose hosts: endpoints that never answer must not fill the memory.
 const outagesKept = 1000
 
 /** Guards tries. */
 export interface Circuit {
-  /** Makes the try, or says that the endpoint is down; `made` are the tries of this call so far. */
+  /** Makes the try, or says that the endpoint is down, and how many tries of this call have begun so far. */
   readonly guard: <A>(
     attempt: Effect.Effect<A, TokenEndpointUnavailable>,
     what: Try,
-    made: Effect.Effect<number>
+    begun: Effect.Effect<{ readonly attempts: number }>
   ) => Effect.Effect<A, TokenEndpointUnavailable>
 }
 
 export const make: Effect.Effect<Circuit, never, Scope.Scope> = Effect.gen(function* () {
   const { clients, openFor } = yield* CircuitPolicy
-  const breaker = yield* CircuitBreaker.make({ tripPolicy: CircuitBreaker.consecutive(clients), openDuration: openFor })
+  const breaker = yield* CircuitBreaker.make({
+    tripPolicy: CircuitBreaker.consecutive(clients),
+    openDuration: openFor,
+    maxOpenDuration: longestRetryAfter
+  })
   const outages = new Map<string, Outage>()
 
   const stateOf = (endpoint: string) =>
     Effect.map(Effect.orDie(breaker.state(endpoint)), ({ _tag }): CircuitBreaker.State["_tag"] => _tag)
 
   const succeeded = Effect.fnUntraced(function* ({ endpoint }: Try) {
-    // An answer to a request from before does not end what others are told of.
+    // An answer to a request that was sent before the circuit opened does not end the outage.
     if ((yield* stateOf(endpoint)) !== "Open") outages.delete(endpoint)
     return CircuitBreaker.success
   })
 
-  const failed = Effect.fnUntraced(function* ({ endpoint, clientId }: Try, { detail }: TokenEndpointUnavailable) {
+  const failed = Effect.fnUntraced(function* ({ endpoint, clientId }: Try, failure: TokenEndpointUnavailable) {
+    const { detail, retryAfterMillis: retryAfter } = failure
     const outage = outages.get(endpoint) ?? {
       since: yield* Clock.currentTimeMillis,
       clients: new Set<string>(),
@@ -90,7 +97,9 @@ export const make: Effect.Effect<Circuit, never, Scope.Scope> = Effect.gen(funct
     outage.lastAnswer = detail
     outages.set(endpoint, outage)
     if (outages.size > outagesKept) outages.delete(outages.keys().next().value ?? endpoint)
-    return again && (yield* stateOf(endpoint)) === "Closed" ? CircuitBreaker.ignored : CircuitBreaker.failure()
+    return again && (yield* stateOf(endpoint)) === "Closed"
+      ? CircuitBreaker.ignored
+      : CircuitBreaker.failure({ retryAfter })
   })
 
   const classify =
@@ -98,7 +107,7 @@ export const make: Effect.Effect<Circuit, never, Scope.Scope> = Effect.gen(funct
     (exit: Exit.Exit<unknown, TokenEndpointUnavailable>): Effect.Effect<CircuitBreaker.Outcome> => {
       if (Exit.isSuccess(exit)) return succeeded(what)
       const error = Exit.findErrorOption(exit)
-      // Too many requests: the endpoint is well, and says itself whom it means.
+      // Too many requests: the endpoint is healthy and is limiting this client only.
       return error._tag === "None" || error.value.status === 429
         ? Effect.succeed(CircuitBreaker.ignored)
         : failed(what, error.value)
@@ -122,12 +131,12 @@ export const make: Effect.Effect<Circuit, never, Scope.Scope> = Effect.gen(funct
     })
   })
 
-  const guard: Circuit["guard"] = (attempt, what, made) =>
+  const guard: Circuit["guard"] = (attempt, what, begun) =>
     breaker
       .execute(attempt, { key: what.endpoint, classify: classify(what) })
       .pipe(
         Effect.catchTag("CircuitBreakerError", (error) =>
-          Effect.flatMap(made, (attempts) => rejected(error, what, attempts))
+          Effect.flatMap(begun, ({ attempts }) => rejected(error, what, attempts))
         )
       )
   return { guard }

@@ -13,28 +13,23 @@ import { AuthError, TokenEndpointUnavailable } from "../AuthError.ts"
  */
 export const RetryPolicy = Context.Reference<Schedule.Schedule<unknown, AuthError>>(
   "@flyte-databricks/databricks-auth/endpoint/RetryPolicy",
-  { defaultValue: () => defaultRetryPolicy }
+  {
+    // Up to five tries, at most a second apart. Jitter keeps many namespaces from coming back at once.
+    defaultValue: () =>
+      Schedule.min([Schedule.exponential("200 millis"), Schedule.spaced("1 second")]).pipe(
+        Schedule.jittered,
+        Schedule.setInputType<AuthError>(),
+        Schedule.upTo({ times: 4 })
+      )
+  }
 )
 
-/**
- * Up to five tries, at most a second apart. Jitter keeps many namespaces from coming back at once.
- */
-export const defaultRetryPolicy: Schedule.Schedule<unknown, AuthError> = Schedule.min([
-  Schedule.exponential("200 millis"),
-  Schedule.spaced("1 second")
-]).pipe(Schedule.jittered, Schedule.setInputType<AuthError>(), Schedule.upTo({ times: 4 }))
-
-/**
- * For requests that nobody waits for: they are made again later, all of them.
- */
-export const noRetry: Schedule.Schedule<unknown, AuthError> = Schedule.recurs(0)
-
-// An endpoint that has just gone down may be back in a moment; one that stays down must not hold those who ask.
+// An endpoint that has just gone down may be back in a moment. After that, calls no longer wait for it.
 const waitedOutMillis = 5000
 
 /**
- * The policy, obeying `Retry-After` and a deadline (an instant in milliseconds): a try that would come too late is not
- * waited for.
+ * The policy within a deadline (an instant in milliseconds), obeying `Retry-After`. It ends where the next try would come
+ * too late.
  */
 export const within = (
   policy: Schedule.Schedule<unknown, AuthError>,
@@ -42,21 +37,18 @@ export const within = (
 ): Schedule.Schedule<unknown, AuthError> =>
   policy.pipe(
     Schedule.modifyDelay(({ input, duration }) =>
-      Effect.succeed(Duration.max(duration, Duration.millis(asked(input))))
+      Effect.succeed(Duration.max(duration, Duration.millis(input.retryAfterMillis)))
     ),
     Schedule.while(
       ({ input, now, duration }) => now + Duration.toMillis(duration) < Math.min(deadline, patience(input))
     )
   )
 
-/** The error of a wait that was asked for and did not fit says so. */
+/** The error, with the time that was left where the endpoint asked for more. */
 export const tooLong = (error: AuthError, leftMillis: number): AuthError =>
-  error.reason._tag === "TokenEndpointUnavailable" && asked(error) >= leftMillis
+  error.reason._tag === "TokenEndpointUnavailable" && error.retryAfterMillis >= leftMillis
     ? new AuthError({ reason: new TokenEndpointUnavailable({ ...error.reason, leftMillis: Math.max(0, leftMillis) }) })
     : error
-
-const asked = ({ reason }: AuthError): number =>
-  reason._tag === "TokenEndpointUnavailable" ? (reason.retryAfterMillis ?? 0) : 0
 
 const patience = ({ reason }: AuthError): number =>
   reason._tag === "TokenEndpointUnavailable" && reason.downSinceMillis !== undefined

@@ -9,42 +9,43 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Ref from "effect/Ref"
+import * as Schedule from "effect/Schedule"
 import * as FetchHttpClient from "effect/http/FetchHttpClient"
 import * as HttpClient from "effect/http/HttpClient"
 import * as HttpClientRequest from "effect/http/HttpClientRequest"
+import type * as HttpClientResponse from "effect/http/HttpClientResponse"
 import { AuthError, TokenEndpointUnavailable } from "../AuthError.ts"
-import { Attempts } from "./Attempts.ts"
 import type { Token, Tries } from "./Token.ts"
+import { mayPass } from "../http/Answer.ts"
 import * as BoundedBody from "../http/BoundedBody.ts"
 import * as Circuit from "./Circuit.ts"
 import { basicCredentials } from "./internal/basicCredentials.ts"
 import { type Answer, type Asked, clean, readAnswer } from "./internal/tokenAnswer.ts"
 import type { Jwt } from "../Jwt.ts"
 import * as RetryAfter from "../http/RetryAfter.ts"
-import { defaultRetryPolicy, RetryPolicy, tooLong, within } from "./RetryPolicy.ts"
+import { RetryPolicy, tooLong, within } from "./RetryPolicy.ts"
 import * as TransportFault from "../http/TransportFault.ts"
 import { baseUrl, type WorkspaceHost } from "../WorkspaceHost.ts"
+
+interface AnyRequest {
+  readonly instance: WorkspaceHost
+  readonly clientId: string
+  /** Where the credential came from, for the error of a refusal. */
+  readonly source: string
+}
 
 /**
  * A request for a token by client credentials (RFC 6749 §4.4).
  */
-export interface ClientCredentialsRequest {
-  readonly instance: WorkspaceHost
-  readonly clientId: string
+export interface ClientCredentialsRequest extends AnyRequest {
   readonly clientSecret: Redacted.Redacted<string>
-  /** Where the pair came from, for the error of a refusal. */
-  readonly source: string
 }
 
 /**
  * A request for a token in exchange for a JWT (RFC 8693).
  */
-export interface TokenExchangeRequest {
-  readonly instance: WorkspaceHost
-  readonly clientId: string
+export interface TokenExchangeRequest extends AnyRequest {
   readonly subject: Jwt
-  /** Where the JWT came from, for the error of a refusal. */
-  readonly source: string
 }
 
 /**
@@ -80,75 +81,62 @@ export const layer: Layer.Layer<TokenEndpoint, never, HttpClient.HttpClient> = L
   TokenEndpoint,
   Effect.gen(function* () {
     const client = yield* HttpClient.HttpClient
-    const policyOfLayer = yield* RetryPolicy
+    const retryPolicy = yield* RetryPolicy
     const tryTimeout = yield* TryTimeout
     const totalTimeout = Duration.fromInputUnsafe(yield* TotalTimeout)
     const circuit = yield* Circuit.make
 
-    const send = Effect.fnUntraced(
-      function* (request: HttpClientRequest.HttpClientRequest, { endpoint }: Asked, attempts: number) {
-        const response = yield* client.execute(request)
-        if (isTransient(response.status)) {
-          const retryAfterMillis = RetryAfter.millis(response.headers["retry-after"], yield* Clock.currentTimeMillis)
-          yield* BoundedBody.discard(response)
-          return yield* new TokenEndpointUnavailable({
-            endpoint,
-            detail: `status ${response.status}`,
-            attempts,
-            status: response.status,
-            ...(retryAfterMillis === undefined ? {} : { retryAfterMillis })
-          })
-        }
-        const body = yield* BoundedBody.text(response, bodyLimit).pipe(Effect.catchTag("BodyTooLarge", Effect.succeed))
-        return { status: response.status, body, headers: response.headers } satisfies Answer
-      },
-      (effect, _request, asked, attempts) =>
-        effect.pipe(
-          // A client that follows redirects by itself would take the credentials along.
-          Effect.provideService(FetchHttpClient.RequestInit, { redirect: "manual" }),
-          Effect.timeoutOrElse({
-            duration: tryTimeout,
-            orElse: () =>
-              Effect.fail(
-                new TokenEndpointUnavailable({ endpoint: asked.endpoint, detail: nothingWithin(tryTimeout), attempts })
-              )
-          }),
-          Effect.catchTag("HttpClientError", (error) =>
-            Effect.fail(
-              new TokenEndpointUnavailable({
-                endpoint: asked.endpoint,
-                detail: clean(TransportFault.describe(error), asked),
-                attempts
-              })
-            )
-          )
-        )
-    )
+    const read = Effect.fnUntraced(function* (response: HttpClientResponse.HttpClientResponse) {
+      const { status, headers } = response
+      if (mayPass(status)) {
+        const retryAfterMillis = RetryAfter.millis(headers["retry-after"], yield* Clock.currentTimeMillis)
+        yield* BoundedBody.discard(response)
+        const retryAfter = retryAfterMillis === undefined ? {} : { retryAfterMillis }
+        return yield* Effect.fail<Fault>({ detail: `status ${status}`, status, ...retryAfter })
+      }
+      const body = yield* BoundedBody.text(response, bodyLimit).pipe(Effect.catchTag("BodyTooLarge", Effect.succeed))
+      return { status, body, headers } satisfies Answer
+    })
+
+    const send = (request: HttpClientRequest.HttpClientRequest, asked: Asked): Effect.Effect<Answer, Fault> =>
+      client.execute(HttpClientRequest.acceptJson(request)).pipe(
+        Effect.flatMap(read),
+        // A client that follows redirects by itself would take the credentials along.
+        Effect.provideService(FetchHttpClient.RequestInit, { redirect: "manual" }),
+        Effect.mapError((error) =>
+          "detail" in error ? error : { detail: clean(TransportFault.describe(error), asked) }
+        ),
+        Effect.timeoutOrElse({ duration: tryTimeout, orElse: () => Effect.fail({ detail: nothingWithin(tryTimeout) }) })
+      )
 
     const ask = Effect.fnUntraced(function* (
       request: HttpClientRequest.HttpClientRequest,
-      asked: Asked
+      asked: Asked,
+      { isWaitedFor, onFailure }: Tries = waitedFor
     ): Effect.fn.Return<Token, AuthError> {
-      const policyOfCall = yield* RetryPolicy
-      const policy = policyOfCall === defaultRetryPolicy ? policyOfLayer : policyOfCall
-      const attempts = yield* Ref.make(0)
-      const lastAnswer = yield* Ref.make(nothingWithin(totalTimeout))
+      const { endpoint } = asked
+      // The tries that have begun, and the answer to the last that has failed.
+      const begun = yield* Ref.make({ attempts: 0, lastAnswer: nothingWithin(totalTimeout) })
       const deadline = (yield* Clock.currentTimeMillis) + Duration.toMillis(totalTimeout)
 
-      const attempt = Ref.updateAndGet(attempts, (n) => n + 1).pipe(
-        Effect.flatMap((count) => send(HttpClientRequest.acceptJson(request), asked, count)),
-        Effect.tapError(({ detail }) => Ref.set(lastAnswer, detail)),
-        Effect.tapError(report)
-      )
-      const answer = yield* circuit.guard(attempt, asked, Ref.get(attempts)).pipe(
+      const attempt = Effect.gen(function* () {
+        const { attempts } = yield* Ref.updateAndGet(begun, (begun) => ({ ...begun, attempts: begun.attempts + 1 }))
+        return yield* send(request, asked).pipe(
+          Effect.mapError((fault) => new TokenEndpointUnavailable({ endpoint, attempts, ...fault })),
+          Effect.tapError(({ detail: lastAnswer }) =>
+            Effect.andThen(Ref.set(begun, { attempts, lastAnswer }), onFailure({ attempts, lastAnswer }))
+          )
+        )
+      })
+      const answer = yield* circuit.guard(attempt, asked, Ref.get(begun)).pipe(
         Effect.mapError((reason) => new AuthError({ reason })),
-        Effect.retry(within(policy, deadline)),
+        Effect.retry(within(isWaitedFor ? retryPolicy : Schedule.recurs(0), deadline)),
         Effect.catch((error) => Effect.flatMap(Clock.currentTimeMillis, (now) => tooLong(error, deadline - now))),
         Effect.timeoutOrElse({
           duration: totalTimeout,
           orElse: () =>
-            Effect.flatMap(Effect.all([Ref.get(lastAnswer), Ref.get(attempts)]), ([detail, count]) =>
-              unavailable({ endpoint: asked.endpoint, detail, attempts: count })
+            Effect.flatMap(Ref.get(begun), ({ attempts, lastAnswer: detail }) =>
+              unavailable(endpoint, { attempts, detail })
             )
         })
       )
@@ -156,16 +144,20 @@ export const layer: Layer.Layer<TokenEndpoint, never, HttpClient.HttpClient> = L
     })
 
     return TokenEndpoint.of({
-      clientCredentials: Effect.fn("TokenEndpoint.clientCredentials")(function* (request) {
+      clientCredentials: Effect.fn("TokenEndpoint.clientCredentials")(function* (request, tries) {
         const endpoint = endpointOf(request.instance)
         const credentials = basicCredentials(request.clientId, request.clientSecret)
         const httpRequest = HttpClientRequest.post(endpoint).pipe(
           HttpClientRequest.setHeader("authorization", `Basic ${credentials}`),
           HttpClientRequest.bodyUrlParams({ grant_type: "client_credentials", scope: "all-apis" })
         )
-        return yield* ask(httpRequest, { ...request, endpoint, secret: request.clientSecret, claims: Option.none() })
+        return yield* ask(
+          httpRequest,
+          { ...request, endpoint, secret: request.clientSecret, claims: Option.none() },
+          tries
+        )
       }),
-      tokenExchange: Effect.fn("TokenEndpoint.tokenExchange")(function* (request) {
+      tokenExchange: Effect.fn("TokenEndpoint.tokenExchange")(function* (request, tries) {
         const endpoint = endpointOf(request.instance)
         const { token, claims } = request.subject
         const httpRequest = HttpClientRequest.post(endpoint).pipe(
@@ -177,25 +169,24 @@ export const layer: Layer.Layer<TokenEndpoint, never, HttpClient.HttpClient> = L
             subject_token: Redacted.value(token)
           })
         )
-        return yield* ask(httpRequest, { ...request, endpoint, secret: token, claims: Option.some(claims) })
+        return yield* ask(httpRequest, { ...request, endpoint, secret: token, claims: Option.some(claims) }, tries)
       })
     })
   })
 )
 
-// To whoever waits for the token.
-const report = ({ attempts, detail }: TokenEndpointUnavailable): Effect.Effect<void> =>
-  Effect.flatMap(Attempts, (tell) => tell({ attempts, lastAnswer: detail }))
+/** What a try met with that may pass. */
+type Fault = Pick<TokenEndpointUnavailable, "detail" | "status" | "retryAfterMillis">
+
+const waitedFor: Tries = { isWaitedFor: true, onFailure: () => Effect.void }
 
 const endpointOf = (instance: WorkspaceHost): string => `${baseUrl(instance)}/oidc/v1/token`
 
-const isTransient = (status: number): boolean => status === 408 || status === 429 || status >= 500
+const unavailable = (endpoint: string, tries: { readonly attempts: number; readonly detail: string }): AuthError =>
+  new AuthError({ reason: new TokenEndpointUnavailable({ endpoint, ...tries }) })
 
 const nothingWithin = (timeout: Duration.Input): string =>
   `nothing within ${Duration.format(Duration.fromInputUnsafe(timeout))}`
-
-const unavailable = (fields: ConstructorParameters<typeof TokenEndpointUnavailable>[0]): AuthError =>
-  new AuthError({ reason: new TokenEndpointUnavailable(fields) })
 
 /**
  * What a token endpoint in memory was asked for.

@@ -6,8 +6,8 @@ import * as Result from "effect/Result"
 import * as Headers from "effect/http/Headers"
 
 /**
- * How long it asks to wait, in milliseconds; nothing where it is absent or not to be understood. One that is absent is
- * not parsed: the failure that this gives has a stack trace, which costs.
+ * How long it asks to wait, in milliseconds; `undefined` if the header is absent or malformed. An absent one is not
+ * parsed: a failed parse captures a stack trace, which costs.
  */
 export const millis = (header: string | undefined, now: number): number | undefined => {
   if (header === undefined) return undefined

@@ -5,8 +5,8 @@ import * as Predicate from "effect/Predicate"
 import type * as HttpClientError from "effect/http/HttpClientError"
 
 /**
- * The innermost cause says what it was (ECONNREFUSED, ENOTFOUND, a certificate's fault), in its code where it has no
- * text; what is around it, "fetch failed"; the error's own text, the method and URL.
+ * The innermost cause names the fault (ECONNREFUSED, a certificate error), by its message or else its code. Outer causes
+ * only say "fetch failed".
  */
 export const describe = ({ reason }: HttpClientError.HttpClientError): string => {
   let detail: string = reason._tag
@@ -20,7 +20,7 @@ export const describe = ({ reason }: HttpClientError.HttpClientError): string =>
 }
 
 /**
- * Whether the request never left: nobody was found, or nobody answered the door.
+ * Whether no connection was made, so that the request was never sent.
  */
 export const neverConnected = (error: HttpClientError.HttpClientError): boolean =>
   /ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|connect timeout|certificate/i.test(describe(error))

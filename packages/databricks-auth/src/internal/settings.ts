@@ -5,6 +5,9 @@ import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { AuthError, SettingInvalid } from "../AuthError.ts"
+import { looksLikeSecret, printable } from "../http/ForeignText.ts"
+
+export { looksLikeSecret }
 
 /**
  * The trimmed value; none where it is blank.
@@ -64,23 +67,8 @@ export const flag = Effect.fnUntraced(function* (setting: string, value: string)
 export const listWords = (words: ReadonlyArray<string>): string =>
   words.length < 2 ? words.join() : `${words.slice(0, -1).join(", ")} or ${words.at(-1)}`
 
-// Databricks' tokens and client secrets, and JWTs.
-const secretLike = /(dapi|dose)[0-9a-f]{16}[\w-]*|eyJ[\w-]{8}[\w.-]*/
-
 /**
- * Whether a value looks like a secret, or has one inside: a secret in the wrong place is a common slip.
+ * A foreign value as an error may repeat it, unless it looks like a secret.
  */
-export const looksLikeSecret = (value: string): boolean => secretLike.test(value)
-
-/**
- * The text without what looks like a secret.
- */
-export const withoutSecrets = (text: string): string => text.replaceAll(new RegExp(secretLike, "g"), "<redacted>")
-
-/**
- * A foreign value as an error may repeat it: on one line, cut, and nothing that looks like a secret.
- */
-export const shown = (value: string, limit = 100): string =>
-  looksLikeSecret(value)
-    ? "(looks like a secret, not shown)"
-    : value.replaceAll(/[\x00-\x1f\x7f-\x9f\u2028\u2029]+/g, "�").slice(0, limit)
+export const shown = (value: string, maxLength = 100): string =>
+  looksLikeSecret(value) ? "(looks like a secret, not shown)" : printable(value, { maxLength, as: "value" })

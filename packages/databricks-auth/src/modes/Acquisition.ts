@@ -16,7 +16,7 @@ import type { ReadyMode, Resolved } from "./AuthMode.ts"
  * Acquires tokens for identities, records and recalls them.
  */
 export interface Acquisition {
-  readonly acquire: (credential: Credential, refused: boolean, tries?: Tries) => Effect.Effect<Token, AuthError>
+  readonly acquire: (credential: Credential, refused: boolean, tries: Tries) => Effect.Effect<Token, AuthError>
   readonly forget: (identity: Identity) => Effect.Effect<void>
   readonly record: (resolved: Resolved) => IdentityRecord.IdentityRecord
   readonly recall: (

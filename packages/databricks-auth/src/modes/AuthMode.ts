@@ -106,7 +106,7 @@ export interface Wired<I extends Identity> {
    * A token for exactly this credential. `refused` says that the token before it was: what a run's metadata stores, or a
    * cache still holds, is not tried again then.
    */
-  acquire(credential: Credential<I>, refused: boolean, tries?: Tries): Effect.Effect<Token, AuthError>
+  acquire(credential: Credential<I>, refused: boolean, tries: Tries): Effect.Effect<Token, AuthError>
   /** Forgets what was read for this identity: its token was refused, so its credential may have been rotated. */
   forget(identity: I): Effect.Effect<void>
   /** What job metadata keeps beside the auth type, enough for `recall` to rebuild exactly this credential. */

@@ -1,5 +1,5 @@
 /**
- * What the cache remembers: a slot for each credential, so many of them, and for so long.
+ * The slots of the cache, one for each credential: at most as many as its capacity, and none that has been idle for long.
  */
 import * as Context from "effect/Context"
 import * as Data from "effect/Data"
@@ -9,7 +9,14 @@ import * as Option from "effect/Option"
 import type * as Redacted from "effect/Redacted"
 import * as Ref from "effect/Ref"
 import type { Credential } from "../Credential.ts"
-import { isInFlight, type Slot } from "./TokenEntry.ts"
+import { type Entry, isInFlight } from "./TokenEntry.ts"
+
+/** A credential's place in the cache. */
+export interface Slot {
+  readonly credential: Credential
+  readonly entry: Ref.Ref<Entry>
+  lastUsedAt: number
+}
 
 class StoredKey extends Data.Class<{ readonly identity: string; readonly token: Redacted.Redacted<string> }> {}
 
@@ -25,6 +32,7 @@ export class TokenEntries extends Context.Service<
     readonly byIdentity: Map<string, Slot>
     /** Runs that go on with the token that their metadata stores. */
     readonly byStoredToken: MutableHashMap.MutableHashMap<StoredKey, Slot>
+    sweptAt: number
   }
 >()("@flyte-databricks/databricks-auth/tokens/TokenEntries") {}
 
@@ -32,13 +40,17 @@ type Entries = TokenEntries["Service"]
 
 export const layer: Layer.Layer<TokenEntries> = Layer.sync(TokenEntries, () => ({
   byIdentity: new Map(),
-  byStoredToken: MutableHashMap.empty<StoredKey, Slot>()
+  byStoredToken: MutableHashMap.empty<StoredKey, Slot>(),
+  sweptAt: 0
 }))
 
 export const find = (entries: Entries, { identity, storedToken }: Credential): Slot | undefined =>
   storedToken === undefined
     ? entries.byIdentity.get(identity.key)
     : Option.getOrUndefined(MutableHashMap.get(entries.byStoredToken, storedKey(identity.key, storedToken)))
+
+/** The state of a slot, read without a fiber: a hit has none, and room is made in one step. */
+export const peek = ({ entry }: Slot): Entry => Ref.getUnsafe(entry)
 
 export const size = ({ byIdentity, byStoredToken }: Entries): number =>
   byIdentity.size + MutableHashMap.size(byStoredToken)
@@ -57,20 +69,26 @@ export const add = (entries: Entries, slot: Slot, capacity: number): void => {
   else MutableHashMap.set(entries.byStoredToken, storedKey(identity.key, storedToken), slot)
 }
 
-/** Removes what nobody has asked for since then. */
-export const removeIdle = (entries: Entries, since: number): void =>
+/**
+ * Removes what nobody has asked for during this time (in milliseconds). It looks only where a quarter of that time has
+ * passed since it last did.
+ */
+export const sweep = (entries: Entries, now: number, idleTimeToLive: number): void => {
+  if (now < entries.sweptAt + idleTimeToLive / 4) return
+  entries.sweptAt = now
   all(entries)
-    .filter((slot) => isSettled(slot) && slot.lastUsedAt <= since)
+    .filter((slot) => isSettled(slot) && slot.lastUsedAt <= now - idleTimeToLive)
     .forEach((slot) => remove(entries, slot))
+}
 
 const remove = (entries: Entries, { credential: { identity, storedToken } }: Slot): void => {
   if (storedToken === undefined) entries.byIdentity.delete(identity.key)
   else MutableHashMap.remove(entries.byStoredToken, storedKey(identity.key, storedToken))
 }
 
-// A request on its way stays, or the next caller would begin another: as long as there are more of them than there is
-// room, there are more slots.
-const isSettled = ({ entry }: Slot): boolean => !isInFlight(Ref.getUnsafe(entry))
+// A slot whose request is in flight stays, or the next caller would begin another request. So there may be more slots than
+// the capacity, as long as so many requests are in flight.
+const isSettled = (slot: Slot): boolean => !isInFlight(peek(slot))
 
 const leastRecentlyUsed = (slots: ReadonlyArray<Slot>, count: number): ReadonlyArray<Slot> => {
   if (count > 1) return slots.toSorted((one, other) => one.lastUsedAt - other.lastUsedAt).slice(0, count)

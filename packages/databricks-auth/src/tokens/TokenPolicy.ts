@@ -1,6 +1,5 @@
 /**
- * When a token is used, renewed and given up. All of it is arithmetic on milliseconds: the cache brings the clock and
- * the dice.
+ * When a token is used, renewed and given up: arithmetic in milliseconds, with the clock's and the dice's values given.
  *
  *     issued                      refresh          urgent  usableUntil   expires
  *       ├───────────────────────────┼────────────────┼─────────┼────────────┤
@@ -52,10 +51,9 @@ export interface Times {
 }
 
 /**
- * Plans a token's life. It counts from before the request: the time that the answer took is not ours to use. A token
- * that hardly outlives the buffer is used until it ends; otherwise each call would ask for a new one. The lead is up to
- * two fifths longer, so that tokens that were issued together are not renewed together, and never shorter: each token is
- * to outlast the same outage.
+ * Plans a token's life, which counts from when the token was asked for. A token that lives hardly longer than the buffer
+ * is used until it ends, or each call would ask for another. The lead is up to two fifths longer at random, so that
+ * tokens issued together are not renewed together. It is never shorter, so that each token outlasts the same outage.
  */
 export const timesOf = (policy: Policy, asked: number, lifetime: number, chance: number): Times => {
   const buffer = Duration.toMillis(policy.expiryBuffer)
@@ -76,54 +74,50 @@ const firstPause = 30_000
 const longestPause = 120_000
 const shortestPause = 1_000
 
-/** A fifth more or less, so that what failed together is not tried again together. */
+/** A fifth more or less at random, so that what failed together is not tried again together. */
 const jittered = (millis: number, chance: number): number => millis * (0.8 + 0.4 * chance)
 
 /**
- * When to try again after this many refreshes failed in a row: while the token lasts, or when it no longer does.
+ * When to try again after so many refreshes in a row have failed; at the latest when the token stops being usable.
  */
 export const nextRefresh = (
   now: number,
   { usableUntil }: Times,
   failures: number,
-  error: AuthError,
+  retryAfterMillis: number,
   chance: number
-) => {
+): number => {
   const pause = Math.min(firstPause * 2 ** (failures - 1), longestPause, (usableUntil - now) / 4)
-  const wait = Math.max(Math.round(jittered(pause, chance)), shortestPause, retryAfter(error))
+  const wait = Math.max(Math.round(jittered(pause, chance)), shortestPause, retryAfterMillis)
   return Math.min(now + wait, usableUntil)
 }
 
 /**
- * For how long a failure is the answer to whoever asks. It is not the truth, only a reason not to ask again at once.
+ * For how long a failure is repeated to whoever asks, before another request is made.
  */
 export const failureLasts = ({ failureTimeToLive }: Policy, error: AuthError): number =>
   error.retryable
-    ? Math.max(Duration.toMillis(failureTimeToLive.unavailable), Math.min(retryAfter(error), longestPause))
+    ? Math.max(Duration.toMillis(failureTimeToLive.unavailable), Math.min(error.retryAfterMillis, longestPause))
     : Duration.toMillis(failureTimeToLive.refused)
 
-const retryAfter = ({ reason }: AuthError): number =>
-  reason._tag === "TokenEndpointUnavailable" ? (reason.retryAfterMillis ?? 0) : 0
-
 /**
- * Spreads renewals, so that neither an endpoint that comes back nor ten thousand tokens of one age are a stampede.
+ * Spreads renewals: tokens of one age, or those that have waited for an endpoint to come back, do not all ask at once.
  */
 export interface Pacer {
-  /** Whether the renewal of a token that is due may begin now, or has to leave its turn to others. */
+  /** Whether the renewal of a token that is due may begin now. */
   readonly allows: (now: number, tokens: number, times: Pick<Times, "refreshAt" | "usableUntil">) => boolean
-  /** A request begins. All kinds count: renewals, which nobody waits for, make room for the rest. */
+  /** Counts a request that begins. Those that callers wait for count too: renewals make room for them. */
   readonly count: (now: number) => void
 }
 
-// A fifth more than what renews every token once within its lead.
+// The rate that renews every token once within its lead, and a fifth more.
 const fullRate = 1.2
-// Of the lead. A minute and a half of crowd is enough to let nobody begin but who is about to.
+// A hundredth of the lead per crowded second: after about 90 s only urgent tokens are let in.
 const barStep = 0.01
 
 /**
- * So many renewals begin in a second. As long as more want to, the bar rises: how much of its lead a token must have
- * waited to be let in. So those go first that have waited longest, without a queue: nobody is waited for who does not
- * ask again.
+ * Limits how many renewals begin in a second. While more are due than may begin, a bar rises: a token is let in once it
+ * has waited for that share of its lead. So the longest wait goes first, and no queue holds tokens nobody asks for.
  */
 export const makePacer = (): Pacer => {
   let second = Number.NaN

@@ -51,9 +51,9 @@ describe("an answer that is no token", () => {
     ["has no body", answer(200, null), /empty/],
     ["has no body, with 401", answer(401, null), /empty/],
     ["is blank", answer(200, " \r\n"), /empty/],
-    ["is text", answer(200, "ok"), /text, not JSON/],
-    ["is cut JSON", answer(200, '{"access_token":"t1"'), /text, not JSON/],
-    ["is JSON after a byte order mark and text", answer(200, "x\ufeff{}"), /text, not JSON/],
+    ["is text", answer(200, "ok"), /not JSON/],
+    ["is cut JSON", answer(200, '{"access_token":"t1"'), /only the beginning/],
+    ["is JSON after a byte order mark and text", answer(200, "x\ufeff{}"), /not JSON/],
     ["is an array", answer(200, "[]"), /access_token/],
     ["is an array of a token", answer(200, '[{"access_token":"t1"}]'), /access_token/],
     ["is null", answer(200, "null"), /access_token/],
@@ -128,10 +128,18 @@ describe("an answer that is no token", () => {
   it.effect.each([
     [answer(300, { access_token: "t1" }), "it is a redirect, which is not followed with credentials"],
     [answer(399, ""), "it is a redirect, which is not followed with credentials"],
+    [
+      answer(302, "", { location: "https://login.example/\u0007in?client=hunter2#top" }),
+      "it redirects to https://login.example/ in, which is not followed with credentials"
+    ],
+    [
+      answer(302, "", { location: "/hunter2/dapi0123456789abcdef" }),
+      "it redirects to /<redacted>/<redacted>, which is not followed with credentials"
+    ],
     [answer(200, ""), "the body is empty"],
     [answer(200, "<!DOCTYPE html><p>Log in"), "the body is an HTML page, not JSON"],
     [answer(200, "\n <HTML>"), "the body is an HTML page, not JSON"],
-    [answer(200, "see <html> for more"), "the body is text, not JSON"],
+    [answer(200, "see <html> for more"), "the body is not JSON, or only the beginning of it"],
     [answer(403, { detail: "no" }), "the body names no OAuth error"]
   ] as const)("says what it is instead (%#)", ([given, problem]) =>
     Effect.gen(function* () {

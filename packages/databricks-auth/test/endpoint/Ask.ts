@@ -1,5 +1,11 @@
 /** Asks a token endpoint that gives these answers. */
-import { type AuthError, RetryPolicy, TokenEndpoint, WorkspaceHost } from "@flyte-databricks/databricks-auth"
+import {
+  type AuthError,
+  RetryPolicy,
+  type Token,
+  TokenEndpoint,
+  WorkspaceHost
+} from "@flyte-databricks/databricks-auth"
 import { assert } from "@effect/vitest"
 import { Cause, Effect, Exit, Fiber, Layer, Redacted, Schedule } from "effect"
 import { TestClock } from "effect/testing"
@@ -14,8 +20,8 @@ export const request: TokenEndpoint.ClientCredentialsRequest = {
 export const endpoint = "https://dbc-a1b2.cloud.databricks.com/oidc/v1/token"
 export const granted = answer(200, { access_token: "t1", token_type: "Bearer", expires_in: 3600 })
 
-export const ask = (asked: TokenEndpoint.ClientCredentialsRequest = request) =>
-  TokenEndpoint.TokenEndpoint.use(({ clientCredentials }) => clientCredentials(asked))
+export const ask = (asked: TokenEndpoint.ClientCredentialsRequest = request, tries?: Token.Tries) =>
+  TokenEndpoint.TokenEndpoint.use(({ clientCredentials }) => clientCredentials(asked, tries))
 
 export const never = Layer.succeed(RetryPolicy.RetryPolicy, Schedule.recurs(0))
 
@@ -29,7 +35,7 @@ export const answered = (given: Answer, asked = request) =>
 export const problemOf = (given: Answer) =>
   Effect.map(Effect.flip(answered(given)), (error) => {
     assert(error.reason._tag === "TokenResponseInvalid", `${error.reason._tag}: ${error.message}`)
-    assert.isFalse(error.retryable)
+    assert.isTrue(error.retryable)
     assert.include(error.message, endpoint)
     return error.reason.problem
   })
@@ -48,10 +54,18 @@ export const exact = Layer.succeed(
 
 /** Asks while the clock runs on; tells the outcome, when it was there, and when each request went out. */
 export const timed = (policy: Layer.Layer<never>, ...answers: ReadonlyArray<Answer>) =>
+  timedFor(undefined, policy, ...answers)
+
+/** The same, for somebody who waits or does not. */
+export const timedFor = (
+  tries: Token.Tries | undefined,
+  policy: Layer.Layer<never>,
+  ...answers: ReadonlyArray<Answer>
+) =>
   Effect.gen(function* () {
     const { layer, sent } = yield* makeHttp(...answers)
     const clock = yield* TestClock.testClockWith(Effect.succeed)
-    const fiber = yield* ask().pipe(
+    const fiber = yield* ask(request, tries).pipe(
       Effect.exit,
       Effect.map((exit) => ({ exit, at: clock.currentTimeMillisUnsafe() })),
       Effect.provide(TokenEndpoint.layer),

@@ -1,5 +1,12 @@
 /** A token endpoint that fails for everyone is left alone for a while, and callers hear so at once. */
-import { type AuthError, Circuit, RetryPolicy, TokenEndpoint, WorkspaceHost } from "@flyte-databricks/databricks-auth"
+import {
+  type AuthError,
+  Circuit,
+  RetryPolicy,
+  type Token,
+  TokenEndpoint,
+  WorkspaceHost
+} from "@flyte-databricks/databricks-auth"
 import { assert, describe, it } from "@effect/vitest"
 import { Clock, Effect, Fiber, Layer, Redacted, Schedule } from "effect"
 import { TestClock } from "effect/testing"
@@ -11,9 +18,9 @@ const refused = answer(401, { error: "invalid_client" })
 const instanceOf = (host: string) => WorkspaceHost.WorkspaceHost.make(host)
 const instance = instanceOf("dbc-a1b2.cloud.databricks.com")
 
-const ask = (clientId: string, host = instance) =>
+const ask = (clientId: string, host = instance, tries?: Token.Tries) =>
   TokenEndpoint.TokenEndpoint.use(({ clientCredentials }) =>
-    clientCredentials({ instance: host, clientId, clientSecret: Redacted.make("hunter2"), source: "s" })
+    clientCredentials({ instance: host, clientId, clientSecret: Redacted.make("hunter2"), source: "s" }, tries)
   )
 
 /** How it went for this client, in a word; and when. */
@@ -233,15 +240,18 @@ describe("a client's own trouble does not close the endpoint for others:", () =>
 })
 
 describe("an endpoint that has just gone down", () => {
-  const retrying = Layer.succeed(RetryPolicy.RetryPolicy, Schedule.spaced("500 millis"))
+  const retrying = Layer.merge(policies, Layer.succeed(RetryPolicy.RetryPolicy, Schedule.spaced("500 millis")))
   const down = (answers: ReadonlyArray<Answer>) =>
     Effect.gen(function* () {
       const { layer } = yield* makeHttp(...answers)
-      const context = yield* Layer.build(TokenEndpoint.layer.pipe(Layer.provide([layer, policies])))
-      yield* Effect.provideContext(clients("a", "b", "c"), context)
+      const context = yield* Layer.build(TokenEndpoint.layer.pipe(Layer.provide([layer, retrying])))
+      const unwaited = { isWaitedFor: false, onFailure: () => Effect.void }
+      yield* Effect.provideContext(
+        Effect.forEach(["a", "b", "c"], (id) => Effect.flip(ask(id, instance, unwaited))),
+        context
+      )
       const timed = Effect.all([outcome("d"), Clock.currentTimeMillis]).pipe(
         Effect.provideContext(context),
-        Effect.provide(retrying),
         Effect.forkChild({ startImmediately: true })
       )
       return { timed }

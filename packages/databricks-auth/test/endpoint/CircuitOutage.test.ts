@@ -112,6 +112,38 @@ describe("an endpoint that is down", () => {
     )
   )
 
+  it.effect("is left alone for as long as it asks, by all clients, but for two minutes at most", () =>
+    beside((answers) =>
+      Effect.gen(function* () {
+        answers(answer(503, "", { "retry-after": "60" }))
+        yield* fail("a", "b", "c")
+        yield* TestClock.adjust("59 seconds")
+        assert.strictEqual((yield* failureOf("d")).retryAfterMillis, 1_000)
+        answers(answer(503, "", { "retry-after": "86400" }))
+        yield* TestClock.adjust("1 second")
+        assert.isUndefined((yield* failureOf("d")).downSinceMillis)
+        assert.strictEqual((yield* failureOf("e")).retryAfterMillis, 120_000)
+        yield* TestClock.adjust("2 minutes")
+        answers(granted)
+        yield* ask("e")
+      })
+    )
+  )
+
+  it.effect("and asks for a minute is sent three requests in that minute, by sixty clients that ask each second", () =>
+    Effect.gen(function* () {
+      const { layer, sent } = yield* makeHttp(answer(503, "", { "retry-after": "60" }))
+      const clients = Array.from({ length: 60 }, (_, index) => `client-${index}`)
+      yield* Effect.gen(function* () {
+        for (let second = 0; second < 60; second++) {
+          yield* Effect.forEach(clients, (client) => failureOf(client))
+          yield* TestClock.adjust("1 second")
+        }
+      }).pipe(Effect.provide(TokenEndpoint.layer), Effect.provide(layer))
+      assert.lengthOf(yield* sent, 3)
+    })
+  )
+
   it.effect("is so for as few clients as the policy says", () =>
     beside(
       () =>

@@ -1,8 +1,8 @@
-import { Attempts, RetryPolicy, TokenEndpoint } from "@flyte-databricks/databricks-auth"
+import { RetryPolicy, type Token, TokenEndpoint } from "@flyte-databricks/databricks-auth"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Schedule } from "effect"
 import { answer, silence } from "../support/http.ts"
-import { timed, unavailable } from "./Ask.ts"
+import { timed, timedFor, unavailable } from "./Ask.ts"
 
 const eachMoment = Layer.succeed(RetryPolicy.RetryPolicy, Schedule.spaced("200 millis"))
 
@@ -31,14 +31,25 @@ describe("the time for all tries", () => {
 describe("each try that failed", () => {
   it.effect("is told to whoever waits", () =>
     Effect.gen(function* () {
-      const told: Array<Attempts.Attempt> = []
-      yield* timed(eachMoment, answer(503), answer(500), answer(401, { error: "invalid_client" })).pipe(
-        Effect.provideService(Attempts.Attempts, (attempt) => Effect.sync(() => void told.push(attempt)))
-      )
+      const told: Array<Token.FailedTries> = []
+      const onFailure = (tries: Token.FailedTries) => Effect.sync(() => void told.push(tries))
+      const refused = answer(401, { error: "invalid_client" })
+      yield* timedFor({ isWaitedFor: true, onFailure }, eachMoment, answer(503), answer(500), refused)
       assert.deepStrictEqual(told, [
         { attempts: 1, lastAnswer: "status 503" },
         { attempts: 2, lastAnswer: "status 500" }
       ])
+    })
+  )
+
+  it.effect("is told, and the last, where nobody waits: another is made later, by the cache", () =>
+    Effect.gen(function* () {
+      const told: Array<Token.FailedTries> = []
+      const onFailure = (tries: Token.FailedTries) => Effect.sync(() => void told.push(tries))
+      const { exit, instants } = yield* timedFor({ isWaitedFor: false, onFailure }, eachMoment, answer(503))
+      assert.deepStrictEqual(instants, [0])
+      assert.deepStrictEqual(told, [{ attempts: 1, lastAnswer: "status 503" }])
+      assert.include(unavailable(exit).message, "was tried once")
     })
   )
 })

@@ -171,7 +171,7 @@ describe("a refusal", () => {
       ]) {
         const { message } = yield* refused(given)
         assert.include(message, connectorClaims.sub)
-        assert.match(message, /unexplained: the body (is empty|is an HTML page|is text|names no OAuth error)/)
+        assert.match(message, /unexplained: the body (is empty|is an HTML page|is not JSON|names no OAuth error)/)
       }
     })
   )

@@ -1,6 +1,6 @@
-import { RetryPolicy, TokenEndpoint } from "@flyte-databricks/databricks-auth"
+import { TokenEndpoint } from "@flyte-databricks/databricks-auth"
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Effect, Exit, Fiber, Schedule } from "effect"
+import { Cause, Effect, Exit, Fiber } from "effect"
 import { TestClock } from "effect/testing"
 import { answer, makeHttp, networkFault, silence } from "../support/http.ts"
 import { ask, exact, granted, never, timed, unavailable } from "./Ask.ts"
@@ -139,20 +139,6 @@ describe("a try that may go better the next time", () => {
       const { message } = unavailable(exit)
       assert.include(message, "was tried 4 times and gave no token; the last answer: status 503.")
       assert.include(message, "It asks for 1 s before the next try. Try again.")
-    })
-  )
-
-  it.effect("is tried again by the policy that holds where the token is asked for", () =>
-    Effect.gen(function* () {
-      const { layer, sent } = yield* makeHttp(answer(503))
-      const error = yield* ask().pipe(
-        Effect.provideService(RetryPolicy.RetryPolicy, Schedule.recurs(0)),
-        Effect.provide(TokenEndpoint.layer),
-        Effect.provide([layer, exact]),
-        Effect.flip
-      )
-      assert.lengthOf(yield* sent, 1)
-      assert.include(error.message, "once")
     })
   )
 

@@ -54,13 +54,16 @@ const sources = (there: Place) => {
 }
 
 const valueOf = ({ value }: Token.Token) => Redacted.value(value)
+const tries: Token.Tries = { isWaitedFor: true, onFailure: () => Effect.void }
 const patOf = (origin: Identity.Origin) => new Identity.PatIdentity({ instance: host, origin })
 const principalOf = (origin: Identity.Origin, clientId?: string) =>
   new Identity.OAuthM2MIdentity({ instance: host, clientId: Option.fromUndefinedOr(clientId), origin })
 const acquirePat = (origin: Identity.Origin) =>
-  Effect.flatMap(Pat.mode.wire, ({ acquire }) => acquire({ identity: patOf(origin) }, false))
+  Effect.flatMap(Pat.mode.wire, ({ acquire }) => acquire({ identity: patOf(origin) }, false, tries))
 const acquireM2M = (origin: Identity.Origin, clientId?: string) =>
-  Effect.flatMap(OAuthM2M.mode.wire, ({ acquire }) => acquire({ identity: principalOf(origin, clientId) }, false))
+  Effect.flatMap(OAuthM2M.mode.wire, ({ acquire }) =>
+    acquire({ identity: principalOf(origin, clientId) }, false, tries)
+  )
 
 const secret = `Secret ${name} in namespace team-a`
 const variables = "FLYTE_DATABRICKS_CLIENT_ID and FLYTE_DATABRICKS_CLIENT_SECRET of the connector"

@@ -2,7 +2,6 @@ import {
   AuthError,
   type Token,
   Identity,
-  RetryPolicy,
   type Credential,
   TokenCache,
   TokenPolicy,
@@ -62,8 +61,7 @@ export interface Asked {
   readonly credential: Credential.Credential
   readonly refused: boolean
   readonly at: number
-  /** When it was to be tried again, had it failed. */
-  readonly retryPolicy: unknown
+  readonly tries: Token.Tries
 }
 
 /**
@@ -73,10 +71,9 @@ export interface Asked {
 export const makeCache = (respond: (asked: Asked, count: number) => Effect.Effect<Token.Token, AuthError.AuthError>) =>
   Effect.gen(function* () {
     const asked = yield* Ref.make<ReadonlyArray<Asked>>([])
-    const cache = yield* TokenCache.make((credential, refused) =>
+    const cache = yield* TokenCache.make((credential, refused, tries) =>
       Effect.gen(function* () {
-        const retryPolicy = yield* RetryPolicy.RetryPolicy
-        const one: Asked = { credential, refused, at: yield* Clock.currentTimeMillis, retryPolicy }
+        const one: Asked = { credential, refused, at: yield* Clock.currentTimeMillis, tries }
         const all = yield* Ref.updateAndGet(asked, (all) => [...all, one])
         return yield* respond(one, all.length)
       })

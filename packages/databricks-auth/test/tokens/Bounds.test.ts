@@ -1,6 +1,6 @@
 import { type Credential, type TokenCache, TokenEntries } from "@flyte-databricks/databricks-auth"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber, Layer } from "effect"
+import { Clock, Effect, Fiber, Layer } from "effect"
 import { TestClock } from "effect/testing"
 import { bearer, credentialOf, makeCache, policy, refusal, token } from "../support/tokens.ts"
 
@@ -112,15 +112,37 @@ describe("the number of tokens", () => {
 })
 
 describe("a token that nobody asks for", () => {
-  it.effect("is forgotten after an hour or little more, and is not renewed before", () =>
+  it.effect("is forgotten by a look-up after an hour or little more, and is not renewed before", () =>
     Effect.gen(function* () {
       const cache = yield* makeCache(() => Effect.succeed(token("t1", "3 hours")))
-      yield* cache.get(a)
+      yield* getEach(cache, [a])
       yield* TestClock.adjust("59 minutes")
-      assert.strictEqual(yield* size, 1)
+      yield* getEach(cache, [b])
+      assert.strictEqual(yield* size, 2)
       yield* TestClock.adjust("16 minutes")
-      assert.strictEqual(yield* size, 0)
-      assert.lengthOf(yield* cache.asked, 1)
+      yield* getEach(cache, [credentialOf("team-c")])
+      assert.strictEqual(yield* size, 2)
+      assert.lengthOf(yield* cache.asked, 3)
+      yield* getEach(cache, [b, a])
+      assert.lengthOf(yield* cache.asked, 4)
+    }).pipe(Effect.provide(TokenEntries.layer))
+  )
+
+  it.effect("is not what keeps a process alive: the cache has no timer", () =>
+    Effect.gen(function* () {
+      const clock = yield* Clock.Clock
+      let timers = 0
+      const counting: Clock.Clock = {
+        ...clock,
+        currentTimeMillisUnsafe: () => clock.currentTimeMillisUnsafe(),
+        sleep: (duration) => Effect.suspend(() => ((timers += 1), clock.sleep(duration)))
+      }
+      yield* Effect.gen(function* () {
+        const cache = yield* makeCache(numbered)
+        yield* getEach(cache, [a, b])
+        yield* Effect.yieldNow
+      }).pipe(Effect.provideService(Clock.Clock, counting))
+      assert.strictEqual(timers, 0)
     }).pipe(Effect.provide(TokenEntries.layer))
   )
 

@@ -8,6 +8,9 @@ import { bearer, credentialOf, makeCache, outage, policy, refusal, token } from 
 const a = credentialOf("team-a")
 const b = credentialOf("team-b")
 const fork = Effect.forkChild({ startImmediately: true })
+const page = new AuthError.AuthError({
+  reason: new AuthError.TokenResponseInvalid({ endpoint: "e", status: 200, problem: "the body is an HTML page" })
+})
 const outageFor = (retryAfterMillis: number) =>
   new AuthError.AuthError({
     reason: new AuthError.TokenEndpointUnavailable({
@@ -21,6 +24,7 @@ const outageFor = (retryAfterMillis: number) =>
 describe("a failure", () => {
   it.effect.each([
     ["that may pass is the answer for a second", outage, 1_000],
+    ["that is a page in place of a token, for a second too", page, 1_000],
     ["that is a refusal, for five", refusal, 5_000],
     ["that says when to come back, until then", outageFor(7_000), 7_000],
     ["that says to come back next week, for two minutes", outageFor(604_800_000), 120_000],

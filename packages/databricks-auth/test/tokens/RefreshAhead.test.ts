@@ -1,7 +1,7 @@
-import { AuthError, RetryPolicy, TokenEntries } from "@flyte-databricks/databricks-auth"
+import { AuthError, TokenEntries } from "@flyte-databricks/databricks-auth"
 import { assert, describe, it } from "@effect/vitest"
 import { assertEquals } from "@effect/vitest/utils"
-import { Duration, Effect, Fiber, Layer, Logger, Schedule } from "effect"
+import { Cause, Duration, Effect, Fiber, Layer, Logger } from "effect"
 import { TestClock } from "effect/testing"
 import { bearer, credentialOf, makeCache, outage, policy, refusal, token, withoutJitter } from "../support/tokens.ts"
 
@@ -150,21 +150,16 @@ describe("a refresh that fails", () => {
     }).pipe(Effect.provide(fresh))
   )
 
-  it.effect("is one request, while the one that callers wait for is retried as the policy says", () =>
+  it.effect("is asked for as something that nobody waits for, and a token that callers wait for as what it is", () =>
     Effect.gen(function* () {
-      const retries = Schedule.recurs(7)
-      const cache = yield* Effect.provideService(
-        makeCache((_, count) => (count === 1 ? Effect.succeed(token("t1")) : Effect.fail(outage))),
-        RetryPolicy.RetryPolicy,
-        retries
-      )
+      const cache = yield* makeCache((_, count) => (count === 1 ? Effect.succeed(token("t1")) : Effect.fail(outage)))
       yield* cache.get(a)
       yield* TestClock.adjust(due)
       yield* cache.get(a)
       yield* TestClock.adjust("24 minutes")
       yield* Effect.flip(cache.get(a))
       assert.deepStrictEqual(
-        (yield* cache.asked).map(({ retryPolicy }) => retryPolicy === retries),
+        (yield* cache.asked).map(({ tries }) => tries.isWaitedFor),
         [true, false, true]
       )
     }).pipe(Effect.provide(fresh))
@@ -182,7 +177,7 @@ describe("a refresh that fails", () => {
       const waiting = yield* fork(cache.get(a))
       yield* TestClock.adjust("1 minute")
       assert.strictEqual(bearer(yield* Fiber.join(waiting)), "Bearer t3")
-      assert.notStrictEqual((yield* cache.asked)[2]?.retryPolicy, RetryPolicy.noRetry)
+      assert.isTrue((yield* cache.asked)[2]?.tries.isWaitedFor)
     }).pipe(Effect.provide(fresh))
   )
 
@@ -199,15 +194,37 @@ describe("a refresh that fails", () => {
     }).pipe(Effect.provide([fresh, Logger.layer([logger])]))
   })
 
-  it.effect("as a defect is what those hear who wait for it, and nobody else", () =>
-    Effect.gen(function* () {
+  it.effect("as a defect, however often, harms nobody either, and is said aloud with its trace", () => {
+    const said: Array<unknown> = []
+    const logger = Logger.make(({ message, cause }) => said.push(message, Cause.pretty(cause)))
+    return Effect.gen(function* () {
       const cache = yield* makeCache((_, count) =>
-        count === 2 ? Effect.die(new Error("bug")) : Effect.succeed(token(`t${count}`))
+        count === 1 ? Effect.succeed(token("t1")) : Effect.die(new Error("bug"))
       )
       yield* cache.get(a)
       yield* TestClock.adjust(due)
-      assert.strictEqual(bearer(yield* cache.get(a)), "Bearer t1")
-      yield* TestClock.adjust(0)
+      assert.deepStrictEqual(yield* requestsDuring(cache, 100), [0, 30, 90])
+      const [failing] = yield* cache.status
+      assert.strictEqual(failing?.state, "fresh")
+      assert.strictEqual(failing?.failure, "an unexpected error")
+      assert.lengthOf(said, 2)
+      assert.include(String(said[0]), "could not be renewed")
+      assert.include(String(said[1]), "Error: bug")
+    }).pipe(Effect.provide([fresh, Logger.layer([logger])]))
+  })
+
+  it.effect("after the token has ended, before anybody has asked again, is not followed by another", () =>
+    Effect.gen(function* () {
+      const cache = yield* makeCache((_, count) =>
+        count === 2 ? Effect.delay(Effect.fail(outage), "25 minutes") : Effect.succeed(token(`t${count}`))
+      )
+      yield* cache.get(a)
+      yield* TestClock.adjust(due)
+      yield* cache.get(a)
+      yield* TestClock.adjust("25 minutes")
+      assertEquals(yield* Effect.flip(cache.get(a)), outage)
+      assert.lengthOf(yield* cache.asked, 2)
+      yield* TestClock.adjust("1 second")
       assert.strictEqual(bearer(yield* cache.get(a)), "Bearer t3")
     }).pipe(Effect.provide(fresh))
   )

@@ -1,7 +1,7 @@
-import { TokenEntries } from "@flyte-databricks/databricks-auth"
+import { AuthError, TokenEntries } from "@flyte-databricks/databricks-auth"
 import { assert, describe, it } from "@effect/vitest"
 import { assertEquals } from "@effect/vitest/utils"
-import { Cause, Effect, Exit, Fiber, Result, Schema, Scope } from "effect"
+import { Cause, Effect, Exit, Fiber, Redacted, Result, Schema, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import { inspect } from "node:util"
 import { bearer, credentialOf, makeCache, outage, token } from "../support/tokens.ts"
@@ -136,6 +136,8 @@ describe("a token that is there", () => {
 })
 
 describe("a cache whose scope closes", () => {
+  const closed = new AuthError.AuthError({ reason: new AuthError.AuthClosed() })
+
   it.effect.each([
     ["at once", false],
     ["after the request went out", true]
@@ -150,8 +152,7 @@ describe("a cache whose scope closes", () => {
       if (begun) yield* TestClock.adjust("1 second")
       const hadBegun = (yield* cache.asked).length > 0
       yield* Scope.close(scope, Exit.void)
-      const exit = yield* Fiber.await(waiting)
-      assert.isTrue(Exit.isFailure(exit) && Cause.hasInterrupts(exit.cause))
+      assertEquals(yield* Effect.flip(Fiber.join(waiting)), closed)
       assert.strictEqual(stopped, hadBegun)
       assert.deepStrictEqual(
         (yield* cache.status).map(({ state }) => state),
@@ -160,15 +161,38 @@ describe("a cache whose scope closes", () => {
     }).pipe(Effect.provide(TokenEntries.layer))
   )
 
-  it.effect("lets go of who comes after that, too", () =>
+  it.effect("stops the second request too, that follows one whose token was outdated", () =>
+    Effect.gen(function* () {
+      const scope = yield* Scope.make()
+      let stopped = false
+      const cache = yield* makeCache((_, count) =>
+        count === 1
+          ? Effect.delay(Effect.succeed(token("t1")), "1 second")
+          : Effect.onInterrupt(Effect.never, () => Effect.sync(() => (stopped = true)))
+      ).pipe(Scope.provide(scope))
+      const waiting = yield* fork(cache.get(a))
+      yield* cache.retire(a, Redacted.make("s2"))
+      yield* TestClock.adjust("1 second")
+      assert.lengthOf(yield* cache.asked, 2)
+      yield* Scope.close(scope, Exit.void)
+      assertEquals(yield* Effect.flip(Fiber.join(waiting)), closed)
+      assert.isTrue(stopped)
+    }).pipe(Effect.provide(TokenEntries.layer))
+  )
+
+  it.effect("tells who comes after that, also of a token that it had, and asks for none", () =>
     Effect.gen(function* () {
       const scope = yield* Scope.make()
       const cache = yield* Scope.provide(makeCache(numbered), scope)
+      yield* cache.get(a)
       yield* Scope.close(scope, Exit.void)
-      const waiting = yield* fork(cache.get(a))
-      const exit = yield* Fiber.await(waiting)
-      assert.isTrue(Exit.isFailure(exit) && Cause.hasInterrupts(exit.cause))
-      assert.lengthOf(yield* cache.asked, 0)
+      for (const credential of [a, b, a]) {
+        const error = yield* Effect.flip(cache.get(credential))
+        assertEquals(error, closed)
+        assert.isFalse(error.retryable)
+        assert.include(error.message, "the scope of its layer has ended")
+      }
+      assert.lengthOf(yield* cache.asked, 1)
     }).pipe(Effect.provide(TokenEntries.layer))
   )
 })

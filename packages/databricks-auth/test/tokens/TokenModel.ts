@@ -30,9 +30,10 @@ export class TokenModel {
   requests = 0
   /** What the next request must be told: whether a token was refused before. */
   refused = false
+  /** Whether the request under way was begun when nobody waited for it. */
+  inBackground = false
   readonly dropped = new Set<string>()
   #asked = Number.NaN
-  #inBackground = false
   #second = false
   #outdated: ((value: string, secret: number) => boolean) | undefined
 
@@ -48,10 +49,8 @@ export class TokenModel {
       return { gets: state.token.value }
     }
     if (state.is === "failed" && now < state.until) return "the failure"
-    if (state.is !== "fetching" && state.is !== "refreshing") {
-      this.state = { is: "fetching" }
-      this.#begin(now, false)
-    }
+    if (state.is !== "fetching" && state.is !== "refreshing") this.#begin(now, false)
+    this.state = { is: "fetching" }
     return "waits"
   }
 
@@ -74,16 +73,16 @@ export class TokenModel {
   /** A request fails, with an error for callers or a defect. */
   fail(now: number, kind: "error" | "defect", chance: number): void {
     const { state } = this
-    if (!this.#inBackground) {
-      this.state = kind === "error" ? { is: "failed", until: now + 1_000 } : { is: "empty" }
-    } else if (kind === "error" && state.is === "refreshing" && now < state.token.usableUntil) {
+    if (state.is === "refreshing" && now < state.token.usableUntil) {
       const failures = state.failures + 1
       const left = state.token.usableUntil - now
       const pause = Math.round(Math.min(30_000 * 2 ** (failures - 1), 120_000, left / 4) * (0.8 + 0.4 * chance))
       const refreshAt = Math.min(now + Math.max(1_000, pause), state.token.usableUntil)
       this.state = { is: "fresh", token: state.token, refreshAt, failures }
-    } else {
+    } else if (state.is === "fetching" && this.inBackground) {
       this.#again(now, false)
+    } else {
+      this.state = kind === "error" ? { is: "failed", until: now + 1_000 } : { is: "empty" }
     }
   }
 
@@ -114,7 +113,7 @@ export class TokenModel {
   #begin(now: number, inBackground: boolean): void {
     this.requests += 1
     this.#asked = now
-    this.#inBackground = inBackground
+    this.inBackground = inBackground
     this.#second = false
     this.#outdated = undefined
   }

@@ -10,11 +10,13 @@ import * as Schema from "effect/Schema"
 import type * as Headers from "effect/http/Headers"
 import { AuthError, ExchangeRefused, TokenRefused, TokenResponseInvalid } from "../../AuthError.ts"
 import type { Token } from "../Token.ts"
+import { describeBody, describeRedirect, isRedirect, requestId } from "../../http/Answer.ts"
 import type { BodyTooLarge } from "../../http/BoundedBody.ts"
+import { printable } from "../../http/ForeignText.ts"
 import { type Claims, expiry } from "../../Jwt.ts"
 import { spellings } from "./basicCredentials.ts"
 import { fitsHeader } from "../../internal/bearer.ts"
-import { shown, withoutSecrets } from "../../internal/settings.ts"
+import { shown } from "../../internal/settings.ts"
 
 /** An answer that is final: no retry would change it. */
 export interface Answer {
@@ -75,17 +77,13 @@ export const readAnswer = Effect.fnUntraced(function* (
     new AuthError({ reason: new TokenResponseInvalid({ endpoint: asked.endpoint, status, problem }) })
 
   if (typeof body !== "string") return yield* invalid(body.message)
-  if (status >= 300 && status < 400) return yield* invalid("it is a redirect, which is not followed with credentials")
+  if (isRedirect(status)) return yield* invalid(describeRedirect(headers, secretsOf(asked)))
 
   const json = parseJson(body)
   const refusal = Option.filter(Option.flatMap(json, decodeRefusal), isRefusal)
   if (Option.isSome(refusal)) return yield* refused(refusal.value, status, headers, asked)
-  const problem = Option.isSome(json)
-    ? "the body names no OAuth error"
-    : body.trim() === ""
-      ? "the body is empty"
-      : `the body is ${kindOf(body)}, not JSON`
-  // Workspaces answer a JWT that no policy lets in with little more than the status.
+  const problem = Option.isSome(json) ? "the body names no OAuth error" : describeBody(body)
+  // A front end may say no to a JWT without saying why.
   if (Option.isSome(asked.claims) && (status === 400 || status === 401)) {
     return yield* refused({ error: "unexplained", error_description: problem }, status, headers, asked)
   }
@@ -107,7 +105,7 @@ export const readAnswer = Effect.fnUntraced(function* (
 
 const refused = (said: typeof Refusal.Type, status: number, headers: Headers.Headers, asked: Asked): AuthError => {
   const description = firstSaid(said.error_description, said.errorSummary, said.message)
-  const errorId = firstSaid(said.error_id, headers["x-request-id"], headers["x-databricks-request-id"])
+  const errorId = firstSaid(said.error_id, requestId(headers, secretsOf(asked)))
   const fields = {
     endpoint: asked.endpoint,
     clientId: asked.clientId,
@@ -147,15 +145,10 @@ const firstSaid = (...values: ReadonlyArray<unknown>): string =>
     .map((value) => (Predicate.isString(value) ? value : value == null ? "" : JSON.stringify(value)))
     .find((value) => value !== "") ?? ""
 
-const kindOf = (body: string): string => (/^\s*<(!doctype|html)/i.test(body) ? "an HTML page" : "text")
-
 /**
- * Foreign text as an error may repeat it: a server may send back what it was sent. One line, cut, and without our
- * secret or any part of a JWT.
+ * Foreign text as an error may repeat it: a server may send back what it was sent.
  */
-export const clean = (value: string, asked: Pick<Asked, "clientId" | "secret">): string =>
-  withoutSecrets(
-    spellings(asked.clientId, asked.secret).reduce((text, spelling) => text.replaceAll(spelling, "<redacted>"), value)
-  )
-    .replaceAll(/[\s\x00-\x1f\x7f-\x9f]+/g, " ")
-    .slice(0, 300)
+export const clean = (text: string, asked: Pick<Asked, "clientId" | "secret">): string =>
+  printable(text, { maxLength: 300, secrets: secretsOf(asked) })
+
+const secretsOf = ({ clientId, secret }: Pick<Asked, "clientId" | "secret">) => spellings(clientId, secret)

@@ -1,5 +1,5 @@
 /** What a caller can be told of a token that is not there yet. */
-import { Attempts, type TokenCache, TokenEntries } from "@flyte-databricks/databricks-auth"
+import { type Token, type TokenCache, TokenEntries } from "@flyte-databricks/databricks-auth"
 import { assert, describe, it } from "@effect/vitest"
 import { assertEquals } from "@effect/vitest/utils"
 import { Effect, Fiber, Option } from "effect"
@@ -11,12 +11,11 @@ const b = credentialOf("team-b")
 const fork = Effect.forkChild({ startImmediately: true })
 
 /** Fails a try each second, three times, and then has a token. */
-const threeTries = (count: number) =>
+const threeTries = ({ onFailure }: Token.Tries, count: number) =>
   Effect.gen(function* () {
-    const tell = yield* Attempts.Attempts
     for (let attempts = 1; attempts <= 3; attempts++) {
       yield* Effect.sleep("1 second")
-      yield* tell({ attempts, lastAnswer: `status 50${attempts}` })
+      yield* onFailure({ attempts, lastAnswer: `status 50${attempts}` })
     }
     yield* Effect.sleep("1 second")
     return token(`t${count}`, "1 hour")
@@ -27,47 +26,51 @@ const failureOf = ({ status }: TokenCache.TokenCache) => Effect.map(status, ([on
 describe("a token that callers wait for", () => {
   it.effect("tells each try that failed, and nothing before the first or once it is there", () =>
     Effect.gen(function* () {
-      const cache = yield* makeCache((_, count) => threeTries(count))
-      assertEquals(yield* cache.waiting(a), Option.none())
+      const cache = yield* makeCache(({ tries }, count) => threeTries(tries, count))
+      assertEquals(yield* cache.progress(a), Option.none())
       const fiber = yield* fork(cache.get(a))
-      assertEquals(yield* cache.waiting(a), Option.none())
+      assertEquals(yield* cache.progress(a), Option.none())
       assert.isUndefined(yield* failureOf(cache))
       for (let attempts = 1; attempts <= 3; attempts++) {
         yield* TestClock.adjust("1 second")
-        assertEquals(yield* cache.waiting(a), Option.some({ attempts, lastAnswer: `status 50${attempts}` }))
+        assertEquals(yield* cache.progress(a), Option.some({ attempts, lastAnswer: `status 50${attempts}` }))
         assert.strictEqual(yield* failureOf(cache), `status 50${attempts}`)
-        assertEquals(yield* cache.waiting(b), Option.none())
+        assertEquals(yield* cache.progress(b), Option.none())
       }
       yield* TestClock.adjust("1 second")
       assert.strictEqual(bearer(yield* Fiber.join(fiber)), "Bearer t1")
-      assertEquals(yield* cache.waiting(a), Option.none())
+      assertEquals(yield* cache.progress(a), Option.none())
       assert.isUndefined(yield* failureOf(cache))
     }).pipe(Effect.provide(TokenEntries.layer))
   )
 
   it.effect("begins anew with each request", () =>
     Effect.gen(function* () {
-      const cache = yield* makeCache((_, count) => Effect.andThen(threeTries(count), Effect.fail(outage)))
+      const cache = yield* makeCache(({ tries }, count) =>
+        Effect.andThen(threeTries(tries, count), Effect.fail(outage))
+      )
       const first = yield* fork(Effect.exit(cache.get(a)))
       yield* TestClock.adjust("4 seconds")
       yield* Fiber.join(first)
-      assertEquals(yield* cache.waiting(a), Option.none())
+      assertEquals(yield* cache.progress(a), Option.none())
       yield* TestClock.adjust("1 minute")
       yield* fork(Effect.exit(cache.get(a)))
-      assertEquals(yield* cache.waiting(a), Option.none())
+      assertEquals(yield* cache.progress(a), Option.none())
       yield* TestClock.adjust("1 second")
-      assertEquals(yield* cache.waiting(a), Option.some({ attempts: 1, lastAnswer: "status 501" }))
+      assertEquals(yield* cache.progress(a), Option.some({ attempts: 1, lastAnswer: "status 501" }))
     }).pipe(Effect.provide(TokenEntries.layer))
   )
 
   it.effect("tells of a renewal in the background too", () =>
     Effect.gen(function* () {
-      const cache = yield* makeCache((_, count) => (count === 1 ? Effect.succeed(token("t1")) : threeTries(count)))
+      const cache = yield* makeCache(({ tries }, count) =>
+        count === 1 ? Effect.succeed(token("t1")) : threeTries(tries, count)
+      )
       yield* cache.get(a)
       yield* TestClock.adjust("50 minutes")
       assert.strictEqual(bearer(yield* cache.get(a)), "Bearer t1")
       yield* TestClock.adjust("2 seconds")
-      assertEquals(yield* cache.waiting(a), Option.some({ attempts: 2, lastAnswer: "status 502" }))
+      assertEquals(yield* cache.progress(a), Option.some({ attempts: 2, lastAnswer: "status 502" }))
       assert.strictEqual(yield* failureOf(cache), "status 502")
     }).pipe(Effect.provide([TokenEntries.layer, withoutJitter]))
   )

@@ -1,0 +1,42 @@
+/**
+ * What an HTTP answer means, whichever of Databricks' APIs gave it, or a proxy in its place.
+ */
+import type * as Headers from "effect/http/Headers"
+import { printable } from "./ForeignText.ts"
+
+/**
+ * Whether the same request may be answered otherwise later.
+ */
+export const mayPass = (status: number): boolean => status === 408 || status === 429 || status >= 500
+
+/**
+ * The id that Databricks' support asks for.
+ */
+export const requestId = (headers: Headers.Headers, secrets: ReadonlyArray<string>): string | undefined => {
+  const id = headers["x-request-id"] || headers["x-databricks-request-id"]
+  return id ? printable(id, { maxLength: 100, secrets }) : undefined
+}
+
+/**
+ * Whether a body is a page for people: a login page, or a proxy's.
+ */
+export const isHtml = (body: string): boolean => /^\s*<(!doctype|html|head|body)/i.test(body.slice(0, 1000))
+
+/**
+ * What a body is that is not JSON.
+ */
+export const describeBody = (body: string): string => {
+  if (body.trim() === "") return "the body is empty"
+  return isHtml(body) ? "the body is an HTML page, not JSON" : "the body is not JSON, or only the beginning of it"
+}
+
+export const isRedirect = (status: number): boolean => status >= 300 && status < 400
+
+/**
+ * Where a redirect leads. The query of a login page's address may hold what the request was about.
+ */
+export const describeRedirect = (headers: Headers.Headers, secrets: ReadonlyArray<string>): string => {
+  const location = headers["location"]?.replace(/[?#].*$/s, "")
+  const what = location ? `it redirects to ${printable(location, { maxLength: 200, secrets })}` : "it is a redirect"
+  return `${what}, which is not followed with credentials`
+}
