@@ -57,7 +57,7 @@ export const matches = (text: string, pattern: RegExp) =>
   unique([...text.matchAll(pattern)].map((match) => match[1] ?? match[0]))
 
 /** A machine on which nothing is configured; it remembers what it was asked for. */
-export const bare = <A, E, R>(use: Effect.Effect<A, E, R>) =>
+const bare = <A, E, R>(use: Effect.Effect<A, E, R>) =>
   Effect.gen(function* () {
     const asked = new Set<string>()
     const opened: Array<string> = []
