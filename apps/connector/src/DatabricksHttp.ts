@@ -3,10 +3,12 @@
  * the token endpoint and the Jobs API alone; the Kubernetes API has a way of its own, which none of this touches.
  */
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
+import * as TransportFault from "@flyte-databricks/databricks-auth/http/TransportFault"
 import type * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
-import type * as HttpClient from "effect/http/HttpClient"
+import * as HttpClient from "effect/http/HttpClient"
+import * as HttpClientError from "effect/http/HttpClientError"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
@@ -31,6 +33,19 @@ export class NetworkSettingInvalid extends Schema.TaggedError<NetworkSettingInva
   }
 }
 
+// Only this client knows the setting, so the advice is given here: the core is also used where there is none.
+const namingTheSetting = HttpClient.transformResponse(
+  Effect.mapError((error: HttpClientError.HttpClientError) => {
+    const [fault = ""] = TransportFault.describe(error).split("; if the root CA is installed locally")
+    if (!/self-signed certificate|unable to (get|verify) .*certificate/.test(fault)) return error
+    const advice = `if its authority is your company's, name the authority's file in ${Settings.caFileName}`
+    const cause = new Error(`${fault}; ${advice}`)
+    return new HttpClientError.HttpClientError({
+      reason: new HttpClientError.TransportError({ request: error.request, cause })
+    })
+  })
+)
+
 // More than these only queue at Databricks' rate limits.
 const pool = { connections: 64, keepAliveTimeout: 30_000, allowH2: false }
 
@@ -44,7 +59,8 @@ export const layer: Layer.Layer<
   HttpClient.HttpClient,
   NetworkSettingInvalid | Config.ConfigError,
   FileSystem.FileSystem
-> = NodeHttpClient.layerUndiciNoDispatcher.pipe(
+> = Layer.effect(HttpClient.HttpClient, Effect.map(HttpClient.HttpClient, namingTheSetting)).pipe(
+  Layer.provide(NodeHttpClient.layerUndiciNoDispatcher),
   Layer.provide(
     Layer.effect(
       NodeHttpClient.Dispatcher,

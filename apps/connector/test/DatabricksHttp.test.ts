@@ -206,6 +206,30 @@ describe("a certificate authority of one's own", () => {
     })
   )
 
+  live(
+    "that is not trusted is an error with the setting in it, in place of Node's own flag",
+    Effect.gen(function* () {
+      const { url } = yield* workspace
+      const { message } = yield* Effect.flip(ask(`localhost:${new URL(url).port}`).pipe(Effect.provide(layer({}))))
+      assert.match(message, /certificate.*; if its authority is your company's, .* in FLYTE_DATABRICKS_CA_FILE/)
+      assert.notInclude(message, "--use-system-ca")
+    })
+  )
+
+  live(
+    "is not asked for where the fault is another one",
+    Effect.gen(function* () {
+      const { url, caPem } = yield* workspace
+      const env = { FLYTE_DATABRICKS_CA_FILE: yield* file(caPem ?? "") }
+      const sockets = yield* Network.relay(url)
+      const named = yield* Network.proxy({ hosts: { "other.cloud.databricks.com:443": sockets.url } })
+      const through = layer({ ...env, HTTPS_PROXY: named.url })
+      const { message } = yield* Effect.flip(ask("other.cloud.databricks.com").pipe(Effect.provide(through)))
+      assert.match(message, /does not match certificate/)
+      assert.notInclude(message, "CA_FILE")
+    })
+  )
+
   describe("that cannot be read keeps the connector from starting:", () => {
     const broken = (what: string, content: string | undefined, problem: string) =>
       live(
