@@ -24,7 +24,8 @@ export interface Options {
  * The text without secrets and control characters, cut, and in well-formed UTF-16. It is cut before it is cleaned, so
  * that megabytes cost nothing.
  */
-export const printable = (text: string, { maxLength, secrets = [], as = "line" }: Options): string => {
+export const printable = (text: string, { maxLength, as = "line", ...options }: Options): string => {
+  const secrets = (options.secrets ?? []).filter((secret) => secret !== "")
   // What is taken out makes it shorter.
   const head = headOf(text, 4 * maxLength, secrets)
   const isCut = head.length < text.length

@@ -138,15 +138,19 @@ export const make = Effect.fnUntraced(function* (
   }
 
   const visit = (credential: Credential): Effect.Effect<AuthHeader, AuthError> =>
-    Effect.uninterruptibleMask(
-      Effect.fnUntraced(function* (restore) {
+    Effect.uninterruptibleMask((restore) =>
+      Effect.suspend(() => {
         const at = now()
         const slot = slotOf(credential, at)
         const isTurn = (times: Times) => pacer.allows(at, TokenEntries.size(entries), times)
         const result = Deferred.makeUnsafe<AuthHeader, AuthError>()
-        const command = yield* step(slot, (entry) => TokenEntry.get(entry, { now: at, isTurn, result }))
-        if (command._tag === "Fetch" || command._tag === "Refresh") yield* begin(slot, command)
-        return yield* "exit" in command ? command.exit : restore(Deferred.await(command.result))
+        return Effect.flatMap(
+          step(slot, (entry) => TokenEntry.get(entry, { now: at, isTurn, result })),
+          (command) => {
+            const answer = "exit" in command ? command.exit : restore(Deferred.await(command.result))
+            return isBegin(command) ? Effect.andThen(begin(slot, command), answer) : answer
+          }
+        )
       })
     )
 
@@ -178,6 +182,9 @@ export const make = Effect.fnUntraced(function* (
 })
 
 type Begin = TokenEntry.CommandOf<"Fetch" | "Refresh">
+
+const isBegin = (command: { readonly _tag: string }): command is Begin =>
+  command._tag === "Fetch" || command._tag === "Refresh"
 
 const headerOf = ({ value }: Token): TokenEntry.Held["header"] =>
   Exit.succeed({

@@ -14,6 +14,7 @@ describe("foreign text", () => {
     ["that is empty", "", ""]
   ])("%s is shown on one line", (_, text, shown) => {
     assert.strictEqual(printable(text, { maxLength: 20 }), shown)
+    assert.strictEqual(printable(text, { maxLength: 20, secrets: [""] }), shown)
   })
 
   it("keeps its lines where it is a trace, and loses its colours", () => {
