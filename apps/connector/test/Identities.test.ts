@@ -108,8 +108,7 @@ describe("a run keeps its identity when the connector restarts with", () => {
     { was: identities[0], now: { FLYTE_DATABRICKS_AUTH_TYPE: "oauth_m2m", ...withConnectorPrincipal } },
     { was: identities[1], now: { FLYTE_DATABRICKS_AUTH_TYPE: "pat", ...withConnectorPat } },
     { was: identities[2], now: { FLYTE_DATABRICKS_AUTH_TYPE: "pat", ...everything } },
-    { was: identities[3], now: { FLYTE_DATABRICKS_AUTH_TYPE: "oauth_m2m", ...everything } },
-    { was: identities[3], now: { FLYTE_DATABRICKS_NAMESPACE_IDENTITY: "require", ...everything } }
+    { was: identities[3], now: { FLYTE_DATABRICKS_AUTH_TYPE: "oauth_m2m", ...everything } }
   ]
 
   for (const { was, now } of changes) {
@@ -134,6 +133,24 @@ describe("a run keeps its identity when the connector restarts with", () => {
       })
     )
   }
+
+  scenario(
+    "FLYTE_DATABRICKS_NAMESPACE_IDENTITY=require, unless it is the connector's: that one ends, and says why",
+    (world) =>
+      Effect.gen(function* () {
+        const { env = {}, namespace = "" } = identities[3] ?? {}
+        const resourceMeta = yield* world.serving(env, ({ flyte }) => flyte.createTask(tasks.createTask({ namespace })))
+        const strict = { FLYTE_DATABRICKS_NAMESPACE_IDENTITY: "require", ...everything }
+        yield* world.serving(strict, ({ flyte }) =>
+          Effect.gen(function* () {
+            const resource = yield* flyte.getTask(resourceMeta)
+            assert.strictEqual(phaseOf(resource), "FAILED")
+            assert.include(resource.message, "is refused: shared by namespaces")
+          })
+        )
+        assert.deepStrictEqual(yield* jobsTokens(world.workspace, "get"), [])
+      })
+  )
 
   scenario("a Secret in the namespace that would win today", ({ workspace, kubernetes, serving }) =>
     Effect.gen(function* () {

@@ -90,14 +90,24 @@ describe("a task that brings its own token", () => {
     )
   )
 
-  scenario("runs as somebody stronger where there is one, and the token is left alone", ({ workspace, serving }) =>
+  scenario("runs as its token's owner, since it names it, also beside somebody stronger", ({ workspace, serving }) =>
     serving(withConnectorPrincipal, ({ flyte }) =>
+      Effect.gen(function* () {
+        const caller = connectFlyte2(flyte, ownToken)
+        yield* caller.getTask(yield* caller.createTask(namingIt))
+        assert.deepStrictEqual([...new Set(yield* jobsTokens(workspace))], [teamPat.token])
+      })
+    )
+  )
+
+  scenario("runs as somebody stronger where the auth type is theirs, and the token is left alone", (world) =>
+    world.serving({ ...withConnectorPrincipal, FLYTE_DATABRICKS_AUTH_TYPE: "oauth_m2m" }, ({ flyte }) =>
       Effect.gen(function* () {
         const caller = connectFlyte2(flyte, ownToken)
         const resourceMeta = yield* caller.createTask(namingIt)
         assert.deepInclude(readMetadata(resourceMeta), { auth_type: "oauth_m2m", client_id: connectorPrincipal.id })
         yield* caller.getTask(resourceMeta)
-        assert.notInclude(yield* jobsTokens(workspace), teamPat.token)
+        assert.notInclude(yield* jobsTokens(world.workspace), teamPat.token)
       })
     )
   )
