@@ -191,5 +191,21 @@ describe.skipIf(Option.isNone(python))("beside Flyte's Python connector,", () =>
         }
       })
     }
+
+    it.effect("a run that somebody cancels in Databricks is FAILED, in Databricks' words", () =>
+      Effect.gen(function* () {
+        const { workspace, ours, python: theirs } = yield* Both
+        const resourceMeta = yield* ours.createTask(request(modes[0]!, "cancelled in Databricks"))
+        const { run_id: runId } = readMetadata(resourceMeta)
+        const message = "Run cancelled by ann@example.com"
+        const cancelled = { lifeCycleState: "TERMINATED", resultState: "CANCELED", message }
+        yield* workspace.setRunPlan(BigInt(runId ?? 0), { phases: [cancelled] })
+        for (const connector of [ours, theirs]) {
+          const resource = yield* connector.getTask(resourceMeta)
+          assert.strictEqual(FlyteClient.phaseOf(resource), "FAILED")
+          assert.include(resource.message, message)
+        }
+      })
+    )
   })
 })

@@ -6,14 +6,17 @@
 import * as Schema from "effect/Schema"
 import { printable } from "./internal/printable.ts"
 
-/** The phases that Flyte is told. UNDEFINED is not among them: Flyte 2 fails the task for good when it sees it. */
+/**
+ * The phases that Flyte is told. UNDEFINED is not among them: Flyte 2 fails the task for good when it sees it. Nor is
+ * ABORTED: Flyte drops its message, and takes it for the permanent failure that FAILED is. Where Flyte itself aborts a
+ * task, it says so without asking how the run is doing.
+ */
 export const Phase = Schema.Literals([
   "QUEUED",
   "WAITING_FOR_RESOURCES",
   "INITIALIZING",
   "RUNNING",
   "SUCCEEDED",
-  "ABORTED",
   "FAILED",
   "RETRYABLE_FAILED"
 ])
@@ -24,7 +27,7 @@ const details = { code: text, message: text }
 const nullable = <S extends Schema.Constraint>(schema: S) => Schema.optionalKey(Schema.NullOr(schema))
 
 /** Whether a run in this phase has ended, whichever way. */
-export const hasEnded = (phase: Phase): boolean => phase === "SUCCEEDED" || phase === "ABORTED" || isFailure(phase)
+export const hasEnded = (phase: Phase): boolean => phase === "SUCCEEDED" || isFailure(phase)
 
 /** Whether a run in this phase has failed. */
 export const isFailure = (phase: Phase): boolean => phase === "FAILED" || phase === "RETRYABLE_FAILED"
@@ -73,14 +76,14 @@ const results: ReadonlyMap<string, Phase> = new Map([
   ["UPSTREAM_CANCELED", "FAILED"],
   ["EXCLUDED", "FAILED"],
   ["DISABLED", "FAILED"],
-  ["CANCELED", "ABORTED"],
+  ["CANCELED", "FAILED"],
   ["MAXIMUM_CONCURRENT_RUNS_REACHED", "RETRYABLE_FAILED"]
 ])
 
 // Termination codes are many; these are the ones that say more than their type does.
 const terminationCodes: ReadonlyMap<string, Phase> = new Map([
-  ["USER_CANCELED", "ABORTED"],
-  ["CANCELED", "ABORTED"],
+  ["USER_CANCELED", "FAILED"],
+  ["CANCELED", "FAILED"],
   ["MAX_CONCURRENT_RUNS_EXCEEDED", "RETRYABLE_FAILED"]
 ])
 
@@ -93,9 +96,7 @@ const terminationTypes: ReadonlyMap<string, Phase> = new Map([
 
 /** Reports a run to Flyte. */
 export const toPhaseReport = (run: RunState): PhaseReport => {
-  const lifeCycle = phaseOfLifeCycle(run)
-  const phase =
-    lifeCycle === "ENDED" ? phaseOfEnd(run) : lifeCycle === "FAILED" ? (outage(run) ?? lifeCycle) : lifeCycle
+  const phase = phaseOf(run)
   return phase === undefined
     ? { phase: "RUNNING", message: printable([unknownWords(run), ...explanations(run)].join("; "), maxMessage) }
     : { phase, message: printable(explanations(run).join("; "), maxMessage) }
@@ -103,16 +104,30 @@ export const toPhaseReport = (run: RunState): PhaseReport => {
 
 const maxMessage = 4096
 
+/** Whether the run was cancelled in Databricks. There is no more to say of why it ended, and it leaves no output. */
+export const wasCancelled = (run: RunState): boolean =>
+  run.state?.result_state === "CANCELED" || wasCancelledByUser(run)
+
+const wasCancelledByUser = ({ status }: RunState): boolean => status?.termination_details?.code === "USER_CANCELED"
+
 const lookUp = <A>(table: ReadonlyMap<string, A>, word: string | null | undefined): A | undefined =>
   typeof word === "string" ? table.get(word) : undefined
 
 const phaseOfLifeCycle = ({ state, status }: RunState): Phase | "ENDED" | undefined =>
   lookUp(lifeCycles, state?.life_cycle_state) ?? lookUp(lifeCycles, status?.state)
 
-/** Databricks or its cloud failed, whatever became of the run: worth another attempt. */
-const outage = ({ status }: RunState): Phase | undefined => {
-  const byType = lookUp(terminationTypes, status?.termination_details?.type)
-  return byType === "RETRYABLE_FAILED" ? byType : undefined
+const phaseOf = (run: RunState): Phase | undefined => {
+  const lifeCycle = phaseOfLifeCycle(run)
+  if (lifeCycle === "ENDED") return phaseOfEnd(run)
+  if (lifeCycle === "FAILED") return outage(run) ?? lifeCycle
+  // Whoever cancelled the run does not want it started again.
+  return lifeCycle === "RETRYABLE_FAILED" && wasCancelledByUser(run) ? "FAILED" : lifeCycle
+}
+
+/** Databricks or its cloud failed, whatever became of the run: worth another attempt, unless a user cancelled it. */
+const outage = (run: RunState): Phase | undefined => {
+  const byType = lookUp(terminationTypes, run.status?.termination_details?.type)
+  return byType === "RETRYABLE_FAILED" && !wasCancelledByUser(run) ? byType : undefined
 }
 
 const phaseOfEnd = (run: RunState): Phase | undefined =>
@@ -134,21 +149,19 @@ const unknownWords = ({ state, status }: RunState): string => {
 }
 
 /** What Databricks says in its own words, each thing once. */
-const explanations = ({ state, status }: RunState): ReadonlyArray<string> => {
+const explanations = (run: RunState): ReadonlyArray<string> => {
+  const { state, status } = run
   const termination = status?.termination_details
   const queue = status?.queue_details
   const codes = [termination?.code, termination?.type].filter(isGiven).filter((code) => code !== "SUCCESS")
-  return [
-    ...new Set(
-      [
-        state?.state_message,
-        termination?.message,
-        codes.length === 0 ? undefined : `terminated with ${[...new Set(codes)].join(", ")}`,
-        queue?.message ?? state?.queue_reason,
-        isGiven(queue?.code) ? `queued because of ${queue.code}` : undefined
-      ].filter(isGiven)
-    )
-  ]
+  const said = [
+    state?.state_message,
+    termination?.message,
+    codes.length === 0 ? undefined : `terminated with ${[...new Set(codes)].join(", ")}`,
+    queue?.message ?? state?.queue_reason,
+    isGiven(queue?.code) ? `queued because of ${queue.code}` : undefined
+  ].filter(isGiven)
+  return said.length === 0 && wasCancelled(run) ? ["cancelled in Databricks"] : [...new Set(said)]
 }
 
 const isGiven = (value: string | null | undefined): value is string => typeof value === "string" && value.trim() !== ""

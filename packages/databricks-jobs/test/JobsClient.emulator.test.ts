@@ -137,14 +137,14 @@ describe("a run from its submit to its end", () => {
     }).pipe(Effect.provide(overUndici, { local: true }))
   )
 
-  it.effect("that is cancelled is ABORTED", () =>
+  it.effect("that is cancelled is FAILED", () =>
     Effect.gen(function* () {
       const jobs = yield* JobsClient.JobsClient
       const as = yield* credential
       const runId = yield* jobs.submit(as, body, "token-1")
       yield* jobs.cancel(as, runId)
       yield* TestClock.adjust("1 minute")
-      assert.strictEqual(yield* phaseOf(runId), "ABORTED")
+      assert.strictEqual(yield* phaseOf(runId), "FAILED")
     }).pipe(Effect.provide(overUndici, { local: true }))
   )
 })

@@ -38,10 +38,9 @@ describe("a run's life cycle", () => {
 })
 
 describe("a phase", () => {
-  it("is an end where the run succeeded, failed or was aborted", () => {
+  it("is an end where the run succeeded or failed", () => {
     assert.deepStrictEqual(RunState.Phase.literals.filter(RunState.hasEnded), [
       "SUCCEEDED",
-      "ABORTED",
       "FAILED",
       "RETRYABLE_FAILED"
     ])
@@ -58,7 +57,7 @@ describe("a terminated run", () => {
     ["UPSTREAM_CANCELED", "FAILED"],
     ["EXCLUDED", "FAILED"],
     ["DISABLED", "FAILED"],
-    ["CANCELED", "ABORTED"],
+    ["CANCELED", "FAILED"],
     ["MAXIMUM_CONCURRENT_RUNS_REACHED", "RETRYABLE_FAILED"]
   ] as const
 
@@ -80,8 +79,10 @@ describe("a terminated run", () => {
   it.each([
     ["SUCCESS", "SUCCESS", "SUCCEEDED"],
     ["SUCCESS_WITH_FAILURES", "SUCCESS", "SUCCEEDED"],
-    ["USER_CANCELED", "CLIENT_ERROR", "ABORTED"],
-    ["CANCELED", "CLIENT_ERROR", "ABORTED"],
+    ["USER_CANCELED", "CLIENT_ERROR", "FAILED"],
+    ["CANCELED", "CLIENT_ERROR", "FAILED"],
+    ["USER_CANCELED", null, "FAILED"],
+    ["CANCELED", null, "FAILED"],
     ["MAX_CONCURRENT_RUNS_EXCEEDED", "CLIENT_ERROR", "RETRYABLE_FAILED"],
     ["RUN_EXECUTION_ERROR", "CLIENT_ERROR", "FAILED"],
     ["DRIVER_ERROR", "INTERNAL_ERROR", "RETRYABLE_FAILED"],
@@ -92,6 +93,47 @@ describe("a terminated run", () => {
 
   it("whose result is a new word is what its termination says", () => {
     assert.strictEqual(phase(ended("NEW", terminated({ code: "NEW", type: "CLIENT_ERROR" }))), "FAILED")
+  })
+})
+
+describe("a run that was cancelled in Databricks", () => {
+  it("is told from every other", () => {
+    for (const run of [ended("CANCELED"), { status: terminated({ code: "USER_CANCELED" }) }]) {
+      assert.isTrue(RunState.wasCancelled(run))
+    }
+    const timedOut = ended("TIMEDOUT", terminated({ code: "CANCELED", type: "CLIENT_ERROR" }))
+    for (const run of [{}, ended("FAILED"), ended("UPSTREAM_CANCELED"), timedOut]) {
+      assert.isFalse(RunState.wasCancelled(run))
+    }
+  })
+
+  it.each(["CLOUD_FAILURE", "INTERNAL_ERROR"])(
+    "by a user is not worth a retry, though its termination has the type %s",
+    (type) => {
+      const status = terminated({ code: "USER_CANCELED", type })
+      assert.strictEqual(phase(ended("CANCELED", status)), "FAILED")
+      assert.strictEqual(phase({ status }), "FAILED")
+      for (const life_cycle_state of ["SKIPPED", "INTERNAL_ERROR"]) {
+        assert.strictEqual(phase({ state: { life_cycle_state }, status }), "FAILED", life_cycle_state)
+      }
+    }
+  )
+
+  it("has not ended while it is being cancelled", () => {
+    const status = { state: "TERMINATING", termination_details: { code: "USER_CANCELED", type: "CLIENT_ERROR" } }
+    assert.strictEqual(phase({ state: { life_cycle_state: "TERMINATING" }, status }), "RUNNING")
+  })
+
+  it("keeps Databricks' words", () => {
+    const status = terminated({ code: "USER_CANCELED", type: "CLIENT_ERROR", message: "Run cancelled by ann" })
+    assert.deepStrictEqual(report(ended("CANCELED", status)), {
+      phase: "FAILED",
+      message: "Run cancelled by ann; terminated with USER_CANCELED, CLIENT_ERROR"
+    })
+  })
+
+  it("says so where Databricks has no words for it", () => {
+    assert.deepStrictEqual(report(ended("CANCELED")), { phase: "FAILED", message: "cancelled in Databricks" })
   })
 })
 

@@ -131,7 +131,6 @@ const states = {
   INITIALIZING: Flyte1.State.PENDING,
   RUNNING: Flyte1.State.RUNNING,
   SUCCEEDED: Flyte1.State.SUCCEEDED,
-  ABORTED: Flyte1.State.PERMANENT_FAILURE,
   FAILED: Flyte1.State.PERMANENT_FAILURE,
   RETRYABLE_FAILED: Flyte1.State.RETRYABLE_FAILURE
 } satisfies Record<RunReport["phase"], Flyte1.State>

@@ -18,7 +18,9 @@ export const culprit = (runId: RunId.RunId, run: Run.Run): RunId.RunId => {
 }
 
 const failedTasks = (run: Run.Run): ReadonlyArray<Run.RunTask> =>
-  (run.tasks ?? []).filter((task) => RunState.isFailure(RunState.toPhaseReport(task).phase))
+  (run.tasks ?? []).filter(
+    (task) => RunState.isFailure(RunState.toPhaseReport(task).phase) && !RunState.wasCancelled(task)
+  )
 
 /** What is to be added to the message of a run that failed. */
 export const describe = (run: Run.Run, message: string, output: Run.RunOutput): string => {

@@ -60,7 +60,7 @@ export const layer: Layer.Layer<
         .get(credential, runId)
         .pipe(Call.waitFor(`${identity.instance} to say how run ${runId} is doing`))
       const report = RunReport.ofRun(identity, runId, run)
-      return RunState.isFailure(report.phase)
+      return RunState.isFailure(report.phase) && !RunState.wasCancelled(run)
         ? { ...report, message: yield* explain(credential, runId, run, report.message, until) }
         : report
     })

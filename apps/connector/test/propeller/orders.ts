@@ -26,7 +26,7 @@ const final: ReadonlyArray<Ending> = [
   ended(3, "SUCCEEDED", { resultState: "SUCCESS_WITH_FAILURES" }),
   ended(8, "FAILED", { resultState: "FAILED", message: "Workload failed, see run output for details" }),
   ended(2, "FAILED", { resultState: "TIMEDOUT", message: "Timed out" }),
-  ended(3, "ABORTED", { resultState: "CANCELED", message: "Run cancelled by a user of the workspace" }),
+  ended(3, "FAILED", { resultState: "CANCELED", message: "Run cancelled by a user of the workspace" }),
   { weight: 2, phase: "FAILED", last: { lifeCycleState: "SKIPPED", message: "Skipped" } }
 ]
 

@@ -25,7 +25,7 @@ describe("Flyte is told", () => {
     ["SUCCEEDED", ended("SUCCESS")],
     ["FAILED", ended("FAILED", "Workload failed, see run output for details")],
     ["FAILED", ended("TIMEDOUT", "Timed out")],
-    ["ABORTED", ended("CANCELED", "Run cancelled.")],
+    ["FAILED", ended("CANCELED", "Run cancelled.")],
     ["FAILED", { lifeCycleState: "SKIPPED", message: "Skipped" }],
     ["RETRYABLE_FAILED", { lifeCycleState: "INTERNAL_ERROR", message: "The cluster could not be started" }],
     ["RUNNING", { lifeCycleState: "HIBERNATING", message: "A word that nobody knows yet" }]
@@ -122,6 +122,44 @@ describe("a run that failed says why:", () => {
         assert.strictEqual(message, "Task load failed\nTask load: FAILED\nboom")
         const [asked] = yield* workspace.requests.all({ path: outputPath })
         assert.include(asked?.query, "run_id=101")
+      })
+    )
+  )
+
+  scenario("of several tasks, the one that failed and not the one that was cancelled", ({ workspace, serving }) =>
+    serving({}, ({ flyte }) =>
+      Effect.gen(function* () {
+        yield* workspace.faults.add({
+          path: "/api/2.1/jobs/runs/get",
+          action: Fault.json({
+            state: { life_cycle_state: "TERMINATED", result_state: "FAILED", state_message: "Task load failed" },
+            tasks: ["CANCELED", "FAILED"].map((result_state, index) => ({
+              task_key: ["extract", "load"][index],
+              run_id: 100 + index,
+              state: { life_cycle_state: "TERMINATED", result_state }
+            }))
+          })
+        })
+        yield* workspace.faults.add({ path: outputPath, action: Fault.json({ error: "boom" }) })
+        const resourceMeta = yield* flyte.createTask(tasks.createTask())
+        const { message } = yield* flyte.getTask(resourceMeta)
+        assert.strictEqual(message, "Task load failed\nTask load: FAILED\nboom")
+        const [asked] = yield* workspace.requests.all({ path: outputPath })
+        assert.include(asked?.query, "run_id=101")
+      })
+    )
+  )
+
+  scenario("cancelled, without a question for its output: there is none", ({ workspace, serving }) =>
+    serving({}, ({ flyte }) =>
+      Effect.gen(function* () {
+        const resourceMeta = yield* flyte.createTask(tasks.createTask())
+        const [run] = yield* workspace.runs
+        const cancelled = { ...failed, resultState: "CANCELED", message: "Run cancelled by ann@example.com" }
+        yield* workspace.setRunPlan(run?.runId ?? 0n, { phases: [cancelled] })
+        const { message } = yield* flyte.getTask(resourceMeta)
+        assert.strictEqual(message, "Run cancelled by ann@example.com; terminated with USER_CANCELED, CLIENT_ERROR")
+        assert.strictEqual(yield* workspace.requests.count({ path: outputPath }), 0)
       })
     )
   )
