@@ -67,11 +67,18 @@ const cases: ReadonlyArray<Case> = [
     says: ["custom.databricksConf", "names no compute", ...compute]
   },
   {
-    what: "a pod in place of a container",
+    what: "neither a container nor a pod",
+    request: { template: { type: "databricks", custom: template.custom }, taskExecutionMetadata },
+    code: "INVALID_ARGUMENT",
+    outcome: "JobSpecInvalid",
+    says: ["has no container", "Give the task an image"]
+  },
+  {
+    what: "a pod that is none",
     request: { template: { ...template, target: { case: "k8sPod", value: {} } }, taskExecutionMetadata },
     code: "INVALID_ARGUMENT",
     outcome: "JobSpecInvalid",
-    says: ["has no container", "not a pod template"]
+    says: ["the task's pod template is not a Kubernetes pod", "Give it a pod_spec with one container"]
   },
   {
     what: "no instance, of the task or the connector",

@@ -97,6 +97,8 @@ describe("docs/", () => {
       "not-cancelled",
       "run-not-followed",
       "token-endpoint-down",
+      "pod-template",
+      "cancelled-in-databricks",
       "rate-limited",
       "deadline",
       "task-runs-as-a-pod",

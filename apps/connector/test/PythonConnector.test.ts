@@ -7,6 +7,7 @@ import { Context, Effect, FileSystem, Layer, Option, Redacted } from "effect"
 import * as ConnectorProcess from "./support/ConnectorProcess.ts"
 import * as FlyteClient from "./support/FlyteClient.ts"
 import { readMetadata } from "./support/outcomes.ts"
+import { flyte1PodRequest } from "./support/podRequests.ts"
 import * as PythonConnector from "./support/PythonConnector.ts"
 import * as tasks from "./support/tasks.ts"
 import {
@@ -205,6 +206,18 @@ describe.skipIf(Option.isNone(python))("beside Flyte's Python connector,", () =>
           assert.strictEqual(FlyteClient.phaseOf(resource), "FAILED")
           assert.include(resource.message, message)
         }
+      })
+    )
+
+    it.effect("a task with a pod template runs, which Python raises on", () =>
+      Effect.gen(function* () {
+        const { workspace, ours, python: theirs } = yield* Both
+        const request = flyte1PodRequest("pod-image-env-placement")
+        const { code, details } = yield* Effect.flip(theirs.createTask(request))
+        assert.strictEqual(code, "INTERNAL")
+        assert.include(details, "'NoneType' object has no attribute 'env'")
+        const { run_id: runId } = readMetadata(yield* ours.createTask(request))
+        assert.isTrue((yield* workspace.runs).some((run) => String(run.runId) === runId))
       })
     )
   })

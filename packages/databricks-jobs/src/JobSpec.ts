@@ -11,7 +11,7 @@ import { expectObject, invalid } from "./internal/jobSpecInvalid.ts"
 import { isDeeperThan, isTruthy, kindOf } from "./internal/json.ts"
 import type { JobsError } from "./JobsError.ts"
 
-/** The container of a task template. */
+/** The container of a task template, or the one of its pod. */
 export interface Container {
   readonly image: string
   readonly args: ReadonlyArray<string>
@@ -22,7 +22,7 @@ export interface Container {
 export interface Task {
   /** `template.custom`, as plain JSON. */
   readonly custom: unknown
-  /** Absent where the template has a pod instead of a container. */
+  /** Absent where the template has neither a container nor a pod. */
   readonly container: Container | undefined
   /** The connector's setting; a task that names a provider, or says it wants none, wins. */
   readonly serviceCredentialProvider: Option.Option<string>
@@ -84,7 +84,7 @@ export const make = (task: Task, defaults: Defaults = flyte1Defaults): Result.Re
     )
     const container = task.container
     if (container === undefined) {
-      return yield* invalid("the task template", "has no container", "Give the task an image, not a pod template.")
+      return yield* invalid("the task template", "has no container", "Give the task an image.")
     }
     const compute = yield* Compute.resolve(conf, {
       image: container.image,

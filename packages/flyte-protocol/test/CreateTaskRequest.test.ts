@@ -2,7 +2,7 @@ import { equals, fromBinary, toBinary } from "@bufbuild/protobuf"
 import { assert, describe, it } from "@effect/vitest"
 import { deepStrictEqual } from "@effect/vitest/utils"
 import { Flyte1, Flyte2 } from "../src/index.ts"
-import { bytesOf, flyte1Requests, flyte2Requests } from "./createRequests.ts"
+import { bytesOf, flyte1PodRequests, flyte1Requests, flyte2Requests } from "./createRequests.ts"
 import type { RecordedRequest } from "./createRequests.ts"
 
 const contract = (
@@ -49,6 +49,15 @@ describe("a CreateTaskRequest of Flyte 1", () => {
   })
 
   contract(Flyte1.CreateTaskRequestSchema, flyte1Requests)
+
+  it.each(flyte1PodRequests)("$name has its pod as plain JSON, and is written as it was read", (recorded) => {
+    const message = fromBinary(Flyte1.CreateTaskRequestSchema, bytesOf(recorded), { readUnknownFields: false })
+    const target = message.template?.target
+    assert(target?.case === "k8sPod")
+    assert.isArray(target.value.podSpec?.["containers"])
+    const written = toBinary(Flyte1.CreateTaskRequestSchema, message)
+    deepStrictEqual(Buffer.from(written).toString("base64"), recorded.request_base64)
+  })
 })
 
 describe("a CreateTaskRequest of Flyte 2", () => {

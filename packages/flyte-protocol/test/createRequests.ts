@@ -12,6 +12,10 @@ const read = (file: string): ReadonlyArray<RecordedRequest> =>
   JSON.parse(readFileSync(new URL(`fixtures/${file}`, import.meta.url), "utf8"))
 
 export const flyte1Requests = read("flyte1-create-requests.json")
+/** Tasks with pod templates, as flytekit 1.16.31 serialized them and the propeller of 1.16.8 rendered their pods. */
+export const flyte1PodRequests: ReadonlyArray<Pick<RecordedRequest, "name" | "request_base64">> =
+  read("flyte1-pod-requests.json")
 export const flyte2Requests = read("flyte2-create-requests.json")
 
-export const bytesOf = (request: RecordedRequest): Buffer => Buffer.from(request.request_base64, "base64")
+export const bytesOf = (request: Pick<RecordedRequest, "request_base64">): Buffer =>
+  Buffer.from(request.request_base64, "base64")

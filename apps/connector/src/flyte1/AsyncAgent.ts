@@ -6,10 +6,11 @@ import { JobSpec } from "@flyte-databricks/databricks-jobs"
 import { Flyte1, grpcServiceDefinition } from "@flyte-databricks/flyte-protocol"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import { ConnectorError, RequestIncomplete } from "../call/ConnectorError.ts"
+import { ConnectorError, type Failure, RequestIncomplete } from "../call/ConnectorError.ts"
 import { DatabricksConnector, type Task } from "../DatabricksConnector.ts"
 import type { Service } from "../grpc/Server.ts"
 import type { Attempt } from "../IdempotencyToken.ts"
+import { containerOf } from "../TaskContainer.ts"
 import { streaming } from "../grpc/Streaming.ts"
 import { unary } from "../grpc/Unary.ts"
 import * as Metrics from "../telemetry/Metrics.ts"
@@ -57,7 +58,7 @@ export const make: Effect.Effect<Service, never, DatabricksConnector> = Effect.g
   }
 })
 
-const toTask = Effect.fnUntraced(function* (request: Flyte1.CreateTaskRequest): Effect.fn.Return<Task, ConnectorError> {
+const toTask = Effect.fnUntraced(function* (request: Flyte1.CreateTaskRequest): Effect.fn.Return<Task, Failure> {
   const { template, taskExecutionMetadata: metadata } = request
   if (template === undefined) return yield* incomplete("a task template")
   const attempt = attemptOf(request)
@@ -65,15 +66,10 @@ const toTask = Effect.fnUntraced(function* (request: Flyte1.CreateTaskRequest): 
   if (attempt === undefined) {
     return yield* incomplete("an execution id (task_execution_metadata.task_execution_id) or an output_prefix")
   }
-  const container = template.target.case === "container" ? template.target.value : undefined
   return {
     taskType: template.type,
     custom: template.custom,
-    container: container && {
-      image: container.image,
-      args: container.args,
-      env: Object.fromEntries(container.env.map(({ key, value }) => [key, value]))
-    },
+    container: yield* containerOf(template),
     defaults: JobSpec.flyte1Defaults,
     namespace: metadata?.namespace ?? "",
     attempt

@@ -7,15 +7,14 @@ import type { Flyte2 } from "@flyte-databricks/flyte-protocol"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
-import { ConnectorError, RequestIncomplete } from "../call/ConnectorError.ts"
+import { ConnectorError, type Failure, RequestIncomplete } from "../call/ConnectorError.ts"
 import type { Task } from "../DatabricksConnector.ts"
+import { containerOf } from "../TaskContainer.ts"
 
 /**
  * The task that the request asks for.
  */
-export const toTask = Effect.fnUntraced(function* (
-  request: Flyte2.CreateTaskRequest
-): Effect.fn.Return<Task, ConnectorError> {
+export const toTask = Effect.fnUntraced(function* (request: Flyte2.CreateTaskRequest): Effect.fn.Return<Task, Failure> {
   const { template, taskExecutionMetadata: metadata } = request
   if (template === undefined) return yield* incomplete("a task template")
   const id = metadata?.taskExecutionId
@@ -24,10 +23,9 @@ export const toTask = Effect.fnUntraced(function* (
   // Without them all tasks would be one attempt to Databricks, and a second task would get the run of the first.
   if (!execution?.name) return yield* incomplete("an execution id (task_execution_metadata.task_execution_id)")
   if (!node?.nodeId) return yield* incomplete("an action's name (node_id of task_execution_metadata.task_execution_id)")
-  const container = template.target.case === "container" ? template.target.value : undefined
-  const env = Object.fromEntries(container?.env.map(({ key, value }) => [key, value]) ?? [])
+  const container = yield* containerOf(template)
   const { labels = {}, environmentVariables = {} } = metadata ?? {}
-  const variables = { ...env, ...environmentVariables }
+  const variables: Readonly<Record<string, string>> = { ...container?.env, ...environmentVariables }
   const attempt = {
     org: firstKnown(execution.org, labels["organization"]),
     project: firstKnown(execution.project, labels["project"], labels["flyte.org/project"]),
@@ -41,7 +39,7 @@ export const toTask = Effect.fnUntraced(function* (
     taskType: template.type,
     custom: template.custom,
     container: container && {
-      image: container.image,
+      ...container,
       args: Flyte2Entrypoint.complete(container.args, {
         runName: attempt.execution,
         actionName: attempt.node,
@@ -50,8 +48,7 @@ export const toTask = Effect.fnUntraced(function* (
         // The variable is what a pod would hear; Flyte 2 leaves the id's organization empty.
         org: firstKnown(execution.org, variables["_U_ORG_NAME"], labels["organization"]),
         runBaseDir: firstKnown(variables["_U_RUN_BASE"])
-      }),
-      env
+      })
     },
     defaults: JobSpec.flyte2Defaults,
     namespace: metadata?.namespace ?? "",
