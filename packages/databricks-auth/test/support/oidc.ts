@@ -89,6 +89,7 @@ export const makeCluster = (
       Effect.map(Kubernetes.Kubernetes, (inner) =>
         Kubernetes.Kubernetes.of({
           cluster: inner.cluster,
+          apiAudiences: inner.apiAudiences,
           readSecret: (namespace, name) =>
             Effect.andThen(note(`get ${namespace}/${name}`), inner.readSecret(namespace, name)),
           listServiceAccounts: (namespace, selector) =>
