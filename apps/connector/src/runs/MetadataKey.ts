@@ -5,7 +5,7 @@
  */
 import { JobMetadata, JobsError } from "@flyte-databricks/databricks-jobs"
 import * as Cache from "effect/Cache"
-import * as Config from "effect/Config"
+import type * as Config from "effect/Config"
 import * as Context from "effect/Context"
 import * as Data from "effect/Data"
 import type * as Duration from "effect/Duration"
