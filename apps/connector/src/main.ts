@@ -6,6 +6,7 @@ import * as Runtime from "effect/Runtime"
 import * as Command from "effect/cli/Command"
 import * as OfficialNames from "./cli/OfficialNames.ts"
 import * as Serve from "./cli/Serve.ts"
+import { version } from "./Version.ts"
 
 const connector = Command.make("connector").pipe(
   Command.withDescription("Flyte's Databricks connector: runs Flyte tasks on Databricks, each namespace as itself"),
@@ -16,4 +17,4 @@ const connector = Command.make("connector").pipe(
 const teardown: Runtime.Teardown = (exit, onExit) =>
   Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause) ? onExit(0) : Runtime.defaultTeardown(exit, onExit)
 
-connector.pipe(Command.run({ version: "0.1.0" }), Effect.provide(NodeServices.layer), NodeRuntime.runMain({ teardown }))
+connector.pipe(Command.run({ version }), Effect.provide(NodeServices.layer), NodeRuntime.runMain({ teardown }))
