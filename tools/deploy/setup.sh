@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
-# Installs what builds and runs the image in tests (buildah, runc and ip, of Debian), where this user may, and builds helm
+# Installs what builds and runs the image in tests (buildah, runc, ip and kubectl, of Debian), where this user may, and builds helm
 # and helm-docs into .deploy/bin in the versions that go.mod names. What is there already is left alone.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 target=$(cd ../.. && pwd)/.deploy
 
+declare -A package=([buildah]=buildah [runc]=runc [ip]=iproute2 [kubectl]=kubernetes-client)
 missing=()
-for tool in buildah runc ip; do command -v "$tool" >/dev/null || missing+=("${tool/#ip/iproute2}"); done
+for tool in "${!package[@]}"; do command -v "$tool" >/dev/null || missing+=("${package[$tool]}"); done
 if [ "${#missing[@]}" -gt 0 ]; then
     if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
         echo "Missing: ${missing[*]}. Install them (on Debian: sudo apt-get install ${missing[*]})." >&2
@@ -28,4 +29,4 @@ build() {
 mkdir -p "$target/bin"
 build helm helm.sh/helm/v4
 build helm-docs github.com/norwoodj/helm-docs
-echo "buildah, runc, helm and helm-docs are there."
+echo "buildah, runc, kubectl, helm and helm-docs are there."
