@@ -84,3 +84,11 @@ export const commonAdminRoutes = ({ faults, requests }: RunningServer) => [
   ),
   HttpRouter.route("DELETE", `${adminPrefix}/requests`, Effect.as(requests.clear, json({})))
 ]
+
+/** The route that lists what can be asked, itself left out. */
+export const routesListed = <E, R>(routes: ReadonlyArray<HttpRouter.Route<E, R>>) =>
+  HttpRouter.route(
+    "GET",
+    adminPrefix,
+    Effect.succeed(json({ routes: routes.map(({ method, path }) => `${method} ${path}`) }))
+  )
