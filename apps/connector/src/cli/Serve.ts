@@ -16,6 +16,7 @@ import * as DatabricksConnector from "../DatabricksConnector.ts"
 import * as Server from "../grpc/Server.ts"
 import * as Logging from "../telemetry/Logging.ts"
 import * as MetricsServer from "../telemetry/MetricsServer.ts"
+import { version } from "../Version.ts"
 
 // gRPC takes a negative limit for none.
 const positive = Schema.Int.check(Schema.isGreaterThan(0))
@@ -100,7 +101,7 @@ const serve = (options: Options) =>
     const summary = yield* AuthSummary.AuthSummary
     const { port } = yield* Server.Server
     yield* Effect.logInfo(`${DatabricksConnector.connectorName} is listening on ${options.host}:${port}`).pipe(
-      Effect.annotateLogs({ port, ...(yield* summary.describe) })
+      Effect.annotateLogs({ version, port, ...(yield* summary.describe) })
     )
     return yield* Effect.never
   }).pipe(

@@ -27,7 +27,8 @@ export const read = (file: string) => readFileSync(join(root, file), "utf8")
 
 /** What users read. */
 export const pages = ["README.md", ...files("docs/*.md")]
-export const others = files("{deploy,examples}/**/*.{md,yaml,json,py}")
+// What a chart renders from is no document.
+export const others = files("{deploy,examples}/**/*.{md,yaml,json,py}").filter((file) => !file.includes("/templates/"))
 export const sources = files("{packages,apps}/*/src/**/*.ts").map(read).join("\n")
 
 /** All of a page, or one of its sections, on one line. */
