@@ -17,7 +17,7 @@ import { assertEquals } from "@effect/vitest/utils"
 import { Duration, Effect, Layer, Option, Redacted } from "effect"
 import { asked } from "../support/connector.ts"
 import { environment, instance } from "../support/environment.ts"
-import { jwt } from "../support/oidc.ts"
+import { jwt } from "../support/jwt.ts"
 import { bearer, host } from "../support/tokens.ts"
 
 const fromConnector = Identity.ConnectorLevel.make({})

@@ -18,7 +18,7 @@ import {
 } from "@flyte-databricks/databricks-auth"
 import { assert, describe, it } from "@effect/vitest"
 import { Arbitrary, Effect, Layer, Option, Redacted } from "effect"
-import { jwtText, signature } from "../support/oidc.ts"
+import { jwtText, signature } from "../support/jwt.ts"
 import { laws, type Subject } from "./laws.ts"
 
 const secretMark = "S3cr3tM4rk3r"

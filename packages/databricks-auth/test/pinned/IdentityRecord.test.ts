@@ -2,9 +2,10 @@ import { assert, describe, it } from "@effect/vitest"
 import { assertEquals } from "@effect/vitest/utils"
 import { Effect, Option } from "effect"
 import { instance } from "../support/environment.ts"
-import { jwtText } from "../support/oidc.ts"
+import { jwtText } from "../support/jwt.ts"
+import { defaultPath, explicit } from "../support/oidc.ts"
 import { assertNoSecret, shownAs } from "../support/secrecy.ts"
-import { app, defaultPath, fields, offers, oidc, on, poll, submitted, type World } from "./World.ts"
+import { app, fields, offers, on, poll, submitted, type World } from "./World.ts"
 
 describe("what is recorded of a run", () => {
   it.effect("of Model 2 is ServiceAccount, namespace, client id and audience", () =>
@@ -55,8 +56,8 @@ describe("what is recorded of a run", () => {
     ["PAT of the connector", { env: { FLYTE_DATABRICKS_AUTH_TYPE: "pat", ...shared } }],
     ["OAuth M2M of the namespace", { secrets, env: { FLYTE_DATABRICKS_AUTH_TYPE: "oauth_m2m" } }],
     ["OAuth M2M of the connector", { env: { FLYTE_DATABRICKS_AUTH_TYPE: "oauth_m2m", ...shared } }],
-    ["OIDC Model 1", { env: { ...oidc, ...shared }, files: { [defaultPath]: jwtText() } }],
-    ["OIDC Model 2", { env: { ...oidc, ...shared }, serviceAccounts: offers }]
+    ["OIDC Model 1", { env: { ...explicit, ...shared }, files: { [defaultPath]: jwtText() } }],
+    ["OIDC Model 2", { env: { ...explicit, ...shared }, serviceAccounts: offers }]
   ]
   it.effect.each(worlds)("is enough to be the same identity again: %s", ([, world]) =>
     Effect.gen(function* () {

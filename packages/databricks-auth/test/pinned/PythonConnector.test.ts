@@ -3,9 +3,10 @@ import { assert, describe, it } from "@effect/vitest"
 import { assertEquals } from "@effect/vitest/utils"
 import { Effect, Option, Redacted } from "effect"
 import { instance } from "../support/environment.ts"
-import { jwtText } from "../support/oidc.ts"
+import { jwtText } from "../support/jwt.ts"
+import { defaultPath, explicit } from "../support/oidc.ts"
 import { host } from "../support/tokens.ts"
-import { app, defaultPath, oidc, on, poll, type World } from "./World.ts"
+import { app, on, poll, type World } from "./World.ts"
 
 describe("what Flyte's Python connector recorded", () => {
   /** What it writes with every auth type: the OAuth Secret's name means something for OAuth M2M alone. */
@@ -172,7 +173,7 @@ describe("what Flyte's Python connector recorded", () => {
 
   it.effect("before there was a choice is a PAT, whatever is set today", () =>
     Effect.gen(function* () {
-      const since = { ...world, env: { ...world.env, ...oidc } }
+      const since = { ...world, env: { ...world.env, ...explicit } }
       assert.strictEqual((yield* on(since, poll(IdentityRecord.empty(instance)))).value.header, "Bearer dapi-0")
       const stored = { ...IdentityRecord.empty(instance), authToken: some(Redacted.make("dapi-old")) }
       assert.strictEqual((yield* on(since, poll(stored))).value.header, "Bearer dapi-old")

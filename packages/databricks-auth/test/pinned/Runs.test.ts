@@ -1,8 +1,9 @@
 import { Kubernetes } from "@flyte-databricks/databricks-auth"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Option } from "effect"
-import { jwtText, offered } from "../support/oidc.ts"
-import { app, defaultPath, offers, oidc, on, poll, submitted, type World } from "./World.ts"
+import { jwtText } from "../support/jwt.ts"
+import { defaultPath, explicit, offered } from "../support/oidc.ts"
+import { app, offers, on, poll, submitted, type World } from "./World.ts"
 
 describe("a run of Model 2", () => {
   const asSubmitted = "Bearer app-a-as-system:serviceaccount:team-a:spark-1"
@@ -25,7 +26,7 @@ describe("a run of Model 2", () => {
     ],
     [
       "the connector got an identity of its own",
-      { serviceAccounts: bare, env: { ...oidc, ...app }, files: { [defaultPath]: jwtText() } }
+      { serviceAccounts: bare, env: { ...explicit, ...app }, files: { [defaultPath]: jwtText() } }
     ],
     [
       "the connector's audience was changed",
@@ -134,7 +135,10 @@ describe("a run of Model 1", () => {
     ],
     [
       "AWS named another file",
-      { env: { ...app, ...oidc, AWS_WEB_IDENTITY_TOKEN_FILE: "/x" }, files: { ...files, "/x": jwtText({ sub: "x" }) } }
+      {
+        env: { ...app, ...explicit, AWS_WEB_IDENTITY_TOKEN_FILE: "/x" },
+        files: { ...files, "/x": jwtText({ sub: "x" }) }
+      }
     ],
     ["the audience was changed", { env: { ...app, FLYTE_DATABRICKS_OIDC_AUDIENCE: "other" }, files }],
     [

@@ -1,7 +1,7 @@
 import { DatabricksAuth, Jwt, Modes } from "@flyte-databricks/databricks-auth"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Option, Redacted, Result } from "effect"
-import { jwtText } from "../support/oidc.ts"
+import { jwtText } from "../support/jwt.ts"
 import { product } from "./Combination.ts"
 import { type Case, clientIds, dimensions, judged, type PlaceName, verdict } from "./NamesOracle.ts"
 
