@@ -269,9 +269,12 @@ describe("a run goes on as who it was submitted as", () => {
         yield* Effect.gen(function* () {
           const boundary = yield* auth
           const resolved = yield* boundary.resolve({ ...teamA, ...task })
-          const { identity } = yield* boundary.recall(boundary.record(resolved))
-          assertEquals(identity, resolved.identity)
-          assert.strictEqual(identity.key, resolved.identity.key)
+          const recorded = boundary.record(resolved)
+          const credential = yield* boundary.recall(recorded)
+          assert.strictEqual(bearer(yield* boundary.getHeader(credential)), bearer(yield* boundary.getHeader(resolved)))
+          if (Option.isSome(recorded.authToken)) return
+          assertEquals(credential.identity, resolved.identity)
+          assert.strictEqual(credential.identity.key, resolved.identity.key)
         }).pipe(on({ ...surroundings, settings: { ...surroundings.settings, persistPat } }))
       }
     })
@@ -286,12 +289,18 @@ describe("a token in job metadata", () => {
   const tokenOf = ({ authToken }: IdentityRecord.IdentityRecord) =>
     Option.getOrUndefined(Option.map(authToken, Redacted.value))
 
-  it.effect("is a PAT's, since older connectors need it to poll", () =>
+  it.effect("is a namespace's PAT, since older connectors need it to poll, and nothing beside it", () =>
     Effect.gen(function* () {
-      assert.strictEqual(tokenOf(yield* submit(teamA)), "dapi-a")
-      assert.strictEqual(tokenOf(yield* submit({ namespace: "team-b" })), "dapi-0")
-      const { authToken } = yield* submit(teamA)
+      const { authToken, ...rest } = yield* submit(teamA)
+      assert.strictEqual(Redacted.value(Option.getOrThrow(authToken)), "dapi-a")
       assert.strictEqual(String(Option.getOrThrow(authToken)), "<redacted:PAT>")
+      assertEquals({ ...rest, authToken: Option.none() }, IdentityRecord.empty(instance))
+    }).pipe(on(pats))
+  )
+
+  it.effect("is not the connector's, which older connectors have themselves: of such a run nothing is recorded", () =>
+    Effect.gen(function* () {
+      assertEquals(yield* submit({ namespace: "team-b" }), IdentityRecord.empty(instance))
     }).pipe(on(pats))
   )
 
@@ -316,29 +325,42 @@ describe("a token in job metadata", () => {
     })
   )
 
-  it.effect("is used first, and once it was refused its source is: the same identity's", () =>
+  const refused = (recorded: IdentityRecord.IdentityRecord) =>
     Effect.gen(function* () {
-      const recorded = yield* submit(teamA).pipe(on(pats))
-      yield* Effect.gen(function* () {
-        const boundary = yield* auth
-        const credential = yield* boundary.recall(recorded)
-        const old = yield* boundary.getHeader(credential)
-        assert.strictEqual(bearer(old), "Bearer dapi-a")
-        yield* boundary.invalidate(credential, old)
-        assert.strictEqual(bearer(yield* boundary.getHeader(credential)), "Bearer dapi-a2")
-      }).pipe(on({ ...pats, cluster: { "team-a/databricks-token": { token: "dapi-a2" } } }))
+      const boundary = yield* auth
+      const credential = yield* boundary.recall(recorded)
+      const old = yield* boundary.getHeader(credential)
+      assert.strictEqual(bearer(old), "Bearer dapi-a")
+      yield* boundary.invalidate(credential, old)
+      return yield* boundary.getHeader(credential)
     })
+  /** With the Secret's name, as this connector wrote it before it left that to what `persistPat` says. */
+  const withItsSource = {
+    ...IdentityRecord.empty(instance),
+    authType: Option.some("pat" as const),
+    authToken: Option.some(Redacted.make("dapi-a")),
+    namespace: Option.some("team-a"),
+    oauthSecretName: Option.some("databricks-token")
+  }
+
+  it.effect("is used first, and once it was refused its source is, where that is recorded", () =>
+    Effect.gen(function* () {
+      assert.strictEqual(bearer(yield* refused(withItsSource)), "Bearer dapi-a2")
+    }).pipe(on({ ...pats, cluster: { "team-a/databricks-token": { token: "dapi-a2" } } }))
   )
 
   it.effect("that was refused, with its source gone, is an error: never another PAT", () =>
     Effect.gen(function* () {
+      assert.strictEqual((yield* Effect.flip(refused(withItsSource))).reason._tag, "CredentialsMissing")
+    }).pipe(on({ secrets: pats.secrets }))
+  )
+
+  it.effect("that was refused, with no source recorded, stays the only one: never another PAT", () =>
+    Effect.gen(function* () {
       const recorded = yield* submit(teamA).pipe(on(pats))
-      yield* Effect.gen(function* () {
-        const boundary = yield* auth
-        const credential = yield* boundary.recall(recorded)
-        yield* boundary.invalidate(credential, yield* boundary.getHeader(credential))
-        assert.strictEqual((yield* Effect.flip(boundary.getHeader(credential))).reason._tag, "CredentialsMissing")
-      }).pipe(on({ secrets: pats.secrets }))
+      for (const cluster of [{ "team-a/databricks-token": { token: "dapi-a2" } }, {}]) {
+        assert.strictEqual(bearer(yield* refused(recorded).pipe(on({ ...pats, cluster }))), "Bearer dapi-a")
+      }
     })
   )
 
@@ -389,22 +411,21 @@ describe("what an older connector recorded", () => {
     }).pipe(on(surroundings))
   )
 
-  it.effect(
-    "as Flyte's connector writes a PAT, with the OAuth Secret's name beside it, is not looked for in that Secret",
-    () =>
-      Effect.gen(function* () {
-        const fields = {
-          authType: Option.some("pat" as const),
-          oauthSecretName: Option.some("databricks-oauth"),
-          namespace: Option.some("team-a")
-        }
-        const boundary = yield* auth
-        const credential = yield* boundary.recall(
-          written({ ...fields, authToken: Option.some(Redacted.make("dapi-old")) })
-        )
-        yield* boundary.invalidate(credential, yield* boundary.getHeader(credential))
-        assert.strictEqual(bearer(yield* boundary.getHeader(credential)), "Bearer dapi-a")
-      }).pipe(on({ ...surroundings, cluster: { ...surroundings.cluster, "team-a/databricks-oauth": oauth } }))
+  it.effect("as Flyte's connector writes a PAT, with the OAuth Secret's name beside it, is that PAT and no other", () =>
+    Effect.gen(function* () {
+      const fields = {
+        authType: Option.some("pat" as const),
+        oauthSecretName: Option.some("databricks-oauth"),
+        namespace: Option.some("team-a")
+      }
+      const boundary = yield* auth
+      const credential = yield* boundary.recall(
+        written({ ...fields, authToken: Option.some(Redacted.make("dapi-old")) })
+      )
+      yield* boundary.invalidate(credential, yield* boundary.getHeader(credential))
+      assert.strictEqual(bearer(yield* boundary.getHeader(credential)), "Bearer dapi-old")
+      assert.deepStrictEqual(yield* Kubernetes.KubernetesMemory.use(({ reads }) => reads), [])
+    }).pipe(on({ ...surroundings, cluster: { ...surroundings.cluster, "team-a/databricks-oauth": oauth } }))
   )
 
   it.effect.each([
