@@ -87,11 +87,10 @@ describe("a run that Flyte's Python connector submitted is followed and cancelle
 describe("a PAT in job metadata", () => {
   const run = ["databricks_instance", "run_id"]
   const asFlytesOwn = [...run, "auth_token"]
-  const everything = [
-    ...asFlytesOwn,
-    ...["auth_type", "client_id", "oauth_secret_name", "oidc_token_file", "oidc_service_account", "oidc_audience"],
+  const everything = asFlytesOwn.concat(
+    ["auth_type", "client_id", "oauth_secret_name", "oidc_token_file", "oidc_service_account", "oidc_audience"],
     "namespace"
-  ]
+  )
 
   for (const { persist, namespace, token, keys } of [
     { persist: "true", namespace: "team-pat", token: teamPat.token, keys: asFlytesOwn },
