@@ -16,7 +16,7 @@ import {
   TokenPolicy
 } from "@flyte-databricks/databricks-auth"
 import { JobsClient } from "@flyte-databricks/databricks-jobs"
-import { ConfigProvider, Duration, Effect, FileSystem, Layer, Option, Path, Redacted } from "effect"
+import { Config, ConfigProvider, Duration, Effect, FileSystem, Layer, Option, Path, Redacted } from "effect"
 import { Command } from "effect/cli"
 import { TestConsole } from "effect/testing"
 import { existsSync, globSync, readFileSync } from "node:fs"
@@ -71,8 +71,8 @@ const bare = <A, E, R>(use: Effect.Effect<A, E, R>) =>
 /** The connector's flags, as its command reads them. */
 const flags = Effect.gen(function* () {
   let parsed = Option.none<Server.Options & { readonly prometheusPort: number }>()
-  const command = Command.withHandler(Serve.command, (options) =>
-    Effect.sync(() => void (parsed = Option.some(options)))
+  const command = Command.withHandler(Serve.command, (given) =>
+    Effect.map(Config.all(given), (options) => void (parsed = Option.some(options)))
   )
   yield* Command.runWith(command, { version: "0" })([])
   return yield* Effect.fromOption(parsed)
