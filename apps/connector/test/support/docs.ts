@@ -9,7 +9,7 @@ import {
 } from "@flyte-databricks/databricks-auth"
 import { JobsClient } from "@flyte-databricks/databricks-jobs"
 import { NodeServices } from "@effect/platform-node"
-import { ConfigProvider, Duration, Effect, FileSystem, Layer, Option, Path } from "effect"
+import { Config, ConfigProvider, Duration, Effect, FileSystem, Layer, Option, Path } from "effect"
 import { Command } from "effect/cli"
 import { globSync, readFileSync } from "node:fs"
 import { join } from "node:path"
@@ -71,8 +71,8 @@ const bare = <A, E, R>(use: Effect.Effect<A, E, R>) =>
 /** The connector's flags, as its command reads them. */
 const flags = Effect.gen(function* () {
   let parsed = Option.none<Server.Options & { readonly prometheusPort: number }>()
-  const command = Command.withHandler(Serve.command, (options) =>
-    Effect.sync(() => void (parsed = Option.some(options)))
+  const command = Command.withHandler(Serve.command, (given) =>
+    Effect.map(Config.all(given), (options) => void (parsed = Option.some(options)))
   )
   yield* Command.runWith(command, { version: "0" })([])
   return yield* Effect.fromOption(parsed)

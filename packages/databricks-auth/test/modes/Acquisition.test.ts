@@ -67,7 +67,7 @@ const tokens: Record<Tag, string> = {
 
 /** The recorded form that each identity is recalled from. */
 const recorded: Record<Tag, IdentityRecord.IdentityRecord> = {
-  pat: { ...IdentityRecord.empty(instance), authType: Option.some("pat") },
+  pat: IdentityRecord.empty(instance),
   oauth_m2m: { ...IdentityRecord.empty(instance), authType: Option.some("oauth_m2m"), clientId: Option.some("app-0") },
   oidc_connector: {
     ...IdentityRecord.empty(instance),

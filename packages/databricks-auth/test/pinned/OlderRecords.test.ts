@@ -44,22 +44,21 @@ describe("what an older connector recorded", () => {
     }).pipe(on(surroundings))
   )
 
-  it.effect(
-    "as Flyte's connector writes a PAT, with the OAuth Secret's name beside it, is not looked for in that Secret",
-    () =>
-      Effect.gen(function* () {
-        const fields = {
-          authType: Option.some("pat" as const),
-          oauthSecretName: Option.some("databricks-oauth"),
-          namespace: Option.some("team-a")
-        }
-        const boundary = yield* auth
-        const credential = yield* boundary.recall(
-          written({ ...fields, authToken: Option.some(Redacted.make("dapi-old")) })
-        )
-        yield* boundary.invalidate(credential, yield* boundary.getHeader(credential))
-        assert.strictEqual(bearer(yield* boundary.getHeader(credential)), "Bearer dapi-a")
-      }).pipe(on({ ...surroundings, cluster: { ...surroundings.cluster, "team-a/databricks-oauth": oauth } }))
+  it.effect("as Flyte's connector writes a PAT, with the OAuth Secret's name beside it, is that PAT and no other", () =>
+    Effect.gen(function* () {
+      const fields = {
+        authType: Option.some("pat" as const),
+        oauthSecretName: Option.some("databricks-oauth"),
+        namespace: Option.some("team-a")
+      }
+      const boundary = yield* auth
+      const credential = yield* boundary.recall(
+        written({ ...fields, authToken: Option.some(Redacted.make("dapi-old")) })
+      )
+      yield* boundary.invalidate(credential, yield* boundary.getHeader(credential))
+      assert.strictEqual(bearer(yield* boundary.getHeader(credential)), "Bearer dapi-old")
+      assert.deepStrictEqual(yield* Kubernetes.KubernetesMemory.use(({ reads }) => reads), [])
+    }).pipe(on({ ...surroundings, cluster: { ...surroundings.cluster, "team-a/databricks-oauth": oauth } }))
   )
 
   it.effect.each([

@@ -165,9 +165,41 @@ describe("what Flyte's Python connector recorded", () => {
         const isOwn = name === "databricks-token"
         assert.strictEqual(
           identity.source,
-          isOwn ? "Secret flytesnacks-development/databricks-token" : "not recorded at submit"
+          isOwn ? "Secret flytesnacks-development/databricks-token" : "auth_token of the job metadata"
         )
       }
+    })
+  )
+
+  /** The headers of a run before and after Databricks refused the first. */
+  const refused = (recorded: IdentityRecord.IdentityRecord) =>
+    DatabricksAuth.DatabricksAuth.use((auth) =>
+      Effect.gen(function* () {
+        const credential = yield* auth.recall(recorded)
+        const first = yield* auth.getHeader(credential)
+        yield* auth.invalidate(credential, first)
+        const headers = [first, yield* auth.getHeader(credential)]
+        return headers.map(({ authorization }) => Redacted.value(authorization))
+      })
+    )
+  const everywhere: World = {
+    ...world,
+    secrets: { ...world.secrets, "flytesnacks-development/databricks-token": { token: "dapi-namespace" } }
+  }
+
+  it.effect.each([
+    ["two keys is the connector's PAT", {}, "Bearer dapi-0"],
+    ["three keys is the token of the third", { authToken: some(Redacted.make("dapi-stored")) }, "Bearer dapi-stored"],
+    [
+      "ten keys and a token is that token",
+      python({ authType: some("pat"), authToken: some(Redacted.make("dapi-stored")) }),
+      "Bearer dapi-stored"
+    ]
+  ] as const)("with %s, also once it was refused: no namespace is looked into", ([, keys, header]) =>
+    Effect.gen(function* () {
+      const { value, calls } = yield* on(everywhere, refused({ ...IdentityRecord.empty(instance), ...keys }))
+      assert.deepStrictEqual(value, [header, header])
+      assert.deepStrictEqual(calls, [])
     })
   )
 

@@ -1,7 +1,9 @@
-import type { IdentityRecord } from "@flyte-databricks/databricks-auth"
+import { IdentityRecord } from "@flyte-databricks/databricks-auth"
 import { assert, describe, it } from "@effect/vitest"
+import { assertEquals } from "@effect/vitest/utils"
 import { Effect, Option, Redacted } from "effect"
 import { asked, auth, oauth, on, pair, poll, submit, teamA } from "../support/connector.ts"
+import { instance } from "../support/environment.ts"
 import { bearer } from "../support/tokens.ts"
 
 describe("a token in job metadata", () => {
@@ -12,12 +14,18 @@ describe("a token in job metadata", () => {
   const tokenOf = ({ authToken }: IdentityRecord.IdentityRecord) =>
     Option.getOrUndefined(Option.map(authToken, Redacted.value))
 
-  it.effect("is a PAT's, since older connectors need it to poll", () =>
+  it.effect("is a namespace's PAT, since older connectors need it to poll, and nothing beside it", () =>
     Effect.gen(function* () {
-      assert.strictEqual(tokenOf(yield* submit(teamA)), "dapi-a")
-      assert.strictEqual(tokenOf(yield* submit({ namespace: "team-b" })), "dapi-0")
-      const { authToken } = yield* submit(teamA)
+      const { authToken, ...rest } = yield* submit(teamA)
+      assert.strictEqual(Redacted.value(Option.getOrThrow(authToken)), "dapi-a")
       assert.strictEqual(String(Option.getOrThrow(authToken)), "<redacted:PAT>")
+      assertEquals({ ...rest, authToken: Option.none() }, IdentityRecord.empty(instance))
+    }).pipe(on(pats))
+  )
+
+  it.effect("is not the connector's, which older connectors have themselves: of such a run nothing is recorded", () =>
+    Effect.gen(function* () {
+      assertEquals(yield* submit({ namespace: "team-b" }), IdentityRecord.empty(instance))
     }).pipe(on(pats))
   )
 
@@ -42,29 +50,42 @@ describe("a token in job metadata", () => {
     })
   )
 
-  it.effect("is used first, and once it was refused its source is: the same identity's", () =>
+  const refused = (recorded: IdentityRecord.IdentityRecord) =>
     Effect.gen(function* () {
-      const recorded = yield* submit(teamA).pipe(on(pats))
-      yield* Effect.gen(function* () {
-        const boundary = yield* auth
-        const credential = yield* boundary.recall(recorded)
-        const old = yield* boundary.getHeader(credential)
-        assert.strictEqual(bearer(old), "Bearer dapi-a")
-        yield* boundary.invalidate(credential, old)
-        assert.strictEqual(bearer(yield* boundary.getHeader(credential)), "Bearer dapi-a2")
-      }).pipe(on({ ...pats, cluster: { "team-a/databricks-token": { token: "dapi-a2" } } }))
+      const boundary = yield* auth
+      const credential = yield* boundary.recall(recorded)
+      const old = yield* boundary.getHeader(credential)
+      assert.strictEqual(bearer(old), "Bearer dapi-a")
+      yield* boundary.invalidate(credential, old)
+      return yield* boundary.getHeader(credential)
     })
+  /** With the Secret's name, as this connector wrote it before it left that to what `persistPat` says. */
+  const withItsSource = {
+    ...IdentityRecord.empty(instance),
+    authType: Option.some("pat" as const),
+    authToken: Option.some(Redacted.make("dapi-a")),
+    namespace: Option.some("team-a"),
+    oauthSecretName: Option.some("databricks-token")
+  }
+
+  it.effect("is used first, and once it was refused its source is, where that is recorded", () =>
+    Effect.gen(function* () {
+      assert.strictEqual(bearer(yield* refused(withItsSource)), "Bearer dapi-a2")
+    }).pipe(on({ ...pats, cluster: { "team-a/databricks-token": { token: "dapi-a2" } } }))
   )
 
   it.effect("that was refused, with its source gone, is an error: never another PAT", () =>
     Effect.gen(function* () {
+      assert.strictEqual((yield* Effect.flip(refused(withItsSource))).reason._tag, "CredentialsMissing")
+    }).pipe(on({ secrets: pats.secrets }))
+  )
+
+  it.effect("that was refused, with no source recorded, stays the only one: never another PAT", () =>
+    Effect.gen(function* () {
       const recorded = yield* submit(teamA).pipe(on(pats))
-      yield* Effect.gen(function* () {
-        const boundary = yield* auth
-        const credential = yield* boundary.recall(recorded)
-        yield* boundary.invalidate(credential, yield* boundary.getHeader(credential))
-        assert.strictEqual((yield* Effect.flip(boundary.getHeader(credential))).reason._tag, "CredentialsMissing")
-      }).pipe(on({ secrets: pats.secrets }))
+      for (const cluster of [{ "team-a/databricks-token": { token: "dapi-a2" } }, {}]) {
+        assert.strictEqual(bearer(yield* refused(recorded).pipe(on({ ...pats, cluster }))), "Bearer dapi-a")
+      }
     })
   )
 

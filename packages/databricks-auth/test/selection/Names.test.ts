@@ -79,7 +79,7 @@ const placeOf = ({ identity }: DatabricksAuth.Resolved): PlaceName => {
       return "oidc_connector/connector"
     default: {
       const at = { NamespaceSecret: "namespace", ConnectorLevel: "connector", RequestSecret: "request" } as const
-      assert(identity.origin._tag !== "Unrecorded")
+      assert(identity.origin._tag !== "Unrecorded" && identity.origin._tag !== "StoredToken")
       return `${identity._tag}/${at[identity.origin._tag]}` as PlaceName
     }
   }
