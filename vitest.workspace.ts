@@ -2,8 +2,14 @@ import { defineConfig } from "vitest/config"
 
 const project = (root: string) => ({
   extends: true as const,
-  test: { name: root.replace(/^.*\//, ""), root, include: ["test/**/*.test.ts"] }
+  test: { name: root.replace(/^.*\//, ""), root, include: ["test/**/*.test.ts"], exclude: ["test/box/**"] }
 })
+
+// Containers with limits and a load: `npm run test:box` runs it by itself.
+const box = {
+  extends: true as const,
+  test: { name: "box", root: "apps/connector", include: ["test/box/**/*.test.ts"] }
+}
 
 export default defineConfig({
   test: {
@@ -19,7 +25,8 @@ export default defineConfig({
       project("apps/connector"),
       project("apps/tour"),
       project("bench"),
-      project("apps/demo")
+      project("apps/demo"),
+      box
     ]
   }
 })

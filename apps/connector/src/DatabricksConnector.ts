@@ -2,13 +2,7 @@
  * Create, get and delete, in words that both versions of Flyte share. Who the task is, is decided once, in `create`;
  * `get` and `delete` go by what the job's metadata recorded.
  */
-import {
-  AuthError,
-  type Connection,
-  DatabricksAuth,
-  IdentityRecord,
-  TaskSettings
-} from "@flyte-databricks/databricks-auth"
+import { AuthError, type Connection, DatabricksAuth, TaskSettings } from "@flyte-databricks/databricks-auth"
 import { JobMetadata, JobsClient, JobSpec } from "@flyte-databricks/databricks-jobs"
 import * as Clock from "effect/Clock"
 import type * as Config from "effect/Config"
@@ -140,16 +134,8 @@ export const layer: Layer.Layer<
         rideOut(() => (mayBeThere ? endsAt : until))
       )
       yield* Call.note({ runId })
-      const recorded = auth.record(resolved)
-      const metadata = new JobMetadata.JobMetadata({
-        ...recorded,
-        // Flyte 2's own connector neither writes a PAT nor looks for one.
-        ...(task.connection === undefined ? {} : { authToken: Option.none() }),
-        runId
-      })
-      return yield* Effect.fromResult(
-        IdentityRecord.isEmpty(recorded) ? JobMetadata.encodeRun(metadata) : JobMetadata.encode(metadata)
-      )
+      const metadata = new JobMetadata.JobMetadata({ ...auth.record(resolved, task.connection), runId })
+      return yield* Effect.fromResult(JobMetadata.encode(metadata))
     })
 
     const get = Effect.fn("DatabricksConnector.get")(function* (

@@ -7,41 +7,26 @@ import * as Config from "effect/Config"
 import * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
-import * as Schema from "effect/Schema"
-
-const isBounded = Schema.makeFilter(
-  (duration: Duration.Duration) =>
-    (Duration.isFinite(duration) && !Duration.isNegative(duration)) || "expected a duration, finite and not negative"
-)
-
-const duration = (name: string, byDefault: Duration.Input): Config.Config<Duration.Duration> =>
-  Config.flatMap(
-    variable(name),
-    Option.match({
-      onNone: () => Config.succeed(Duration.fromInputUnsafe(byDefault)),
-      onSome: () => Config.schema(Schema.Trim.pipe(Schema.decodeTo(Schema.DurationFromString.check(isBounded))), name)
-    })
-  )
+import * as SettingValue from "./SettingValue.ts"
 
 /** The task types of Flyte's own connector, all of version 0. */
 export const knownTaskTypes = ["spark", "databricks"] as const
 
-const isTaskTypes = Schema.makeFilter((text: string) => {
-  const unknown = commaSeparated(text).find((word) => !knownTaskTypes.some((known) => known === word))
-  if (unknown !== undefined) return `expected ${knownTaskTypes.join(" and ")}, got ${unknown.slice(0, 50)}`
-  return commaSeparated(text).length > 0 || `expected one of ${knownTaskTypes.join(" and ")} at least`
-})
+const isKnown = (word: string): boolean => knownTaskTypes.some((known) => known === word)
+
+const listOfTaskTypes: SettingValue.Kind<ReadonlyArray<string>> = {
+  read: (text) => Option.filter(Option.some(commaSeparated(text)), (words) => words.length > 0 && words.every(isKnown)),
+  expected: `${knownTaskTypes.join(", ")} or both, separated by a comma`,
+  write: (words) => words.join(",")
+}
 
 /**
  * The task types that Flyte is told of and that are created here. `spark` may belong to Flyte's Kubernetes plugin.
  */
-export const taskTypes: Config.Config<ReadonlyArray<string>> = Config.flatMap(
-  variable("FLYTE_DATABRICKS_TASK_TYPES"),
-  Option.match({
-    onNone: () => Config.succeed<ReadonlyArray<string>>(knownTaskTypes),
-    onSome: () =>
-      Config.map(Config.schema(Schema.String.check(isTaskTypes), "FLYTE_DATABRICKS_TASK_TYPES"), commaSeparated)
-  })
+export const taskTypes: Config.Config<ReadonlyArray<string>> = SettingValue.setting(
+  "FLYTE_DATABRICKS_TASK_TYPES",
+  listOfTaskTypes,
+  knownTaskTypes
 )
 
 /** The service credential of Unity Catalog that serverless tasks get unless they say otherwise. */
@@ -53,7 +38,11 @@ export const serviceCredentialProvider = variable("FLYTE_DATABRICKS_SERVICE_CRED
  * usually goes on. So it is longer than outages last; it ends at all so that a workspace that is gone for good does not
  * leave tasks RUNNING for ever.
  */
-export const pollPatience = duration("FLYTE_DATABRICKS_POLL_PATIENCE", "12 hours")
+export const pollPatience = SettingValue.setting(
+  "FLYTE_DATABRICKS_POLL_PATIENCE",
+  SettingValue.duration,
+  Duration.hours(12)
+)
 
 const firstOf = (lower: string, upper: string): Config.Config<Option.Option<string>> =>
   Config.all([variable(lower), variable(upper)]).pipe(
@@ -68,6 +57,11 @@ export const httpsProxy = firstOf("https_proxy", "HTTPS_PROXY").pipe(
 /** What is reached without the proxy: names, `.suffixes`, `*.wildcards`, each with a port or without, or `*`. */
 export const noProxy = firstOf("no_proxy", "NO_PROXY")
 
+export const metadataKeyFileName = "FLYTE_DATABRICKS_METADATA_KEY_FILE"
+
+/** A file of keys by which job metadata is signed. */
+export const metadataKeyFile = variable(metadataKeyFileName)
+
 export const caFileName = "FLYTE_DATABRICKS_CA_FILE"
 
 /** A file of certificate authorities to trust at Databricks and the proxy, beside those that Node.js trusts. */
@@ -78,4 +72,8 @@ export const caFile = variable(caFileName)
  * within milliseconds; but one that waits holds one of propeller's few workers, and an abort that comes meanwhile never
  * reaches the run.
  */
-export const createPatience = duration("FLYTE_DATABRICKS_CREATE_PATIENCE", "5 seconds")
+export const createPatience = SettingValue.setting(
+  "FLYTE_DATABRICKS_CREATE_PATIENCE",
+  SettingValue.duration,
+  Duration.seconds(5)
+)

@@ -4,10 +4,11 @@ import * as Command from "effect/cli/Command"
 import * as OfficialNames from "./cli/OfficialNames.ts"
 import * as Serve from "./cli/Serve.ts"
 import { teardown } from "./cli/teardown.ts"
+import { version } from "./Version.ts"
 
 const connector = Command.make("connector").pipe(
   Command.withDescription("Flyte's Databricks connector: runs Flyte tasks on Databricks, each namespace as itself"),
   Command.withSubcommands([Serve.command, OfficialNames.c0, OfficialNames.pyflyte])
 )
 
-connector.pipe(Command.run({ version: "0.1.0" }), Effect.provide(NodeServices.layer), NodeRuntime.runMain({ teardown }))
+connector.pipe(Command.run({ version }), Effect.provide(NodeServices.layer), NodeRuntime.runMain({ teardown }))

@@ -2,7 +2,7 @@
 import { assert, describe } from "@effect/vitest"
 import { Effect } from "effect"
 import { phaseOf } from "./support/FlyteClient.ts"
-import { jobsTokens, readMetadata, refusal, tampered, verdict } from "./support/outcomes.ts"
+import { jobsTokens, refusal, tampered, verdict } from "./support/outcomes.ts"
 import * as tasks from "./support/tasks.ts"
 import { scenario, withConnectorPat } from "./support/World.ts"
 
@@ -98,8 +98,11 @@ describe("metadata with", () => {
     serving(withConnectorPat, (connector) =>
       Effect.gen(function* () {
         const own = yield* connector.flyte.createTask(tasks.createTask({ namespace: "team-without" }))
-        assert.strictEqual(readMetadata(own)["namespace"], "team-without")
-        const other = tampered(own, { auth_token: null, oauth_secret_name: "databricks-token" })
+        const other = tampered(own, {
+          auth_type: "pat",
+          namespace: "team-without",
+          oauth_secret_name: "databricks-token"
+        })
         yield* workspace.requests.clear
         const { phase, message } = yield* verdict(connector, connector.flyte.getTask(other))
         assert.strictEqual(phase, "FAILED")
@@ -109,16 +112,15 @@ describe("metadata with", () => {
     )
   )
 
-  scenario(
-    "a token that is not one is refused by the workspace, and replaced by the pinned one",
-    ({ workspace, serving }) =>
-      serving({}, ({ flyte }) =>
-        Effect.gen(function* () {
-          const own = yield* flyte.createTask(tasks.createTask())
-          yield* flyte.getTask(tampered(own, { auth_token: "made-up-by-somebody" }))
-          assert.strictEqual((yield* jobsTokens(workspace, "get")).length, 2)
-        })
-      )
+  scenario("a token that is not one is refused by the workspace, and no other is tried", ({ workspace, serving }) =>
+    serving(withConnectorPat, (connector) =>
+      Effect.gen(function* () {
+        const own = yield* connector.flyte.createTask(tasks.createTask())
+        const poll = connector.flyte.getTask(tampered(own, { auth_token: "made-up-by-somebody" }))
+        assert.strictEqual((yield* verdict(connector, poll)).phase, "FAILED")
+        assert.deepStrictEqual([...new Set(yield* jobsTokens(workspace, "get"))], ["made-up-by-somebody"])
+      })
+    )
   )
 
   scenario("a token that no header may carry is an error, not a crash", ({ serving }) =>

@@ -78,7 +78,7 @@ const cases: ReadonlyArray<Case> = [
     request: { template: { ...template, target: { case: "k8sPod", value: {} } }, taskExecutionMetadata },
     code: "INVALID_ARGUMENT",
     outcome: "JobSpecInvalid",
-    says: ["the task's pod template is not a Kubernetes pod", "Give it a pod_spec with one container"]
+    says: ["the pod template is not a Kubernetes pod", "Give it a pod_spec with one container"]
   },
   {
     what: "no instance, of the task or the connector",

@@ -3,7 +3,7 @@ import { assert, describe } from "@effect/vitest"
 import { DatabricksWorkspace } from "@flyte-databricks/emulators"
 import { Effect } from "effect"
 import { phaseOf } from "./support/FlyteClient.ts"
-import { jobsTokens, readMetadata, refusal } from "./support/outcomes.ts"
+import { jobsTokens, readMetadata, refusal, verdict } from "./support/outcomes.ts"
 import * as tasks from "./support/tasks.ts"
 import {
   connectorPat,
@@ -18,6 +18,18 @@ import {
 
 const everything = { ...withConnectorPat, ...withConnectorPrincipal }
 
+/** What is recorded of client credentials, wherever they are from. */
+const ofPair = (namespace: string) => ({
+  auth_token: null,
+  auth_type: "oauth_m2m",
+  client_id: null,
+  oauth_secret_name: null,
+  oidc_token_file: null,
+  oidc_service_account: null,
+  oidc_audience: null,
+  namespace
+})
+
 const identities = [
   {
     name: "the namespace's PAT",
@@ -25,7 +37,9 @@ const identities = [
     env: {},
     principal: teamPat.user,
     log: { authType: "pat", identity: "owner of the PAT", origin: "Secret team-pat/databricks-token" },
-    metadata: { auth_type: "pat", auth_token: teamPat.token, client_id: null, oauth_secret_name: "databricks-token" }
+    // The metadata names no Secret, only its token.
+    followed: { origin: "auth_token of the job metadata" },
+    metadata: { auth_token: teamPat.token }
   },
   {
     name: "the namespace's service principal, before anything of the connector",
@@ -33,12 +47,8 @@ const identities = [
     env: everything,
     principal: teamPrincipal.id,
     log: { authType: "oauth_m2m", identity: teamPrincipal.id, origin: "Secret team-oauth/databricks-oauth" },
-    metadata: {
-      auth_type: "oauth_m2m",
-      auth_token: null,
-      client_id: teamPrincipal.id,
-      oauth_secret_name: "databricks-oauth"
-    }
+    followed: {},
+    metadata: { ...ofPair("team-oauth"), client_id: teamPrincipal.id, oauth_secret_name: "databricks-oauth" }
   },
   {
     name: "the connector's service principal, before its PAT",
@@ -46,7 +56,8 @@ const identities = [
     env: everything,
     principal: connectorPrincipal.id,
     log: { authType: "oauth_m2m", identity: connectorPrincipal.id, origin: "connector" },
-    metadata: { auth_type: "oauth_m2m", auth_token: null, client_id: connectorPrincipal.id, oauth_secret_name: null }
+    followed: {},
+    metadata: { ...ofPair("team-without"), client_id: connectorPrincipal.id }
   },
   {
     name: "the connector's PAT",
@@ -54,12 +65,13 @@ const identities = [
     env: withConnectorPat,
     principal: connectorPat.user,
     log: { authType: "pat", identity: "owner of the PAT", origin: "connector" },
-    metadata: { auth_type: "pat", auth_token: connectorPat.token, client_id: null, oauth_secret_name: null }
+    followed: {},
+    metadata: {}
   }
 ]
 
 describe("a task runs as", () => {
-  for (const { name, namespace, env, principal, log: logged, metadata } of identities) {
+  for (const { name, namespace, env, principal, log: logged, followed, metadata } of identities) {
     scenario(`${name}: created, followed and cancelled`, ({ workspace, serving }) =>
       serving(env, ({ flyte, log }) =>
         Effect.gen(function* () {
@@ -75,21 +87,22 @@ describe("a task runs as", () => {
           assert.deepStrictEqual(readMetadata(resourceMeta), {
             databricks_instance: workspace.url,
             run_id: String(run?.runId),
-            ...metadata,
-            oidc_token_file: null,
-            oidc_service_account: null,
-            oidc_audience: null,
-            namespace
+            ...metadata
           })
           const lines = log.calls()
           assert.deepStrictEqual(
             lines.map(({ message }) => message),
             ["CreateTask", "GetTask", "DeleteTask", "GetTask"]
           )
-          for (const { annotations, level } of lines) {
+          for (const { annotations, level, message } of lines) {
             assert.strictEqual(level, "INFO")
             const { taskType, instance, runId, outcome } = annotations
-            assert.deepInclude(annotations, { ...logged, namespace })
+            assert.deepInclude(
+              annotations,
+              message === "CreateTask" ? { ...logged, namespace } : { ...logged, ...followed }
+            )
+            if (message !== "CreateTask")
+              assert.strictEqual(annotations["namespace"], Reflect.get(metadata, "namespace"))
             assert.deepStrictEqual(
               [taskType, instance, runId, outcome],
               ["databricks", workspace.url, String(run?.runId), "ok"]
@@ -124,7 +137,7 @@ describe("a run keeps its identity when the connector restarts with", () => {
             yield* flyte.deleteTask(resourceMeta)
             assert.deepStrictEqual(
               log.calls().map(({ annotations }) => [annotations["authType"], annotations["origin"]]),
-              Array.from({ length: 2 }, () => [was?.log.authType, was?.log.origin])
+              Array.from({ length: 2 }, () => [was?.log.authType, was?.followed.origin ?? was?.log.origin])
             )
           })
         )
@@ -134,22 +147,22 @@ describe("a run keeps its identity when the connector restarts with", () => {
     )
   }
 
-  scenario(
-    "FLYTE_DATABRICKS_NAMESPACE_IDENTITY=require, unless it is the connector's: that one ends, and says why",
-    (world) =>
-      Effect.gen(function* () {
-        const { env = {}, namespace = "" } = identities[3] ?? {}
-        const resourceMeta = yield* world.serving(env, ({ flyte }) => flyte.createTask(tasks.createTask({ namespace })))
-        const strict = { FLYTE_DATABRICKS_NAMESPACE_IDENTITY: "require", ...everything }
-        yield* world.serving(strict, ({ flyte }) =>
-          Effect.gen(function* () {
-            const resource = yield* flyte.getTask(resourceMeta)
-            assert.strictEqual(phaseOf(resource), "FAILED")
-            assert.include(resource.message, "is refused: shared by namespaces")
-          })
-        )
-        assert.deepStrictEqual(yield* jobsTokens(world.workspace, "get"), [])
-      })
+  scenario("FLYTE_DATABRICKS_NAMESPACE_IDENTITY=require: or not at all, where it was the connector's", (world) =>
+    Effect.gen(function* () {
+      const { workspace } = world
+      const task = tasks.createTask({ namespace: "team-without" })
+      const resourceMeta = yield* world.serving(withConnectorPat, ({ flyte }) => flyte.createTask(task))
+      yield* workspace.requests.clear
+      const now = { FLYTE_DATABRICKS_NAMESPACE_IDENTITY: "require", ...withConnectorPat }
+      yield* world.serving(now, (connector) =>
+        Effect.gen(function* () {
+          const { phase, message } = yield* verdict(connector, connector.flyte.getTask(resourceMeta))
+          assert.strictEqual(phase, "FAILED")
+          assert.include(message, "FLYTE_DATABRICKS_NAMESPACE_IDENTITY")
+          assert.deepStrictEqual(yield* jobsTokens(workspace), [])
+        })
+      )
+    })
   )
 
   scenario("a Secret in the namespace that would win today", ({ workspace, kubernetes, serving }) =>
@@ -255,7 +268,7 @@ scenario(
         const data = { token: teamPat.token }
         yield* kubernetes.setSecret({ namespace: "billing-production", name: "databricks-token", data })
         const resourceMeta = yield* flyte.createTask(tasks.createTask({ namespace: "flyte" }))
-        assert.strictEqual(readMetadata(resourceMeta)["namespace"], "billing-production")
+        assert.strictEqual(readMetadata(resourceMeta)["auth_token"], teamPat.token)
         assert.deepStrictEqual(yield* jobsTokens(workspace), [teamPat.token])
       })
     )

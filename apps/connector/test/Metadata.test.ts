@@ -85,20 +85,48 @@ describe("a run that Flyte's Python connector submitted is followed and cancelle
 })
 
 describe("a PAT in job metadata", () => {
-  scenario("stays out of it with FLYTE_DATABRICKS_PERSIST_PAT=false, and the run is followed all the same", (world) =>
-    world.serving({ FLYTE_DATABRICKS_PERSIST_PAT: "false", ...withConnectorPat }, ({ flyte }) =>
-      Effect.gen(function* () {
-        for (const { namespace, token } of [
-          { namespace: "team-pat", token: teamPat.token },
-          { namespace: "team-without", token: connectorPat.token }
-        ]) {
-          const resourceMeta = yield* flyte.createTask(tasks.createTask({ namespace, execution: namespace }))
-          assert.strictEqual(readMetadata(resourceMeta)["auth_token"], null)
-          assert.notInclude(new TextDecoder().decode(resourceMeta), token)
+  const run = ["databricks_instance", "run_id"]
+  const asFlytesOwn = [...run, "auth_token"]
+  const everything = asFlytesOwn.concat(
+    ["auth_type", "client_id", "oauth_secret_name", "oidc_token_file", "oidc_service_account", "oidc_audience"],
+    "namespace"
+  )
+
+  for (const { persist, namespace, token, keys } of [
+    { persist: "true", namespace: "team-pat", token: teamPat.token, keys: asFlytesOwn },
+    { persist: "true", namespace: "team-without", token: connectorPat.token, keys: run },
+    { persist: "false", namespace: "team-pat", token: teamPat.token, keys: everything },
+    { persist: "false", namespace: "team-without", token: connectorPat.token, keys: run }
+  ]) {
+    scenario(`with FLYTE_DATABRICKS_PERSIST_PAT=${persist}, of ${namespace}: ${keys.length} keys`, (world) =>
+      world.serving({ FLYTE_DATABRICKS_PERSIST_PAT: persist, ...withConnectorPat }, ({ flyte }) =>
+        Effect.gen(function* () {
+          const resourceMeta = yield* flyte.createTask(tasks.createTask({ namespace }))
+          const written = readMetadata(resourceMeta)
+          assert.deepStrictEqual(Object.keys(written), keys)
+          const isWritten = new TextDecoder().decode(resourceMeta).includes(token)
+          assert.strictEqual(isWritten, keys === asFlytesOwn)
           yield* world.workspace.requests.clear
-          yield* flyte.getTask(resourceMeta)
+          assert.strictEqual(phaseOf(yield* flyte.getTask(resourceMeta)), "INITIALIZING")
           assert.deepStrictEqual(yield* jobsTokens(world.workspace), [token])
-        }
+        })
+      )
+    )
+  }
+
+  scenario("of the connector is in no namespace's Secret, also where one was made since", (world) =>
+    world.serving(withConnectorPat, ({ flyte }) =>
+      Effect.gen(function* () {
+        const { workspace, kubernetes } = world
+        const resourceMeta = yield* flyte.createTask(tasks.createTask({ namespace: "team-without" }))
+        const data = { token: teamPat.token }
+        yield* kubernetes.setSecret({ namespace: "team-without", name: "databricks-token", data })
+        yield* workspace.requests.clear
+        yield* kubernetes.requests.clear
+        yield* flyte.getTask(resourceMeta)
+        yield* flyte.deleteTask(resourceMeta)
+        assert.deepStrictEqual([...new Set(yield* jobsTokens(workspace))], [connectorPat.token])
+        assert.deepStrictEqual(yield* kubernetes.requests.all(), [])
       })
     )
   )
@@ -106,11 +134,15 @@ describe("a PAT in job metadata", () => {
 
 describe("a credential that was rotated while the run goes on", () => {
   scenario(
-    "a PAT in the namespace's Secret, though the old one is in the metadata",
+    "a PAT in the namespace's Secret, where an earlier version of this connector wrote which and the token",
     ({ workspace, kubernetes, serving }) =>
       serving({}, ({ flyte }) =>
         Effect.gen(function* () {
-          const resourceMeta = yield* flyte.createTask(tasks.createTask())
+          const resourceMeta = tampered(yield* flyte.createTask(tasks.createTask()), {
+            auth_type: "pat",
+            oauth_secret_name: "databricks-token",
+            namespace: "team-pat"
+          })
           yield* workspace.addPat(teamPat.user, "pat-rotated")
           yield* workspace.revokePat(teamPat.token)
           yield* kubernetes.setSecret({

@@ -111,7 +111,7 @@ describe("a pod that Flyte 1's propeller rendered is refused for", () => {
         Effect.gen(function* () {
           const { code, details, line } = yield* refusal(connector, connector.flyte.createTask(flyte1PodRequest(name)))
           assert.strictEqual(code, "INVALID_ARGUMENT")
-          assert.include(details, `the task's pod template has what a job on Databricks has no place for: ${says}. `)
+          assert.include(details, `the pod template has what a job on Databricks has no place for: ${says}. `)
           assert.deepInclude(line?.annotations, { outcome: "JobSpecInvalid", taskType: "databricks" })
           assert.deepStrictEqual(yield* workspace.requests.all(), [])
         })

@@ -1,224 +1,218 @@
-/** A deployment that switches between Flyte's Python connector and this one while runs go on. */
+/**
+ * A deployment that switches between Flyte's own connector and this one while runs go on, and docs/versions.md, which says
+ * what each version can take over.
+ */
 import { NodeServices } from "@effect/platform-node"
-import { assert, describe, layer } from "@effect/vitest"
-import { DatabricksWorkspace, KubernetesApi, RunPlan } from "@flyte-databricks/emulators"
-import * as Python from "@flyte-databricks/emulators/testing/Python"
-import { Context, Effect, FileSystem, Layer, Option, Redacted } from "effect"
-import * as ConnectorProcess from "./support/ConnectorProcess.ts"
-import * as FlyteClient from "./support/FlyteClient.ts"
-import { readMetadata } from "./support/outcomes.ts"
-import { flyte1PodRequest } from "./support/podRequests.ts"
+import { assert, describe, it, layer } from "@effect/vitest"
+import { RunPlan } from "@flyte-databricks/emulators"
+import { Effect, Option, Predicate } from "effect"
+import { readFileSync } from "node:fs"
+import { Beside, identities, type Identity, layer as besideLayer } from "./support/beside.ts"
+import { phaseOf } from "./support/FlyteClient.ts"
+import { jobsTokens, readMetadata } from "./support/outcomes.ts"
 import * as PythonConnector from "./support/PythonConnector.ts"
-import * as tasks from "./support/tasks.ts"
-import {
-  connectorPat,
-  connectorPrincipal,
-  namespaceSecrets,
-  teamPat,
-  teamPrincipal,
-  workspaceOptions
-} from "./support/World.ts"
+import { connectorPat } from "./support/World.ts"
 
-const python = await Effect.runPromise(Python.find("grpc", "kubernetes", "flytekitplugins.spark.connector"))
+const versions = ["1.13.0", "1.15.4", "1.16.4", "1.16.25", PythonConnector.current]
+const python = await Effect.runPromise(PythonConnector.find(versions))
 
-const namespacePrincipal = "sp-of-team-oidc"
+/** As Flyte finds it: the first version offers no other. */
+const taskTypeOf = (version: string) => (version === "1.13.0" ? "spark" : "databricks")
 
-/** Who a task's runs belong to, by where it comes from and what it says. */
-const modes = [
-  { mode: "a PAT of the namespace", namespace: "team-pat", authType: "pat", principal: teamPat.user },
-  { mode: "a PAT of the connector", namespace: "team-without", authType: "pat", principal: connectorPat.user },
-  {
-    mode: "client credentials of the namespace",
-    namespace: "team-oauth",
-    authType: "oauth_m2m",
-    principal: teamPrincipal.id
-  },
-  {
-    mode: "client credentials of the connector",
-    namespace: "team-without",
-    authType: "oauth_m2m",
-    principal: connectorPrincipal.id
-  },
-  {
-    mode: "the connector's own JWT (Model 1)",
-    namespace: "team-without",
-    authType: "oidc_federation",
-    principal: connectorPrincipal.id
-  },
-  {
-    mode: "a ServiceAccount of the namespace (Model 2)",
-    namespace: "team-oidc",
-    authType: "oidc_federation",
-    principal: namespacePrincipal
-  }
-]
-
-/** Both connectors, with the same settings, before the same workspace and cluster. */
-class Both extends Context.Service<
-  Both,
-  {
-    readonly workspace: DatabricksWorkspace.DatabricksWorkspace["Service"]
-    readonly host: string
-    readonly python: FlyteClient.FlyteClient
-    readonly ours: FlyteClient.FlyteClient
-  }
->()("@flyte-databricks/connector/test/Both") {}
-
-const both = Layer.effect(
-  Both,
-  Effect.gen(function* () {
-    const files = yield* FileSystem.FileSystem
-    const directory = yield* files.makeTempDirectoryScoped()
-    const [caFile, kubeconfig, tokenFile] = [`${directory}/ca.pem`, `${directory}/kubeconfig`, `${directory}/token`]
-    const kubernetes = yield* KubernetesApi.make({
-      tls: true,
-      kubeconfigFile: kubeconfig,
-      secrets: namespaceSecrets,
-      serviceAccounts: [
-        {
-          namespace: "team-oidc",
-          name: "spark",
-          labels: { "flyte.org/databricks-enabled": "true" },
-          annotations: { "flyte.org/databricks-client-id": namespacePrincipal }
-        }
-      ]
-    })
-    const federated = (namespace: string, name: string) => ({
-      issuer: kubernetes.issuer,
-      audiences: ["databricks"],
-      subject: `system:serviceaccount:${namespace}:${name}`
-    })
-    const workspace = yield* DatabricksWorkspace.make({
-      ...workspaceOptions,
-      tls: { caFile },
-      trustedCas: [kubernetes.caPem ?? ""],
-      servicePrincipals: [
-        { applicationId: teamPrincipal.id, secrets: [teamPrincipal.secret] },
-        {
-          applicationId: connectorPrincipal.id,
-          secrets: [connectorPrincipal.secret],
-          federationPolicies: [federated("flyte", "connector")]
-        },
-        { applicationId: namespacePrincipal, secrets: [], federationPolicies: [federated("team-oidc", "spark")] }
-      ]
-    })
-    const jwt = yield* kubernetes.mintToken({
-      sub: "system:serviceaccount:flyte:connector",
-      aud: ["databricks"]
-    })
-    yield* files.writeFileString(tokenFile, Redacted.value(jwt))
-
-    const { host } = new URL(workspace.url)
-    const environment = {
-      FLYTE_DATABRICKS_INSTANCE: host,
-      _FSEC_FLYTE_DATABRICKS_ACCESS_TOKEN: connectorPat.token,
-      FLYTE_DATABRICKS_OIDC_TOKEN_FILE: tokenFile,
-      DATABRICKS_CLIENT_ID: connectorPrincipal.id,
-      DATABRICKS_CLIENT_SECRET: connectorPrincipal.secret,
-      KUBECONFIG: kubeconfig
-    }
-    const { port } = yield* ConnectorProcess.serve({ ...environment, NODE_EXTRA_CA_CERTS: caFile })
-    return {
-      workspace,
-      host,
-      ours: yield* FlyteClient.make(`127.0.0.1:${port}`, []),
-      python: yield* PythonConnector.serve(
-        Option.getOrElse(python, () => ""),
-        { ...environment, SSL_CERT_FILE: caFile }
-      )
-    }
+// The first table of the document: who polls and cancels, by identity and version.
+const document = readFileSync(new URL("../../../docs/versions.md", import.meta.url), "utf8")
+const rows = (document.split("\n## Runs of Flyte 1 that this connector submitted\n")[1]?.split("\n## ")[0] ?? "")
+  .split("\n")
+  .filter((line) => line.startsWith("|"))
+  .map((line) =>
+    line
+      .split("|")
+      .slice(1, -1)
+      .map((cell) => cell.trim())
+  )
+const [header = [], _, ...table] = rows
+const columnOf = (version: string) => {
+  const number = (text: string) => text.split(".").reduce((sum, part) => sum * 1000 + Number(part), 0)
+  return header.findIndex((cell) => {
+    const [, from, to = "9.0.0"] = /^(\d+\.\d+\.\d+) (?:to (\d+\.\d+\.\d+)|and later)$/.exec(cell) ?? []
+    return from !== undefined && number(from) <= number(version) && number(version) <= number(to)
   })
-).pipe(Layer.provide(NodeServices.layer))
+}
+const rowOf = (name: string) => table.find(([cell]) => cell === name) ?? assert.fail(`no row ${name}`)
+const takesOver = (version: string, name: string) => rowOf(name)[columnOf(version)] === "yes"
+const keysOf = (name: string) => Number(rowOf(name)[1])
+const notPersisted = "PAT of the namespace, with `FLYTE_DATABRICKS_PERSIST_PAT=false`"
 
-const request = (who: (typeof modes)[number], execution: string) =>
-  tasks.createTask({ namespace: who.namespace, execution, custom: { databricksAuthType: who.authType } })
+describe("docs/versions.md", () => {
+  it("has a row for each identity, and a column for each version", () => {
+    assert.sameMembers(
+      table.map(([cell]) => cell),
+      [...identities.map(({ name }) => name), notPersisted]
+    )
+    assert.deepStrictEqual(versions.map(columnOf), [2, 2, 2, 3, 4])
+  })
 
-/** What there is to say about a run that one of the two submitted and the other is asked about. */
-const handedOver = Effect.fnUntraced(function* (
-  from: FlyteClient.FlyteClient,
-  to: FlyteClient.FlyteClient,
-  who: (typeof modes)[number],
-  execution: string
-) {
-  const { workspace } = yield* Both
-  const resourceMeta = yield* from.createTask(request(who, execution))
-  const { run_id: runId } = readMetadata(resourceMeta)
-  const run = Effect.map(workspace.runs, (runs) => runs.find((each) => String(each.runId) === runId))
-  const phase = Effect.map(to.getTask(resourceMeta), FlyteClient.phaseOf)
-  return {
-    workspace,
-    resourceMeta,
-    run,
-    phase,
-    runId: BigInt(runId ?? 0),
-    link: Effect.map(to.getTask(resourceMeta), ({ logLinks }) => logLinks[0]?.uri)
-  }
+  it("names the versions that are run", () => {
+    assert.include(document, `${versions.slice(0, -1).join(", ")} and ${versions.at(-1)}`)
+  })
 })
 
-describe.skipIf(Option.isNone(python))("beside Flyte's Python connector,", () => {
-  layer(both, { excludeTestServices: true, timeout: "2 minutes" })((it) => {
-    for (const direction of ["Python submitted", "this one submitted"] as const) {
-      describe(`what ${direction}, the other`, () => {
-        for (const who of modes) {
-          it.effect(`follows to its end, as ${who.mode}`, () =>
-            Effect.gen(function* () {
-              const { ours, python: theirs, host } = yield* Both
-              const [from, to] = direction === "Python submitted" ? [theirs, ours] : [ours, theirs]
-              const { workspace, run, phase, link, runId } = yield* handedOver(
-                from,
-                to,
-                who,
-                `${direction} ${who.mode}, followed`
-              )
-              assert.strictEqual((yield* run)?.creator, who.principal)
-              assert.strictEqual(yield* phase, "INITIALIZING")
-              assert.strictEqual(yield* link, `https://${host}/#job/${(yield* run)?.jobId}/run/${runId}`)
-              yield* workspace.setRunPlan(runId, { phases: [{ lifeCycleState: "RUNNING" }] })
-              assert.strictEqual(yield* phase, "RUNNING")
-              yield* workspace.setRunPlan(runId, RunPlan.plan("succeeds", { pending: 0, running: 0 }))
-              assert.strictEqual(yield* phase, "SUCCEEDED")
-            })
-          )
+/** The run that a piece of metadata is of. */
+const runOf = Effect.fnUntraced(function* (resourceMeta: Uint8Array) {
+  const { workspace } = yield* Beside
+  const { run_id } = readMetadata(resourceMeta)
+  const run = (yield* workspace.runs).find(({ runId }) => String(runId) === run_id)
+  assert(run !== undefined)
+  return run
+})
 
-          it.effect(`cancels, as ${who.mode}`, () =>
+type Client = Effect.Success<ReturnType<Beside["Service"]["connect"]>>
+
+/** What one submitted is followed by the other to its end, and another cancelled. */
+const handOver = Effect.fnUntraced(function* (from: Client, to: Client, who: Identity, what: string) {
+  const { workspace, host } = yield* Beside
+  const followed = yield* from.create(who, `${what}, followed`)
+  const { creator, jobId, runId } = yield* runOf(followed)
+  assert.strictEqual(creator, who.principal)
+  const phase = Effect.map(to.get(followed), phaseOf)
+  assert.strictEqual(yield* phase, "INITIALIZING")
+  assert.strictEqual((yield* to.get(followed)).logLinks[0]?.uri, `https://${host}/#job/${jobId}/run/${runId}`)
+  yield* workspace.setRunPlan(runId, { phases: [{ lifeCycleState: "RUNNING" }] })
+  assert.strictEqual(yield* phase, "RUNNING")
+  yield* workspace.setRunPlan(runId, RunPlan.plan("succeeds", { pending: 0, running: 0 }))
+  assert.strictEqual(yield* phase, "SUCCEEDED")
+
+  const cancelled = yield* from.create(who, `${what}, cancelled`)
+  yield* to.delete(cancelled)
+  assert.strictEqual((yield* runOf(cancelled)).lifeCycleState, "TERMINATING")
+  return followed
+})
+
+const refusals = (client: Client, resourceMeta: Uint8Array) =>
+  Effect.all([Effect.flip(client.get(resourceMeta)), Effect.flip(client.delete(resourceMeta))])
+
+// This connector alone sends a token by which Databricks knows an attempt again.
+const isOurs = ({ request }: Effect.Success<ReturnType<typeof runOf>>) =>
+  Predicate.hasProperty(request, "idempotency_token")
+
+describe.skipIf(Option.isNone(python))("beside Flyte's own connector", () => {
+  const executable = Option.getOrElse(python, () => "")
+  layer(besideLayer(executable, versions), { excludeTestServices: true, timeout: "3 minutes" })((it) => {
+    for (const version of versions) {
+      const taskType = taskTypeOf(version)
+      const both = Effect.gen(function* () {
+        const { connect, ours, python } = yield* Beside
+        return {
+          ours: yield* connect(taskType, ours[0]),
+          theirs: yield* connect(taskType, python(version))
+        }
+      })
+      const shared = identities.filter(({ name }) => takesOver(version, name))
+
+      describe(`in version ${version},`, () => {
+        for (const who of identities) {
+          const isTakenOver = takesOver(version, who.name)
+
+          it.effect(`${isTakenOver ? "takes over" : "refuses"} what this one submitted as ${who.name}`, () =>
             Effect.gen(function* () {
-              const { ours, python: theirs } = yield* Both
-              const [from, to] = direction === "Python submitted" ? [theirs, ours] : [ours, theirs]
-              const { resourceMeta, run } = yield* handedOver(from, to, who, `${direction} ${who.mode}, cancelled`)
-              yield* to.deleteTask(resourceMeta)
-              assert.strictEqual((yield* run)?.lifeCycleState, "TERMINATING")
+              const { workspace } = yield* Beside
+              const { ours, theirs } = yield* both
+              if (isTakenOver) {
+                const resourceMeta = yield* handOver(ours, theirs, who, `${version}, ${who.name}`)
+                assert.lengthOf(Object.keys(readMetadata(resourceMeta)), keysOf(who.name))
+                return
+              }
+              const resourceMeta = yield* ours.create(who, `${version}, ${who.name}`)
+              yield* workspace.requests.clear
+              for (const { details } of yield* refusals(theirs, resourceMeta)) {
+                // The first key that it does not know, as a Python KeyError says it.
+                assert.match(details, /'auth_(token|type)'/)
+              }
+              assert.deepStrictEqual(yield* jobsTokens(workspace), [])
             })
           )
         }
+
+        for (const who of shared) {
+          it.effect(`hands over what it submitted as ${who.name}`, () =>
+            Effect.gen(function* () {
+              const { ours, theirs } = yield* both
+              yield* handOver(theirs, ours, who, `of ${version}, ${who.name}`)
+            })
+          )
+
+          it.effect(`shares a name with this one, a replica of each, as ${who.name}`, () =>
+            Effect.gen(function* () {
+              const { connect, ours, python } = yield* Beside
+              const name = yield* connect(taskType, python(version), ours[0])
+              const runs: Array<Uint8Array> = []
+              const kinds = new Set<boolean>()
+              // Until both have taken their turn; who is connected first begins.
+              for (let count = 0; runs.length < 4 || kinds.size < 2; count++) {
+                assert.isBelow(count, 20)
+                const resourceMeta = yield* name.create(who, `${version}, ${who.name}, shared ${count}`)
+                kinds.add(isOurs(yield* runOf(resourceMeta)))
+                runs.push(resourceMeta)
+              }
+              for (const resourceMeta of [...runs, ...runs, ...runs]) {
+                assert.strictEqual(phaseOf(yield* name.get(resourceMeta)), "INITIALIZING")
+              }
+              for (const resourceMeta of runs) {
+                // Flyte asks again, and may reach the other.
+                yield* name.delete(resourceMeta)
+                yield* name.delete(resourceMeta)
+                const { creator, lifeCycleState } = yield* runOf(resourceMeta)
+                assert.deepStrictEqual([creator, lifeCycleState], [who.principal, "TERMINATING"])
+              }
+            })
+          )
+        }
+
+        it.effect("is updated to this one replica by replica, and back, and every run goes on", () =>
+          Effect.gen(function* () {
+            const { connect, ours, python } = yield* Beside
+            const theirs = python(version)
+            const runs: Array<readonly [Identity, Uint8Array]> = []
+            const stages = [[theirs], [theirs, ours[0]], [ours[0], ours[1]], [ours[1], theirs], [theirs]]
+            for (const [stage, ports] of stages.entries()) {
+              const name = yield* connect(taskType, ...ports)
+              for (const who of shared) {
+                runs.push([who, yield* name.create(who, `${version}, ${who.name}, stage ${stage}`)])
+              }
+              // Twice each, so that every replica is asked.
+              for (const [, resourceMeta] of [...runs, ...runs]) {
+                assert.strictEqual(phaseOf(yield* name.get(resourceMeta)), "INITIALIZING")
+              }
+            }
+            const back = yield* connect(taskType, theirs)
+            for (const [who, resourceMeta] of runs) {
+              yield* back.delete(resourceMeta)
+              const { creator, lifeCycleState } = yield* runOf(resourceMeta)
+              assert.deepStrictEqual([creator, lifeCycleState], [who.principal, "TERMINATING"])
+            }
+          })
+        )
       })
     }
 
-    it.effect("a run that somebody cancels in Databricks is FAILED, in Databricks' words", () =>
+    it.effect(`is not given back a ${notPersisted.replaceAll("`", "")}`, () =>
       Effect.gen(function* () {
-        const { workspace, ours, python: theirs } = yield* Both
-        const resourceMeta = yield* ours.createTask(request(modes[0]!, "cancelled in Databricks"))
-        const { run_id: runId } = readMetadata(resourceMeta)
-        const message = "Run cancelled by ann@example.com"
-        const cancelled = { lifeCycleState: "TERMINATED", resultState: "CANCELED", message }
-        yield* workspace.setRunPlan(BigInt(runId ?? 0), { phases: [cancelled] })
-        for (const connector of [ours, theirs]) {
-          const resource = yield* connector.getTask(resourceMeta)
-          assert.strictEqual(FlyteClient.phaseOf(resource), "FAILED")
-          assert.include(resource.message, message)
+        const { connect, python, serve, workspace } = yield* Beside
+        const { port } = yield* serve({ FLYTE_DATABRICKS_PERSIST_PAT: "false" })
+        const who = identities.find(({ name }) => name === "PAT of the namespace") ?? assert.fail()
+        for (const version of versions) {
+          assert.isFalse(takesOver(version, notPersisted))
+          const ours = yield* connect(taskTypeOf(version), port)
+          const theirs = yield* connect(taskTypeOf(version), python(version))
+          const resourceMeta = yield* ours.create(who, `${version}, not persisted`)
+          assert.lengthOf(Object.keys(readMetadata(resourceMeta)), keysOf(notPersisted))
+          yield* workspace.requests.clear
+          yield* refusals(theirs, resourceMeta)
+          const asked = version === PythonConnector.current ? [connectorPat.token, connectorPat.token] : []
+          assert.deepStrictEqual(yield* jobsTokens(workspace), asked)
+          yield* ours.delete(resourceMeta)
         }
-      })
-    )
-
-    it.effect("a task with a pod template runs, which Python raises on", () =>
-      Effect.gen(function* () {
-        const { workspace, ours, python: theirs } = yield* Both
-        const request = flyte1PodRequest("pod-image-env-placement")
-        const { code, details } = yield* Effect.flip(theirs.createTask(request))
-        assert.strictEqual(code, "INTERNAL")
-        assert.include(details, "'NoneType' object has no attribute 'env'")
-        const { run_id: runId } = readMetadata(yield* ours.createTask(request))
-        assert.isTrue((yield* workspace.runs).some((run) => String(run.runId) === runId))
-      })
+      }).pipe(Effect.scoped, Effect.provide(NodeServices.layer))
     )
   })
 })

@@ -7,7 +7,7 @@ import { ServiceAccountTokens, TokenPolicy } from "@flyte-databricks/databricks-
 import { Duration, Effect, FileSystem, Layer, Redacted } from "effect"
 import { NodeServices } from "@effect/platform-node"
 import { phaseOf } from "./support/FlyteClient.ts"
-import { jobsTokens, refusal } from "./support/outcomes.ts"
+import { jobsTokens, refusal, verdict } from "./support/outcomes.ts"
 import * as tasks from "./support/tasks.ts"
 import { connectorPrincipal, scenario, teamPat, teamPrincipal, type World } from "./support/World.ts"
 
@@ -120,23 +120,40 @@ describe("a client secret", () => {
 })
 
 describe("a PAT", () => {
-  scenario("is rotated: the run that has the old one in its metadata goes on with the new one", (world) =>
-    world.serving({}, ({ flyte }) =>
+  /** A new token in the Secret, and the old one revoked. */
+  const rotate = ({ workspace, kubernetes }: World) =>
+    Effect.gen(function* () {
+      yield* workspace.addPat(teamPat.user, "rotated-pat")
+      yield* kubernetes.setSecret({ namespace: "team-pat", name: "databricks-token", data: { token: "rotated-pat" } })
+      yield* workspace.revokePat(teamPat.token)
+      yield* workspace.requests.clear
+    })
+
+  scenario("is rotated: with FLYTE_DATABRICKS_PERSIST_PAT=false runs under way go on with the new one", (world) =>
+    world.serving({ FLYTE_DATABRICKS_PERSIST_PAT: "false" }, ({ flyte }) =>
       Effect.gen(function* () {
-        const { workspace, kubernetes } = world
         const resourceMeta = yield* flyte.createTask(tasks.createTask())
-        yield* workspace.addPat(teamPat.user, "rotated-pat")
-        yield* kubernetes.setSecret({
-          namespace: "team-pat",
-          name: "databricks-token",
-          data: { token: "rotated-pat" }
-        })
-        yield* workspace.revokePat(teamPat.token)
-        yield* workspace.requests.clear
+        yield* rotate(world)
         assert.strictEqual(phaseOf(yield* flyte.getTask(resourceMeta)), "INITIALIZING")
-        assert.deepStrictEqual(yield* jobsTokens(workspace, "get"), [teamPat.token, "rotated-pat"])
+        assert.deepStrictEqual(yield* jobsTokens(world.workspace, "get"), [teamPat.token, "rotated-pat"])
         yield* flyte.createTask(tasks.createTask({ node: "n1" }))
         yield* flyte.deleteTask(resourceMeta)
+        assert.deepStrictEqual(yield* creators(world), [teamPat.user, teamPat.user])
+      })
+    )
+  )
+
+  scenario("is rotated: a run that has it in its metadata ends with it, and new ones take the new one", (world) =>
+    world.serving({}, (connector) =>
+      Effect.gen(function* () {
+        const { flyte } = connector
+        const resourceMeta = yield* flyte.createTask(tasks.createTask())
+        yield* rotate(world)
+        const { phase, message } = yield* verdict(connector, flyte.getTask(resourceMeta))
+        assert.strictEqual(phase, "FAILED")
+        assert.include(message, "refused the token")
+        assert.deepStrictEqual([...new Set(yield* jobsTokens(world.workspace))], [teamPat.token])
+        yield* flyte.createTask(tasks.createTask({ node: "n1" }))
         assert.deepStrictEqual(yield* creators(world), [teamPat.user, teamPat.user])
       })
     )

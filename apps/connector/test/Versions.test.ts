@@ -31,7 +31,7 @@ const theRun = Effect.fnUntraced(function* ({ workspace }: World) {
 const enter = (world: World, entered: RunPlan.RunPhase) =>
   Effect.flatMap(theRun(world), ({ runId }) => world.workspace.setRunPlan(runId, { phases: [entered] }))
 
-describe.each(versions)("$name", ({ env, tenant, connect, services, taskTypes, jobVariables }) => {
+describe.each(versions)("$name", ({ env, tenant, connect, services, taskTypes, jobVariables, ofNamespacePat }) => {
   const task = tenant("team-pat")
 
   /** A scenario with a connector that this version calls. */
@@ -171,15 +171,19 @@ describe.each(versions)("$name", ({ env, tenant, connect, services, taskTypes, j
 
   describe("gives each tenant an identity of its own", () => {
     const tenants = [
-      { namespace: "team-pat", creator: teamPat.user, authType: "pat" },
-      { namespace: "team-oauth", creator: teamPrincipal.id, authType: "oauth_m2m" }
+      { namespace: "team-pat", creator: teamPat.user, recorded: ofNamespacePat },
+      {
+        namespace: "team-oauth",
+        creator: teamPrincipal.id,
+        recorded: { auth_type: "oauth_m2m", namespace: "team-oauth" }
+      }
     ]
 
     calling("from a run's creation to its end", { ...withConnectorPat }, (caller, { workspace }) =>
       Effect.gen(function* () {
-        for (const { namespace, authType } of tenants) {
+        for (const { namespace, recorded } of tenants) {
           const resourceMeta = yield* caller.createTask({ ...tenant(namespace), execution: namespace })
-          assert.deepInclude(readMetadata(resourceMeta), { namespace, auth_type: authType })
+          assert.deepInclude(readMetadata(resourceMeta), recorded)
           // The workspace lets nobody but the creator see a run.
           assert.strictEqual((yield* caller.getTask(resourceMeta)).phase, "INITIALIZING")
           yield* caller.deleteTask(resourceMeta)

@@ -1,6 +1,7 @@
 /**
  * The connector as a process of its own, as in a pod: configured by its environment alone.
  */
+import * as Config from "effect/Config"
 import * as Data from "effect/Data"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
@@ -11,6 +12,7 @@ import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as ChildProcess from "effect/process/ChildProcess"
 import * as ChildProcessSpawner from "effect/process/ChildProcessSpawner"
+import { fileURLToPath } from "node:url"
 
 /** The connector ended before it listened. */
 export class ConnectorDidNotStart extends Data.TaggedError("ConnectorDidNotStart")<{ readonly output: string }> {
@@ -33,12 +35,15 @@ export const start = Effect.fnUntraced(function* (options: {
   const listening = yield* Deferred.make<number, ConnectorDidNotStart>()
   const output = yield* Ref.make("")
 
-  const main = new URL(import.meta.resolve("@flyte-databricks/connector/main")).pathname
+  const main = fileURLToPath(import.meta.resolve("@flyte-databricks/connector/main"))
+  // Windows makes no connection for a process without it.
+  const systemRoot = yield* Config.option(Config.String("SystemRoot"))
   const connector = yield* spawner.spawn(
     ChildProcess.make(process.execPath, [main, "serve", "--host", "127.0.0.1", "--port", String(options.port)], {
       // Nobody but the tour calls it, and the tour knows when it ends.
       env: {
         ...options.env,
+        ...Option.match(systemRoot, { onNone: () => ({}), onSome: (SystemRoot) => ({ SystemRoot }) }),
         FLYTE_DATABRICKS_LOG_FORMAT: "json",
         FLYTE_DATABRICKS_DRAIN_DELAY: "0 seconds",
         FLYTE_DATABRICKS_PROMETHEUS_PORT: "0"

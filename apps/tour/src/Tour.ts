@@ -126,9 +126,9 @@ const whatNext = (running: {
 }): string => `\
 Each ended as it should. Everything goes on until Ctrl-C. Things to try, in another terminal:
 
-  tail -f ${running.log}
+  tail -f "${running.log}"
       the connector's log, a line per call
-  curl --cacert ${running.caFile} ${running.workspace}/_emulator
+  curl --cacert "${running.caFile}" ${running.workspace}/_emulator
       what the workspace stand-in can be told: rotate a secret, revoke tokens, break an endpoint, show its requests
   curl --insecure ${running.kubernetes}/_emulator
       the same for the Kubernetes stand-in: set a Secret, forbid a namespace

@@ -85,6 +85,21 @@ export class NamespaceInvalid extends Schema.TaggedError<NamespaceInvalid>()("Na
   }
 }
 
+/** What the template makes of the request could be made of another one too. */
+export class NamespaceAmbiguous extends Schema.TaggedError<NamespaceAmbiguous>()("NamespaceAmbiguous", {
+  template: Schema.String,
+  part: Schema.String,
+  value: Schema.String
+}) {
+  readonly retryable = false
+  override get message() {
+    return (
+      `The ${this.part} "${this.value}" has a hyphen, so what FLYTE_DATABRICKS_NAMESPACE_TEMPLATE "${this.template}" makes of it ` +
+      "could be another request's namespace too. Only the project may have hyphens where a template has several parts."
+    )
+  }
+}
+
 /** The namespace is none of those that this connector serves. */
 export class NamespaceNotServed extends Schema.TaggedError<NamespaceNotServed>()("NamespaceNotServed", {
   namespace: Schema.String,
@@ -349,6 +364,7 @@ export const Reason = Schema.Union([
   SettingInvalid,
   InstanceMissing,
   InstanceRefused,
+  NamespaceAmbiguous,
   NamespaceInvalid,
   NamespaceNotServed,
   TaskOverrideRefused,

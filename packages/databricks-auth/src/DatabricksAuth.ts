@@ -60,10 +60,10 @@ export class DatabricksAuth extends Context.Service<
     /** How each credential that was asked for lately is doing, without its secrets. */
     readonly tokens: Effect.Effect<ReadonlyArray<TokenStatus>>
     /**
-     * What job metadata is to keep of who a run is. Of tokens it is a PAT alone, because older connectors need it to
-     * poll, and only where the operator lets it be written.
+     * What job metadata is to keep of who a run is. Of tokens it is a namespace's PAT alone, because older connectors need
+     * it to poll, and only where the operator lets it be written. The connection is that of the request.
      */
-    readonly record: (resolved: Resolved) => IdentityRecord
+    readonly record: (resolved: Resolved, connection?: Connection) => IdentityRecord
     /** Who a run was submitted as. Nothing is resolved again: the identity is the one that was recorded, or an error. */
     readonly recall: (record: IdentityRecord, connection?: Connection) => Effect.Effect<Credential, AuthError>
   }

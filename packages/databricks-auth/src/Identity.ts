@@ -43,7 +43,14 @@ export type Unrecorded = typeof Unrecorded.Type
 export const RequestSecret = Schema.TaggedStruct("RequestSecret", {})
 export type RequestSecret = typeof RequestSecret.Type
 
-export const Origin = Schema.Union([NamespaceSecret, ConnectorLevel, Unrecorded, RequestSecret])
+/**
+ * The credential is the token that the run's metadata stores. Where that came from is not recorded, so no other takes its
+ * place.
+ */
+export const StoredToken = Schema.TaggedStruct("StoredToken", {})
+export type StoredToken = typeof StoredToken.Type
+
+export const Origin = Schema.Union([NamespaceSecret, ConnectorLevel, Unrecorded, RequestSecret, StoredToken])
 export type Origin = typeof Origin.Type
 
 /** The namespace that an origin names. */
@@ -55,6 +62,7 @@ const namespaceOf = (origin: Origin): Option.Option<string> => {
       return origin.namespace
     case "ConnectorLevel":
     case "RequestSecret":
+    case "StoredToken":
       return Option.none()
   }
 }
@@ -74,6 +82,8 @@ export const describeOrigin = (origin: Origin): string => {
       return unrecorded
     case "RequestSecret":
       return "connection of the request"
+    case "StoredToken":
+      return "auth_token of the job metadata"
   }
 }
 
@@ -86,6 +96,7 @@ const originParts = (origin: Origin): ReadonlyArray<string | null> => {
       return [origin._tag, origin.namespace, origin.name]
     case "ConnectorLevel":
     case "RequestSecret":
+    case "StoredToken":
       return [origin._tag]
     case "Unrecorded":
       return [origin._tag, Option.getOrNull(origin.namespace), origin.name]

@@ -67,6 +67,8 @@ export class Kubernetes extends Context.Service<
   {
     /** The cluster as a start-up summary names it; `None` where no Kubernetes is configured. */
     readonly cluster: Option.Option<string>
+    /** Audiences by which the API server takes a token for one of its own, as far as they are known. */
+    readonly apiAudiences: Effect.Effect<ReadonlyArray<string>>
     readonly readSecret: (namespace: string, name: string) => Effect.Effect<Option.Option<SecretData>, KubernetesError>
     /** All ServiceAccounts of a namespace that a label selector matches; none where there is no such namespace. */
     readonly listServiceAccounts: (
@@ -89,6 +91,7 @@ export const layerNone: Layer.Layer<Kubernetes> = Layer.succeed(
   Kubernetes,
   Kubernetes.of({
     cluster: Option.none(),
+    apiAudiences: Effect.succeed([]),
     readSecret: () => Effect.succeedNone,
     listServiceAccounts: () => Effect.succeed([]),
     createServiceAccountToken: () => Effect.succeedNone
@@ -184,6 +187,7 @@ export const layerMemory = (
 
       return Context.make(Kubernetes, {
         cluster: Option.some("in memory"),
+        apiAudiences: Effect.succeed(["https://kubernetes.memory"]),
         readSecret,
         listServiceAccounts,
         createServiceAccountToken

@@ -55,6 +55,14 @@ const cases: Record<string, Case> = {
     says: ['FLYTE_DATABRICKS_NAMESPACE_TEMPLATE "{a}-{b}" asks for a and b', "which the request does not have"],
     never: ["is not a Kubernetes namespace"]
   },
+  "a namespace that could be another request's": {
+    reason: new AuthError.NamespaceAmbiguous({
+      template: "{project}-{domain}",
+      part: "domain",
+      value: "eu-production"
+    }),
+    says: ['The domain "eu-production" has a hyphen', '"{project}-{domain}"', "Only the project may have hyphens"]
+  },
   "a namespace that is not served": {
     reason: new AuthError.NamespaceNotServed({ namespace: "billing", served: ["team-*", "ml"] }),
     says: ["Namespace billing is not served here: only team-*, ml.", "FLYTE_DATABRICKS_NAMESPACES"]

@@ -1,21 +1,9 @@
-import {
-  AuthSummary,
-  ClientCredentialsSource,
-  ConnectorSecrets,
-  ConnectorSettings,
-  Kubernetes,
-  NamespaceSecrets,
-  PatSource,
-  ProjectedToken,
-  ServiceAccountTokens,
-  TokenEndpoint
-} from "@flyte-databricks/databricks-auth"
+import { AuthSummary, Kubernetes, TokenEndpoint } from "@flyte-databricks/databricks-auth"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer } from "effect"
-import { environment, instance } from "./support/environment.ts"
-import { jwtText, makeTokenFiles } from "./support/oidc.ts"
-
-const defaultPath = "/var/run/secrets/databricks/token"
+import { configured, instance } from "./support/environment.ts"
+import { jwtText } from "./support/jwt.ts"
+import { defaultPath, makeTokenFiles } from "./support/oidc.ts"
 
 /** What a connector with these variables and files says of itself. */
 const summary = (
@@ -28,16 +16,9 @@ const summary = (
     return yield* AuthSummary.AuthSummary.use(({ describe }) => describe).pipe(
       Effect.provide(
         AuthSummary.layer.pipe(
-          Layer.provide([
-            PatSource.layer,
-            ClientCredentialsSource.layer,
-            ProjectedToken.layer,
-            ServiceAccountTokens.layer,
-            TokenEndpoint.layerMemory(() => Effect.die("a summary asks for no token"))
-          ]),
-          Layer.provide([NamespaceSecrets.layer, ConnectorSecrets.layerMemory(env)]),
-          Layer.provide([kubernetes, ConnectorSettings.layerConfig]),
-          Layer.provide([disk.layer, environment(env)])
+          Layer.provide(TokenEndpoint.layerMemory(() => Effect.die("a summary asks for no token"))),
+          Layer.provide(configured(env)),
+          Layer.provide([kubernetes, disk.layer])
         )
       )
     )

@@ -1,6 +1,7 @@
 import { Identity, WorkspaceHost } from "@flyte-databricks/databricks-auth"
 import { assert, describe, it } from "@effect/vitest"
-import { Arbitrary, Option, Schema } from "effect"
+import { assertEquals } from "@effect/vitest/utils"
+import { Arbitrary, Effect, Option, Schema } from "effect"
 import { host } from "./support/tokens.ts"
 
 const other = WorkspaceHost.WorkspaceHost.make("dbc-0000.cloud.databricks.com")
@@ -98,6 +99,17 @@ describe("an identity", () => {
       ["pat: pat", "oauth_m2m: oauth_m2m", "oidc_connector: oidc_federation", "oidc_namespace: oidc_federation"]
     )
   })
+})
+
+describe("an identity in JSON", () => {
+  it.effect("survives being written and read, whichever it is", () =>
+    Effect.gen(function* () {
+      for (const identity of all()) {
+        const written = JSON.stringify(yield* Schema.encodeEffect(Identity.IdentityFromJson)(identity))
+        assertEquals(yield* Schema.decodeUnknownEffect(Identity.IdentityFromJson)(JSON.parse(written)), identity)
+      }
+    })
+  )
 })
 
 describe("an identity summed up", () => {

@@ -3,7 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { assertEquals } from "@effect/vitest/utils"
 import { Arbitrary, Effect, Option, Redacted, Schema } from "effect"
 import { Base64Url } from "effect/encoding"
-import { connectorClaims, jwt, jwtText, signature } from "./support/oidc.ts"
+import { connectorClaims, jwt, jwtText, signature } from "./support/jwt.ts"
 import { assertNoSecret, shownAs } from "./support/secrecy.ts"
 
 const claimsOf = (claims: object) => jwt(claims).claims

@@ -9,9 +9,9 @@ import {
   PatSource,
   ProjectedToken,
   ServiceAccountTokens,
-  TokenEntries,
   TokenEndpoint
 } from "@flyte-databricks/databricks-auth"
+import * as TokenEntries from "@flyte-databricks/databricks-auth/tokens/TokenEntries"
 import { assert, describe, it } from "@effect/vitest"
 import { ByteSize, Effect, Exit, FileSystem, Layer, Option, Path, PlatformError, Redacted, Tracer } from "effect"
 import { TestClock } from "effect/testing"

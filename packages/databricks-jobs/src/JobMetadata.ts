@@ -1,8 +1,8 @@
 /**
  * What Flyte keeps for a run and sends back with every poll and cancel (`resource_meta`): JSON with the keys of the
  * Python connector's `DatabricksJobMetadata`, so that either connector polls and cancels what the other submitted.
- * Python writes every key, absent ones as `null`, and raises on a key it does not know: what is written here has exactly
- * its keys. What is read may be older and lack keys, or newer and have more.
+ * Python raises on a key it does not know, and its versions know two, three or ten of them: what is written here has the
+ * fewest keys that say it all. What is read may lack keys, or have more.
  */
 import { AuthType } from "@flyte-databricks/databricks-auth/Identity"
 import { nonBlank } from "@flyte-databricks/databricks-auth/request/Variable"
@@ -108,18 +108,15 @@ export const decode = (resourceMeta: Uint8Array): Result.Result<JobMetadata, Job
 const utf8 = (bytes: Uint8Array): Result.Result<string, void> =>
   Result.try({ try: () => new TextDecoder("utf-8", { fatal: true }).decode(bytes), catch: () => undefined })
 
-/** Writes what Flyte is to keep. */
+/**
+ * Writes what Flyte is to keep, with the keys of the oldest Python connector that knows what there is to say: all of them
+ * know the run and its workspace, then came the token, then the rest, where absent values are `null`.
+ */
 export const encode = (metadata: JobMetadata): Result.Result<Uint8Array, JobsError> => {
   const { token_secret_name: _, ...keys } = encodeResource(metadata)
-  return toBytes(keys)
-}
-
-/**
- * Writes no more than the run and its workspace: all that Flyte 2's own connector writes, and all that it can read.
- */
-export const encodeRun = (metadata: JobMetadata): Result.Result<Uint8Array, JobsError> => {
-  const { databricks_instance, run_id } = encodeResource(metadata)
-  return toBytes({ databricks_instance, run_id })
+  const { databricks_instance, run_id, auth_token, ...rest } = keys
+  if (Object.values(rest).some((value) => value !== null)) return toBytes(keys)
+  return toBytes(auth_token === null ? { databricks_instance, run_id } : { databricks_instance, run_id, auth_token })
 }
 
 const toBytes = (keys: object): Result.Result<Uint8Array, JobsError> => {

@@ -4,11 +4,11 @@
  * task is refused, since the task would go without. How and where Kubernetes is to run the pod (resources, node
  * placement, security context, probes, labels) means nothing to Databricks, and is passed over.
  */
+import { printable } from "@flyte-databricks/databricks-auth/http/ForeignText"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import { invalid } from "./internal/jobSpecInvalid.ts"
-import { printable } from "./internal/printable.ts"
 import type { JobsError } from "./JobsError.ts"
 import type { Container } from "./JobSpec.ts"
 
@@ -47,7 +47,7 @@ const decode = Schema.decodeUnknownOption(PodSpec)
 /** How many characters image, arguments and variables may have together. Real tasks have a few thousand. */
 export const maxSize = 256 * 1024
 
-const at = "the task's pod template"
+const at = "the pod template"
 const remedy =
   "Take it out of the pod template, or out of the defaults of Flyte's configuration " +
   "(default-pod-template-name, default-env-from-secrets, default-env-from-configmaps)."
@@ -121,7 +121,7 @@ const maxNames = 5
 /** The foreign names of one kind, as far as a message has room for them. */
 const all = (kind: string, names: ReadonlyArray<string>): ReadonlyArray<string> => {
   if (names.length === 0) return []
-  const shown = names.slice(0, maxNames).map((name) => printable(name, 100))
+  const shown = names.slice(0, maxNames).map((name) => printable(name, { maxLength: 100 }))
   return [`${kind} ${[...shown, ...(names.length > maxNames ? ["…"] : [])].join(", ")}`]
 }
 

@@ -3,8 +3,8 @@
  * but always there, and in `status`, which knows why a run waits or ended. A word that is not known yet is never taken
  * for an end: the phase stays RUNNING and the message has the word.
  */
+import { printable } from "@flyte-databricks/databricks-auth/http/ForeignText"
 import * as Schema from "effect/Schema"
-import { printable } from "./internal/printable.ts"
 
 /**
  * The phases that Flyte is told. UNDEFINED is not among them: Flyte 2 fails the task for good when it sees it. Nor is
@@ -98,8 +98,11 @@ const terminationTypes: ReadonlyMap<string, Phase> = new Map([
 export const toPhaseReport = (run: RunState): PhaseReport => {
   const phase = phaseOf(run)
   return phase === undefined
-    ? { phase: "RUNNING", message: printable([unknownWords(run), ...explanations(run)].join("; "), maxMessage) }
-    : { phase, message: printable(explanations(run).join("; "), maxMessage) }
+    ? {
+        phase: "RUNNING",
+        message: printable([unknownWords(run), ...explanations(run)].join("; "), { maxLength: maxMessage })
+      }
+    : { phase, message: printable(explanations(run).join("; "), { maxLength: maxMessage }) }
 }
 
 const maxMessage = 4096
@@ -142,7 +145,7 @@ const unknownWords = ({ state, status }: RunState): string => {
     ["result_state", state?.result_state],
     ["status.state", status?.state],
     ["termination type", status?.termination_details?.type]
-  ].flatMap(([name, word]) => (typeof word === "string" ? [`${name} ${printable(word, 100)}`] : []))
+  ].flatMap(([name, word]) => (typeof word === "string" ? [`${name} ${printable(word, { maxLength: 100 })}`] : []))
   return words.length === 0
     ? "Databricks reports no state for this run"
     : `Databricks reports a state that this connector does not know (${words.join(", ")})`

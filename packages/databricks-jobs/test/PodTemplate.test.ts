@@ -100,7 +100,7 @@ describe("a pod is refused that", () => {
   ])("%s", (_what, spec, says) => {
     assert.strictEqual(
       messageOf(spec),
-      `The task cannot run on Databricks: the task's pod template has what a job on Databricks has no place for: ${says}. ` +
+      `The task cannot run on Databricks: the pod template has what a job on Databricks has no place for: ${says}. ` +
         "Take it out of the pod template, or out of the defaults of Flyte's configuration " +
         "(default-pod-template-name, default-env-from-secrets, default-env-from-configmaps)."
     )
@@ -122,7 +122,7 @@ describe("a pod is refused that", () => {
     ["with an argument that is a number", pod({ args: [1] })],
     ["with a variable that has no name", pod({ env: [{ value: "1" }] })]
   ])("is none: %s", (_what, spec) => {
-    assert.include(messageOf(spec), "the task's pod template is not a Kubernetes pod. Give it a pod_spec")
+    assert.include(messageOf(spec), "the pod template is not a Kubernetes pod. Give it a pod_spec")
   })
 
   it("has no container", () => {

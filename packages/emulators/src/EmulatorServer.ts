@@ -17,7 +17,7 @@ import type * as Net from "node:net"
 import * as Certificates from "./Certificates.ts"
 import { EmulatorError, FileNotWritten, ListenFailed } from "./EmulatorError.ts"
 import * as Faults from "./Faults.ts"
-import { adminPrefix, commonAdminRoutes } from "./internal/commonAdminRoutes.ts"
+import { adminPrefix, commonAdminRoutes, routesListed } from "./internal/commonAdminRoutes.ts"
 import { faultResponse } from "./internal/faultResponse.ts"
 import * as RequestLog from "./RequestLog.ts"
 
@@ -104,9 +104,9 @@ export const start = Effect.fnUntraced(function* (
   }
 
   const api = yield* application(options.routes(running), options.notFound)
-  const admin = yield* application(
-    [...commonAdminRoutes(running), ...options.adminRoutes(running)],
-    ({ method, path }) => HttpServerResponse.jsonUnsafe({ error: `No admin route ${method} ${path}` }, { status: 404 })
+  const adminRoutes = [...commonAdminRoutes(running), ...options.adminRoutes(running)]
+  const admin = yield* application([...adminRoutes, routesListed(adminRoutes)], ({ method, path }) =>
+    HttpServerResponse.jsonUnsafe({ error: `No admin route ${method} ${path}` }, { status: 404 })
   )
 
   const handle = Effect.gen(function* () {

@@ -79,6 +79,19 @@ describe("admin routes of both emulators", () => {
     )
   )
 
+  it.effect("are listed, with those of the emulator itself", () =>
+    Effect.gen(function* () {
+      const listed = Effect.fnUntraced(function* (url: string) {
+        const { json, status } = yield* get(`${url}/_emulator`)
+        assert.strictEqual(status, 200)
+        return json.routes as Array<string>
+      })
+      const common = ["GET /_emulator/requests", "POST /_emulator/faults"]
+      assert.includeMembers(yield* withWorkspace(listed), [...common, "POST /_emulator/principals/:name/rotate-secret"])
+      assert.includeMembers(yield* withKubernetes(listed), [...common, "POST /_emulator/rules"])
+    })
+  )
+
   it.effect("are their own, also where they do not exist", () =>
     withWorkspace(
       Effect.fnUntraced(function* (url) {

@@ -3,6 +3,7 @@
  * `pyflyte serve agent`, later `connector`. An image that has this connector under those names takes their place with
  * nothing else changed. Their flags are taken; what has no meaning here is left alone.
  */
+import * as Effect from "effect/Effect"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Serve from "./Serve.ts"
@@ -20,16 +21,22 @@ const flags = {
   )
 }
 
-const named = (name: string) =>
-  Command.make(name, flags, ({ serving }) => Serve.run(serving)).pipe(
-    Command.withDescription("Serve, under the name that Flyte's own connector has")
-  )
+const description = Command.withDescription("Serve, under the name that Flyte's own connector has")
 
 /** Flyte 2's. */
-export const c0 = named("c0")
+export const c0 = Command.make("c0", flags, ({ serving }) => Serve.run(serving)).pipe(description)
 
-/** Flyte 1's, by its earlier and its later name. */
+const serve = Command.make("serve").pipe(
+  Command.withSharedFlags(flags),
+  Command.withHandler(({ serving }) => Serve.run(serving)),
+  description
+)
+
+const named = (name: string) =>
+  Command.make(name, {}, () => Effect.flatMap(serve, ({ serving }) => Serve.run(serving))).pipe(description)
+
+/** Flyte 1's, by its earlier and its later name, and as its chart of 1.10 has it: without either. */
 export const pyflyte = Command.make("pyflyte").pipe(
   Command.withDescription("Serve, under the name that Flyte 1's own connector has"),
-  Command.withSubcommands([Command.make("serve").pipe(Command.withSubcommands([named("agent"), named("connector")]))])
+  Command.withSubcommands([serve.pipe(Command.withSubcommands([named("agent"), named("connector")]))])
 )

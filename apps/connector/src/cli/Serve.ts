@@ -7,8 +7,8 @@ import * as Console from "effect/Console"
 import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import * as Runtime from "effect/Runtime"
-import * as Schema from "effect/Schema"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as ConnectorServer from "./ConnectorServer.ts"
@@ -16,72 +16,79 @@ import * as DatabricksConnector from "../DatabricksConnector.ts"
 import * as Server from "../grpc/Server.ts"
 import * as Logging from "../telemetry/Logging.ts"
 import * as MetricsServer from "../telemetry/MetricsServer.ts"
+import { version } from "../Version.ts"
+import * as SettingValue from "../SettingValue.ts"
 
+/** A flag that is a variable too: the setting that one of them says, or the default. It is read when it is needed. */
+const flag = <A>(name: string, about: string, variable: string, kind: SettingValue.Kind<A>, byDefault: A) =>
+  Flag.String(name).pipe(
+    Flag.withDescription(`${about}; ${variable}, else ${kind.write(byDefault)}`),
+    Flag.optional,
+    Flag.map(
+      Option.match({
+        onNone: () => SettingValue.setting(variable, kind, byDefault),
+        onSome: (given) => SettingValue.read(`--${name}`, kind, given)
+      })
+    )
+  )
+
+const port = SettingValue.integer(0, 65535)
 // gRPC takes a negative limit for none.
-const positive = Schema.Int.check(Schema.isGreaterThan(0))
+const limit = SettingValue.integer(1)
+const wait = SettingValue.durationBetween("0 seconds", "24 hours")
 
 // LISTEN is in the names because Kubernetes sets a variable for the port of every Service in the namespace, and one may
 // well be named flyte-databricks.
 export const flags = {
-  host: Flag.String("host").pipe(
-    Flag.withDescription("Address to listen on; FLYTE_DATABRICKS_LISTEN_HOST, else 0.0.0.0"),
-    Flag.withFallbackConfig(Config.String("FLYTE_DATABRICKS_LISTEN_HOST")),
-    Flag.withDefault("0.0.0.0")
-  ),
-  port: Flag.Int("port").pipe(
-    Flag.withDescription("Port to listen on, 0 for any; FLYTE_DATABRICKS_LISTEN_PORT, else 8000"),
-    Flag.withFallbackConfig(Config.Int("FLYTE_DATABRICKS_LISTEN_PORT")),
-    Flag.withSchema(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 65535 }))),
-    Flag.withDefault(8000)
-  ),
+  host: flag("host", "Address to listen on", "FLYTE_DATABRICKS_LISTEN_HOST", SettingValue.address, "0.0.0.0"),
+  port: flag("port", "Port to listen on, 0 for any", "FLYTE_DATABRICKS_LISTEN_PORT", port, 8000),
   // Written as Flyte's own connector has it: its chart passes it.
-  prometheusPort: Flag.Int("prometheus_port").pipe(
-    Flag.withDescription("Port for Prometheus, 0 for none; FLYTE_DATABRICKS_PROMETHEUS_PORT, else 9090"),
-    Flag.withFallbackConfig(Config.Int("FLYTE_DATABRICKS_PROMETHEUS_PORT")),
-    Flag.withSchema(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 65535 }))),
-    Flag.withDefault(9090)
+  prometheusPort: flag(
+    "prometheus_port",
+    "Port for Prometheus, 0 for none",
+    "FLYTE_DATABRICKS_PROMETHEUS_PORT",
+    port,
+    9090
   ),
-  maxMessageBytes: Flag.Int("max-message-bytes").pipe(
-    Flag.withDescription("Largest gRPC request that is read; FLYTE_DATABRICKS_MAX_MESSAGE_BYTES, else 4 MiB"),
-    Flag.withFallbackConfig(Config.Int("FLYTE_DATABRICKS_MAX_MESSAGE_BYTES")),
-    Flag.withSchema(positive),
-    Flag.withDefault(4 * 1024 * 1024)
+  maxMessageBytes: flag(
+    "max-message-bytes",
+    "Largest gRPC request that is read",
+    "FLYTE_DATABRICKS_MAX_MESSAGE_BYTES",
+    SettingValue.bytes,
+    4 * 1024 * 1024
   ),
-  maxConcurrentStreams: Flag.Int("max-concurrent-streams").pipe(
-    Flag.withDescription(
-      "Calls that one connection may have under way; FLYTE_DATABRICKS_MAX_CONCURRENT_STREAMS, else 1000"
-    ),
-    Flag.withFallbackConfig(Config.Int("FLYTE_DATABRICKS_MAX_CONCURRENT_STREAMS")),
-    Flag.withSchema(positive),
-    Flag.withDefault(1000)
+  maxConcurrentStreams: flag(
+    "max-concurrent-streams",
+    "Calls that one connection may have under way",
+    "FLYTE_DATABRICKS_MAX_CONCURRENT_STREAMS",
+    limit,
+    1000
   ),
-  maxConnectionAge: Flag.String("max-connection-age").pipe(
-    Flag.withDescription(
-      "When clients are asked to connect anew, so that they find further replicas; " +
-        "FLYTE_DATABRICKS_MAX_CONNECTION_AGE, else 5 minutes"
-    ),
-    Flag.withSchema(Schema.DurationFromString),
-    Flag.withFallbackConfig(Config.Duration("FLYTE_DATABRICKS_MAX_CONNECTION_AGE")),
-    Flag.withDefault(Duration.minutes(5))
+  maxConnectionAge: flag(
+    "max-connection-age",
+    "When clients are asked to connect anew, so that they find further replicas",
+    "FLYTE_DATABRICKS_MAX_CONNECTION_AGE",
+    SettingValue.durationBetween("1 second", "20 days"),
+    Duration.minutes(5)
   ),
-  drainDelay: Flag.String("drain-delay").pipe(
-    Flag.withDescription(
-      "How long it serves on as before after SIGTERM, until others have heard of it; " +
-        "FLYTE_DATABRICKS_DRAIN_DELAY, else 5 seconds"
-    ),
-    Flag.withSchema(Schema.DurationFromString),
-    Flag.withFallbackConfig(Config.Duration("FLYTE_DATABRICKS_DRAIN_DELAY")),
-    Flag.withDefault(Duration.seconds(5))
+  drainDelay: flag(
+    "drain-delay",
+    "How long it serves on as before after SIGTERM, until others have heard of it",
+    "FLYTE_DATABRICKS_DRAIN_DELAY",
+    wait,
+    Duration.seconds(5)
   ),
-  drainTimeout: Flag.String("drain-timeout").pipe(
-    Flag.withDescription(
-      "How long it may take to end after SIGTERM, calls under way included; FLYTE_DATABRICKS_DRAIN_TIMEOUT, else 25 seconds"
-    ),
-    Flag.withSchema(Schema.DurationFromString),
-    Flag.withFallbackConfig(Config.Duration("FLYTE_DATABRICKS_DRAIN_TIMEOUT")),
-    Flag.withDefault(Duration.seconds(25))
+  drainTimeout: flag(
+    "drain-timeout",
+    "How long it may take to end after SIGTERM, calls under way included",
+    "FLYTE_DATABRICKS_DRAIN_TIMEOUT",
+    wait,
+    Duration.seconds(25)
   )
 }
+
+/** The settings that `flags` say. */
+type Given = { readonly [Name in keyof Options]: Config.Config<Options[Name]> }
 
 /**
  * The connector did not start. What is wrong has been printed by then, so that nothing else is.
@@ -100,7 +107,7 @@ const serve = (options: Options) =>
     const summary = yield* AuthSummary.AuthSummary
     const { port } = yield* Server.Server
     yield* Effect.logInfo(`${DatabricksConnector.connectorName} is listening on ${options.host}:${port}`).pipe(
-      Effect.annotateLogs({ port, ...(yield* summary.describe) })
+      Effect.annotateLogs({ version, port, ...(yield* summary.describe) })
     )
     return yield* Effect.never
   }).pipe(
@@ -112,15 +119,16 @@ const serve = (options: Options) =>
 /**
  * Serves until it is told to stop, or says why it does not start.
  */
-export const run = (options: Options): Effect.Effect<never, { readonly _tag: "StartUpFailed" }> =>
-  serve(options).pipe(
+export const run = (given: Given): Effect.Effect<never, { readonly _tag: "StartUpFailed" }> =>
+  Effect.flatMap(Config.all(given), serve).pipe(
     Effect.provide(Logging.layer),
-    Effect.catch((error) =>
-      Effect.andThen(
-        Console.error(`The connector did not start.\n\n${error.message}`),
+    Effect.catch((error) => {
+      const { message } = error._tag === "ConfigError" ? error.cause : error
+      return Effect.andThen(
+        Console.error(`The connector did not start.\n\n${message}`),
         Effect.fail(new StartUpFailed())
       )
-    )
+    })
   )
 
 export const command = Command.make("serve", flags, run).pipe(

@@ -13,6 +13,7 @@ export const codeOf = (failure: Failure): status => {
     case "SettingInvalid":
     case "InstanceMissing":
     case "InstanceRefused":
+    case "NamespaceAmbiguous":
     case "NamespaceInvalid":
     case "JobSpecInvalid":
     case "JobMetadataInvalid":

@@ -1,14 +1,13 @@
 /**
  * How the connector logs: for people on a terminal, as JSON otherwise.
  */
-import * as Config from "effect/Config"
+import type * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
+import * as SettingValue from "../SettingValue.ts"
 
-const format = Config.Literals(["auto", "pretty", "json"], "FLYTE_DATABRICKS_LOG_FORMAT").pipe(
-  Config.withDefault("auto")
-)
+const format = SettingValue.setting("FLYTE_DATABRICKS_LOG_FORMAT", SettingValue.word("auto", "pretty", "json"), "auto")
 
 // Effect's own `consoleJson` writes to standard output whatever `LogToStderr` says.
 const json = Logger.withConsoleError(Logger.formatJson)

@@ -138,7 +138,7 @@ export const kubernetes = (
   Layer.effect(
     Kubernetes.Kubernetes,
     Effect.gen(function* () {
-      const { cluster: name, ...real } = yield* Kubernetes.Kubernetes
+      const { cluster: name, apiAudiences, ...real } = yield* Kubernetes.Kubernetes
       const perhaps = Effect.fnUntraced(function* <A>(answer: Effect.Effect<A, Kubernetes.KubernetesError>) {
         yield* tally.count("kubernetes calls")
         yield* Effect.sleep(yield* Random.nextIntBetween(2, 30))
@@ -149,6 +149,7 @@ export const kubernetes = (
       })
       return Kubernetes.Kubernetes.of({
         cluster: name,
+        apiAudiences,
         readSecret: (...args) => perhaps(real.readSecret(...args)),
         listServiceAccounts: (...args) => perhaps(real.listServiceAccounts(...args)),
         createServiceAccountToken: (...args) => perhaps(real.createServiceAccountToken(...args))

@@ -34,7 +34,8 @@ export const serve = Effect.fnUntraced(function* (
 ) {
   const handle = yield* spawn(
     [...command, "--host", "127.0.0.1", "--port", "0", ...args],
-    { FLYTE_DATABRICKS_DRAIN_DELAY: "0 seconds", ...env },
+    // Several run at a time, and whatever else listens on this machine.
+    { FLYTE_DATABRICKS_DRAIN_DELAY: "0 seconds", FLYTE_DATABRICKS_PROMETHEUS_PORT: "0", ...env },
     main
   )
   const lines = yield* Ref.make<ReadonlyArray<string>>([])

@@ -34,9 +34,13 @@ const metadata = grpcServiceDefinition(Flyte1.AgentMetadataService)
 const taskCategory = create(Flyte1.TaskCategorySchema, { name: "databricks", version: 0 })
 
 /** A connection to a connector. What the connector says in errors and messages is added to `said`. */
-export const make = Effect.fnUntraced(function* (address: string, said: Array<string>) {
+export const make = Effect.fnUntraced(function* (
+  address: string,
+  said: Array<string>,
+  options: Grpc.ClientOptions = {}
+) {
   const client = yield* Effect.acquireRelease(
-    Effect.sync(() => new Grpc.Client(address, Grpc.credentials.createInsecure())),
+    Effect.sync(() => new Grpc.Client(address, Grpc.credentials.createInsecure(), options)),
     (open) => Effect.sync(() => open.close())
   )
 

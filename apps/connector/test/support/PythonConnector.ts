@@ -1,15 +1,51 @@
 /** Flyte's own connector, in Python, as a process of its own: the other side of every switch to this one or back. */
-import { Effect, Stream } from "effect"
+import * as Python from "@flyte-databricks/emulators/testing/Python"
+import { Config, Console, Effect, Option, Schema, Stream } from "effect"
 import { ChildProcess } from "effect/process"
+import { existsSync } from "node:fs"
+import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
-import * as FlyteClient from "./FlyteClient.ts"
 
 const support = fileURLToPath(new URL(".", import.meta.url))
 
-/** Starts it, and waits until it listens. */
-export const serve = Effect.fnUntraced(function* (python: string, env: Readonly<Record<string, string>>) {
+/** The version that `tools/python/requirements.txt` installs; `tools/python/connectors.sh` installs the others. */
+export const current = "1.16.31"
+
+const folderOf = (python: string, version: string) => join(dirname(dirname(python)), "connectors", version)
+
+/** The older versions that a test needs are not installed, and in CI that is a failure. */
+class ConnectorsMissing extends Schema.TaggedError<ConnectorsMissing>()("ConnectorsMissing", {
+  folders: Schema.Array(Schema.String)
+}) {
+  override get message() {
+    return `Flyte's own connector in older versions is missing: ${this.folders.join(", ")}. Run \`npm run setup:python\``
+  }
+}
+
+/** A Python that has these versions; where there is none, as `Python.find`. */
+export const find = Effect.fnUntraced(function* (
+  versions: ReadonlyArray<string> = [current]
+): Effect.fn.Return<Option.Option<string>, unknown> {
+  const python = yield* Python.find("grpc", "kubernetes", "flytekitplugins.spark.connector")
+  if (Option.isNone(python)) return python
+  const folders = versions.filter((version) => version !== current).map((version) => folderOf(python.value, version))
+  const missing = folders.filter((folder) => !existsSync(folder))
+  if (missing.length === 0) return python
+  const error = new ConnectorsMissing({ folders: missing })
+  if (yield* Config.Boolean("CI").pipe(Config.withDefault(false))) return yield* error
+  yield* Console.warn(`SKIPPED: ${error.message}`)
+  return Option.none<string>()
+})
+
+/** Starts it, waits until it listens, and gives its port. */
+export const serve = Effect.fnUntraced(function* (
+  python: string,
+  env: Readonly<Record<string, string>>,
+  version = current
+) {
+  const path = version === current ? support : `${folderOf(python, version)}:${support}`
   const handle = yield* ChildProcess.make(python, ["-c", "import python_connector"], {
-    env: { PYTHONPATH: support, PYTHONDONTWRITEBYTECODE: "1", ...env },
+    env: { PYTHONPATH: path, PYTHONDONTWRITEBYTECODE: "1", ...env },
     extendEnv: true,
     stderr: "inherit",
     forceKillAfter: "10 seconds"
@@ -20,5 +56,5 @@ export const serve = Effect.fnUntraced(function* (python: string, env: Readonly<
     Stream.runHead,
     Effect.flatMap(Effect.fromOption)
   )
-  return yield* FlyteClient.make(`127.0.0.1:${port}`, [])
+  return Number(port)
 })

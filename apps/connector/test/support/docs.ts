@@ -9,7 +9,7 @@ import {
 } from "@flyte-databricks/databricks-auth"
 import { JobsClient } from "@flyte-databricks/databricks-jobs"
 import { NodeServices } from "@effect/platform-node"
-import { ConfigProvider, Duration, Effect, FileSystem, Layer, Option, Path } from "effect"
+import { Config, ConfigProvider, Duration, Effect, FileSystem, Layer, Option, Path } from "effect"
 import { Command } from "effect/cli"
 import { globSync, readFileSync } from "node:fs"
 import { join } from "node:path"
@@ -27,7 +27,8 @@ export const read = (file: string) => readFileSync(join(root, file), "utf8")
 
 /** What users read. */
 export const pages = ["README.md", ...files("docs/*.md")]
-export const others = files("{deploy,examples}/**/*.{md,yaml,json,py}")
+// What a chart renders from is no document.
+export const others = files("{deploy,examples}/**/*.{md,yaml,json,py}").filter((file) => !file.includes("/templates/"))
 export const sources = files("{packages,apps}/*/src/**/*.ts").map(read).join("\n")
 
 /** All of a page, or one of its sections, on one line. */
@@ -70,8 +71,8 @@ const bare = <A, E, R>(use: Effect.Effect<A, E, R>) =>
 /** The connector's flags, as its command reads them. */
 const flags = Effect.gen(function* () {
   let parsed = Option.none<Server.Options & { readonly prometheusPort: number }>()
-  const command = Command.withHandler(Serve.command, (options) =>
-    Effect.sync(() => void (parsed = Option.some(options)))
+  const command = Command.withHandler(Serve.command, (given) =>
+    Effect.map(Config.all(given), (options) => void (parsed = Option.some(options)))
   )
   yield* Command.runWith(command, { version: "0" })([])
   return yield* Effect.fromOption(parsed)

@@ -4,6 +4,7 @@ import { Flyte1, Flyte2, grpcServiceDefinition } from "@flyte-databricks/flyte-p
 import { Effect } from "effect"
 import { type CallFailed, type CallOptions, type FlyteClient } from "./FlyteClient.ts"
 import * as tasks from "./tasks.ts"
+import { teamPat } from "./World.ts"
 
 /** A run, as Flyte hears of it. */
 interface Run {
@@ -33,6 +34,8 @@ export interface Version {
   /** A task of the tenant whose credentials are in this namespace: `team-…`. */
   readonly tenant: (namespace: string) => tasks.TaskOptions
   readonly connect: (flyte: FlyteClient) => Caller
+  /** What the metadata of a run says that has the PAT of namespace `team-pat`. */
+  readonly ofNamespacePat: Readonly<Record<string, string | null>>
 }
 
 const heard =
@@ -48,6 +51,7 @@ const flyte1: Version = {
   taskTypes: ["spark", "databricks"],
   jobVariables: { FLYTE_FAIL_ON_ERROR: "true" },
   env: {},
+  ofNamespacePat: { auth_token: teamPat.token },
   tenant: (namespace) => ({ namespace }),
   connect: (flyte) => ({
     createTask: (task, options) => flyte.createTask(tasks.createTask(task), options),
@@ -155,6 +159,8 @@ const flyte2: Version = {
   // Its entrypoint writes a task's failure down, where Flyte looks for it.
   jobVariables: {},
   env: { FLYTE_DATABRICKS_NAMESPACE_TEMPLATE: "{project}-{domain}" },
+  // Its own connector has no such runs, and looks for no token there.
+  ofNamespacePat: { auth_type: "pat", auth_token: null, namespace: "team-pat" },
   tenant: (namespace) => {
     const [project = "", domain = ""] = namespace.split("-", 2)
     return { project, domain }

@@ -18,7 +18,7 @@ import type { ReadyMode, Resolved } from "./AuthMode.ts"
 export interface Acquisition {
   readonly acquire: (credential: Credential, refused: boolean, tries: Tries) => Effect.Effect<Token, AuthError>
   readonly forget: (identity: Identity) => Effect.Effect<void>
-  readonly record: (resolved: Resolved) => IdentityRecord.IdentityRecord
+  readonly record: (resolved: Resolved, connection: Connection | undefined) => IdentityRecord.IdentityRecord
   readonly recall: (
     record: IdentityRecord.IdentityRecord,
     instance: WorkspaceHost,
@@ -42,11 +42,11 @@ export const make = (modes: ReadonlyArray<ReadyMode>): Acquisition => {
       modeOf(credential.identity)?.acquire(credential, refused, tries) ??
       Effect.fail(unserved(credential.identity.authType)),
     forget: (identity) => modeOf(identity)?.forget(identity) ?? Effect.void,
-    record: (resolved) => ({
+    record: (resolved, connection) => ({
       ...IdentityRecord.empty(resolved.identity.instance),
       authType: Option.some(resolved.identity.authType),
       namespace: resolved.namespace,
-      ...modeOf(resolved.identity)?.record(resolved)
+      ...modeOf(resolved.identity)?.record(resolved, connection)
     }),
     recall: Effect.fnUntraced(function* (record, instance, connection) {
       const mode = modes.find(({ isRecorded }) => isRecorded(record))

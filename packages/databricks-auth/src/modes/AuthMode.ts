@@ -109,8 +109,11 @@ export interface Wired<I extends Identity> {
   acquire(credential: Credential<I>, refused: boolean, tries: Tries): Effect.Effect<Token, AuthError>
   /** Forgets what was read for this identity: its token was refused, so its credential may have been rotated. */
   forget(identity: I): Effect.Effect<void>
-  /** What job metadata keeps beside the auth type, enough for `recall` to rebuild exactly this credential. */
-  record(resolved: Resolved<I>): Partial<IdentityRecord>
+  /**
+   * What job metadata keeps beside the auth type, enough for `recall` to rebuild exactly this credential. A request of
+   * Flyte 2 has a connection, and so have the polls and cancels of its run.
+   */
+  record(resolved: Resolved<I>, connection: Connection | undefined): Partial<IdentityRecord>
   /** The credential that was recorded, by this connector or by Flyte's own. */
   recall(
     record: IdentityRecord,

@@ -4,14 +4,14 @@
  */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import { AuthError, CredentialsBroken } from "../AuthError.ts"
+import { AuthError, CredentialsBroken, IdentityChanged, IdentityRefused } from "../AuthError.ts"
 import type { Absent, AuthMode, Found, Wired } from "./AuthMode.ts"
 import type { AuthRequest } from "../request/AuthRequest.ts"
-import { defaultOidcAudience } from "../request/ConnectorSettings.ts"
+import { ConnectorSettings, defaultOidcAudience } from "../request/ConnectorSettings.ts"
 import { OidcNamespaceIdentity } from "../Identity.ts"
 import { authTypeOf } from "../IdentityRecord.ts"
 import { applicationId } from "../internal/applicationId.ts"
-import { invalid } from "../internal/settings.ts"
+import { invalid, shown } from "../internal/settings.ts"
 import {
   clientIdAnnotation,
   describeDiscovery,
@@ -26,6 +26,7 @@ import { TokenEndpoint } from "../endpoint/TokenEndpoint.ts"
 const wire = Effect.gen(function* () {
   const serviceAccounts = yield* ServiceAccountTokens
   const tokenEndpoint = yield* TokenEndpoint
+  const { oidcAudience, allowedAudiences, namespaceIdentity } = yield* ConnectorSettings
 
   const look = Effect.fnUntraced(function* (
     request: AuthRequest,
@@ -54,6 +55,29 @@ const wire = Effect.gen(function* () {
       },
       ...(discovery.skipped.length === 0 ? {} : { detail: describeSkipped(discovery.skipped) }),
       builtFrom: Option.none()
+    }
+  })
+
+  // A run's metadata comes back from a caller. What its ServiceAccount says today goes before it: another client id is
+  // another principal. One that lost its label goes on, for the runs that were submitted as it.
+  const checkToday = Effect.fnUntraced(function* (identity: OidcNamespaceIdentity) {
+    const { clientId, namespace, serviceAccount, audience, principal, source } = identity
+    const { offers } = yield* namespaceIdentity === "ignore"
+      ? Effect.succeed(unseen)
+      : serviceAccounts
+          .discover(namespace)
+          .pipe(Effect.catchReason("AuthError", "AccessForbidden", () => Effect.succeed(unseen)))
+    const offer = offers.find((offer) => offer.serviceAccount === serviceAccount)
+    if (offer !== undefined && offer.clientId !== clientId) {
+      return yield* new AuthError({
+        reason: new IdentityChanged({ source, expected: clientId, found: offer.clientId })
+      })
+    }
+    const allowed = [oidcAudience, ...allowedAudiences, ...Option.toArray(offer?.audience ?? Option.none())]
+    if (!allowed.includes(audience)) {
+      const why = `audience ${shown(audience)} is neither its annotation's nor one of ${allowed.join(", ")}`
+      const setting = "FLYTE_DATABRICKS_ALLOWED_AUDIENCES"
+      return yield* new AuthError({ reason: new IdentityRefused({ principal, source, why, setting }) })
     }
   })
 
@@ -92,7 +116,8 @@ const wire = Effect.gen(function* () {
     }),
     acquire: Effect.fnUntraced(function* ({ identity }, _refused, tries) {
       const { instance, clientId, namespace, serviceAccount, audience, source } = identity
-      return yield* serviceAccounts.mint(namespace, serviceAccount, audience).pipe(
+      return yield* checkToday(identity).pipe(
+        Effect.andThen(serviceAccounts.mint(namespace, serviceAccount, audience)),
         Effect.flatMap((subject) => tokenEndpoint.tokenExchange({ instance, clientId, subject, source }, tries)),
         // What was discovered may be what is wrong, and may have been mended: the next submit is to see it.
         Effect.tapError((error) => (error.retryable ? Effect.void : serviceAccounts.forget(namespace)))
@@ -107,13 +132,15 @@ const wire = Effect.gen(function* () {
 /**
  * Mode OIDC Model 2.
  */
-export const mode: AuthMode<OidcNamespaceIdentity, ServiceAccountTokens | TokenEndpoint> = {
+export const mode: AuthMode<OidcNamespaceIdentity, ServiceAccountTokens | TokenEndpoint | ConnectorSettings> = {
   tag: "oidc_namespace",
   authType: "oidc_federation",
   taskSettings: ["clientId", "oidcAudience"],
   isRecorded: (record) => authTypeOf(record) === "oidc_federation" && Option.isSome(record.oidcServiceAccount),
   wire
 }
+
+const unseen: Discovery = { offers: [], skipped: [] }
 
 const markers = (namespace: string): string =>
   `give one ServiceAccount in namespace ${namespace}\n` +

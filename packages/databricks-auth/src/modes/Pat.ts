@@ -8,7 +8,15 @@ import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import type { AuthError } from "../AuthError.ts"
 import type { Credential } from "../Credential.ts"
-import { ConnectorLevel, NamespaceSecret, type Origin, PatIdentity, RequestSecret, Unrecorded } from "../Identity.ts"
+import {
+  ConnectorLevel,
+  NamespaceSecret,
+  type Origin,
+  PatIdentity,
+  RequestSecret,
+  StoredToken,
+  Unrecorded
+} from "../Identity.ts"
 import * as IdentityRecord from "../IdentityRecord.ts"
 import { fitsHeader } from "../internal/bearer.ts"
 import { invalid, shown } from "../internal/settings.ts"
@@ -45,21 +53,28 @@ const wire = Effect.gen(function* () {
 
   // Flyte's connector records the name of the OAuth Secret with every PAT, where it means nothing; this one uses the
   // field for the PAT's own Secret, and leaves it out for the connector's PAT. The stored token tells them apart.
+  const ownOrigin = ({
+    authToken,
+    authType,
+    namespace,
+    oauthSecretName: name,
+    tokenSecretName
+  }: IdentityRecord.IdentityRecord): Origin | undefined => {
+    if (Option.isNone(authType) || Option.isSome(tokenSecretName)) return undefined
+    if (Option.isNone(name)) return ConnectorLevel.make({})
+    const isOAuth = name.value === settings.oauthSecretName || name.value === "databricks-oauth"
+    return Option.isNone(namespace) || (isOAuth && Option.isSome(authToken))
+      ? undefined
+      : NamespaceSecret.make({ namespace: namespace.value, name: name.value })
+  }
+
+  // Connectors that record no more than the run have the connector's PAT alone. Of a token that is stored with nothing
+  // else, nobody knows whose it is: to read another in its place could be to become somebody else.
   const originOf = (record: IdentityRecord.IdentityRecord): Origin => {
-    const { namespace, oauthSecretName, tokenSecretName } = record
-    const own = Option.isSome(record.authType) && Option.isNone(tokenSecretName)
-    if (own && Option.isNone(oauthSecretName)) return ConnectorLevel.make({})
-    const isOAuth =
-      Option.contains(settings.oauthSecretName)(oauthSecretName) || Option.contains("databricks-oauth")(oauthSecretName)
-    if (
-      own &&
-      Option.isSome(oauthSecretName) &&
-      Option.isSome(namespace) &&
-      !(isOAuth && Option.isSome(record.authToken))
-    ) {
-      return NamespaceSecret.make({ namespace: namespace.value, name: oauthSecretName.value })
-    }
-    return Unrecorded.make({ namespace, name: Option.getOrElse(tokenSecretName, () => settings.tokenSecretName) })
+    if (IdentityRecord.isEmpty(record)) return ConnectorLevel.make({})
+    const { authToken, namespace, tokenSecretName } = record
+    const name = Option.getOrElse(tokenSecretName, () => settings.tokenSecretName)
+    return ownOrigin(record) ?? (Option.isSome(authToken) ? StoredToken.make({}) : Unrecorded.make({ namespace, name }))
   }
 
   const read = Effect.fnUntraced(function* ({ origin }: PatIdentity) {
@@ -80,10 +95,10 @@ const wire = Effect.gen(function* () {
       }),
       connectorLevel({ name: source, read: () => pats.connector, found })
     ],
-    // A stored token that was refused gives way to the one that is there now. A request brings no other.
+    // A stored token that was refused gives way to the one that is there now, where it is known where that is.
     acquire: ({ identity, storedToken }, refused) =>
       Effect.map(
-        storedToken !== undefined && (!refused || identity.origin._tag === "RequestSecret")
+        storedToken !== undefined && (!refused || comesAlong(identity.origin))
           ? Effect.succeed(storedToken)
           : read(identity),
         (value) => ({ value, lifetime, builtFrom: value })
@@ -93,12 +108,18 @@ const wire = Effect.gen(function* () {
         ofNamespace(origin, (namespace, name) => Effect.asSome(pats.forget(namespace, name))),
         pats.forgetConnector
       ),
-    record: ({ identity: { origin }, builtFrom }) =>
-      origin._tag === "RequestSecret"
-        ? // Flyte 2's own connector knows this kind of run alone, and writes nothing about it: either polls what the other
-          // submitted.
-          { authType: Option.none(), namespace: Option.none() }
-        : { ...recordOrigin(origin), ...(settings.persistPat ? { authToken: builtFrom } : {}) },
+    // As the oldest of Flyte's own connectors records it that can be this identity: each polls what the other submitted.
+    // Of Flyte 1 these are the connector's PAT, with nothing, and a namespace's, with the token alone; of Flyte 2 the
+    // request's own, with nothing. For the rest it takes a connector that reads all of the fields.
+    record: ({ identity: { origin }, builtFrom }, connection) => {
+      const nothing = { authType: Option.none(), namespace: Option.none() }
+      if (origin._tag === "RequestSecret") return nothing
+      if (connection !== undefined) return recordOrigin(origin)
+      if (origin._tag === "ConnectorLevel") return nothing
+      return settings.persistPat && Option.isSome(builtFrom)
+        ? { ...nothing, authToken: builtFrom }
+        : recordOrigin(origin)
+    },
     recall: Effect.fnUntraced(function* (record, instance, connection) {
       if (connection !== undefined && IdentityRecord.isEmpty(record)) return yield* recallRequest(instance, connection)
       const identity = new PatIdentity({ instance, origin: originOf(record) })
@@ -126,6 +147,8 @@ export const mode: AuthMode<PatIdentity, PatSource | ConnectorSettings> = {
   isRecorded: (record) => IdentityRecord.authTypeOf(record) === "pat",
   wire
 }
+
+const comesAlong = ({ _tag }: Origin): boolean => _tag === "RequestSecret" || _tag === "StoredToken"
 
 // The task's own choice goes before what is there for all of its namespace.
 const requestSecret: Place<PatIdentity> = {

@@ -5,7 +5,14 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Record from "effect/Record"
 import * as Redacted from "effect/Redacted"
-import { AuthError, InstanceMissing, NamespaceInvalid, NamespaceNotServed, TaskOverrideRefused } from "../AuthError.ts"
+import {
+  AuthError,
+  InstanceMissing,
+  NamespaceAmbiguous,
+  NamespaceInvalid,
+  NamespaceNotServed,
+  TaskOverrideRefused
+} from "../AuthError.ts"
 import type { Connection } from "./Connection.ts"
 import type { ConnectorSettings, NamespaceIdentity, NamespacePart } from "./ConnectorSettings.ts"
 import * as TaskSettings from "./TaskSettings.ts"
@@ -134,6 +141,18 @@ const audienceOf = (settings: ConnectorSettings["Service"], { oidcAudience }: Ta
       )
 }
 
+/**
+ * Why what a template makes of a request could also be made of another one: `billing` and `eu-production` look like
+ * `billing-eu` and `production`. Where a template has several parts, only the project may contain hyphens. So every
+ * namespace that is made can be read in one way alone.
+ */
+const ambiguousPart = (template: string, context: TaskContext) => {
+  const parts = [...template.matchAll(/\{(\w+)\}/g)].map(([, name]) => name as NamespacePart)
+  if (parts.length < 2) return undefined
+  const part = parts.find((name) => name !== "project" && context[name]?.includes("-"))
+  return part && { part, value: shown(context[part] ?? "") }
+}
+
 const hasToken = ({ databricksToken }: Connection): boolean =>
   Option.exists(databricksToken, (sent) => Option.isSome(nonBlank(Redacted.value(sent))))
 
@@ -148,6 +167,10 @@ const identityNamespace = Effect.fnUntraced(function* (
     if (Option.isNone(part)) missing.add(name)
     return Option.getOrElse(part, () => "")
   })
+  const ambiguous = ambiguousPart(template, context)
+  if (ambiguous !== undefined) {
+    return yield* new AuthError({ reason: new NamespaceAmbiguous({ template, ...ambiguous }) })
+  }
   const namespace = nonBlank(made)
   // What is left when a part is missing may be a namespace, and somebody else's.
   if (Option.isNone(namespace)) return namespace

@@ -216,9 +216,14 @@ const directories = Effect.fnUntraced(function* (
 const template = Effect.fnUntraced(function* (setting: string, value: string): Effect.fn.Return<string, AuthError> {
   const unknown = [...value.matchAll(/\{([^}]*)\}/g)].find(([, name]) => !namespaceParts.some((part) => part === name))
   // Whatever the parts are, the rest must leave room for a namespace.
-  return unknown === undefined && isNamespace(value.replaceAll(/\{\w+\}/g, "x")) && !looksLikeSecret(value)
+  if (unknown !== undefined || !isNamespace(value.replaceAll(/\{\w+\}/g, "x")) || looksLikeSecret(value)) {
+    const expected = "lower-case letters, digits, hyphens, {namespace}, {project}, {domain} and {org}"
+    return yield* invalid(setting, value, expected)
+  }
+  const between = [...value.matchAll(/(?<=\})[^{]*(?=\{)/g)]
+  return between.every(([text]) => /^-(.*-)?$/.test(text))
     ? value
-    : yield* invalid(setting, value, "lower-case letters, digits, hyphens, {namespace}, {project}, {domain} and {org}")
+    : yield* invalid(setting, value, "a hyphen after each part and before the next, so that they can be told apart")
 })
 
 /**

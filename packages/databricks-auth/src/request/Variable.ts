@@ -1,4 +1,5 @@
 /**
- * How a setting is read, here and by the services on this core: trimmed, and a blank one is unset.
+ * How a setting is read, here and by the services on this core: trimmed, and a blank one is unset. Errors show a value
+ * unless it looks like a secret.
  */
-export { commaSeparated, nonBlank, variable } from "../internal/settings.ts"
+export { commaSeparated, nonBlank, shown, variable } from "../internal/settings.ts"

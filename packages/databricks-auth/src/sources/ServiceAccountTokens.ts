@@ -19,8 +19,13 @@ import {
   CredentialsMissing,
   KubernetesUnavailable
 } from "../AuthError.ts"
+import { invalid } from "../internal/settings.ts"
 import * as Jwt from "../Jwt.ts"
 import { Kubernetes, type KubernetesError } from "../Kubernetes.ts"
+
+// The names that API servers have inside of clusters, and accept as audiences by default.
+const isApiServer = (audience: string): boolean =>
+  /^(https:\/\/)?kubernetes(\.default(\.svc(\.[a-z0-9.-]+)?)?)?\/?$/.test(audience)
 
 /** The label by which a namespace offers a ServiceAccount. */
 export const enabledLabel = "flyte.org/databricks-enabled"
@@ -115,11 +120,22 @@ export const layer: Layer.Layer<ServiceAccountTokens, never, Kubernetes> = Layer
       }
     )
 
+    // Whoever holds a token that the API server takes is that ServiceAccount in the cluster.
+    const refuseApiServer = Effect.fnUntraced(function* (
+      source: string,
+      audience: string,
+      accepted: ReadonlyArray<string>
+    ) {
+      if (!isApiServer(audience) && !accepted.includes(audience)) return
+      yield* invalid(`The audience for ${source}`, audience, "one that the cluster's own API server does not accept")
+    })
+
     const mint = Effect.fnUntraced(function* (namespace: string, serviceAccount: string, audience: string) {
+      const source = describeServiceAccount(namespace, serviceAccount)
+      yield* refuseApiServer(source, audience, yield* kubernetes.apiAudiences)
       const minted = yield* kubernetes
         .createServiceAccountToken(namespace, serviceAccount, { audience, lifetime: mintedLifetime })
         .pipe(Effect.mapError((error) => failedToMint(error, namespace, serviceAccount)))
-      const source = describeServiceAccount(namespace, serviceAccount)
       if (Option.isNone(minted)) return yield* gone(source)
       const jwt = Jwt.parse(Redacted.value(minted.value).trim())
       if (Option.isNone(jwt)) return yield* unusable(source, "gave a token that is empty or not a JWT (TokenRequest)")
@@ -128,6 +144,8 @@ export const layer: Layer.Layer<ServiceAccountTokens, never, Kubernetes> = Layer
         const given = jwt.value.claims.audiences.join(", ") || "none"
         return yield* unusable(source, `gave a token for audience ${given} when asked for ${audience} (TokenRequest)`)
       }
+      // An API server that was given no audiences accepts its issuer's name.
+      yield* refuseApiServer(source, audience, Option.toArray(Option.fromUndefinedOr(jwt.value.claims.iss)))
       return jwt.value
     })
 
@@ -219,6 +237,7 @@ export const layerMemory = (
     Layer.provide(
       Layer.succeed(Kubernetes, {
         cluster: Option.some("in memory"),
+        apiAudiences: Effect.succeed([]),
         readSecret: () => Effect.succeedNone,
         listServiceAccounts: (namespace) => Effect.succeed((namespaces[namespace]?.offers ?? []).map(annotate)),
         createServiceAccountToken: (namespace) =>

@@ -3,7 +3,7 @@ import { RetryPolicy, TokenEndpoint } from "@flyte-databricks/databricks-auth"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Redacted, Schedule } from "effect"
 import { answer, makeHttp } from "../support/http.ts"
-import { jwt, jwtText, signature } from "../support/oidc.ts"
+import { jwt, jwtText, signature } from "../support/jwt.ts"
 import { host } from "../support/tokens.ts"
 
 /** What the error repeats of a refusal in these words. */

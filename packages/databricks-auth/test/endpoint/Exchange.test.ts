@@ -4,7 +4,7 @@ import { assertEquals } from "@effect/vitest/utils"
 import { Duration, Effect, Exit, Layer, Option, Redacted, Schedule } from "effect"
 import { instance } from "../support/environment.ts"
 import { type Answer, answer, makeHttp, networkFault } from "../support/http.ts"
-import { connectorClaims, jwt, jwtText, signature } from "../support/oidc.ts"
+import { connectorClaims, jwt, jwtText, signature } from "../support/jwt.ts"
 import { assertNoSecret, outcomeShownAs, shownAs } from "../support/secrecy.ts"
 
 const endpoint = `https://${instance}/oidc/v1/token`

@@ -1,4 +1,4 @@
-import { Answer } from "@flyte-databricks/databricks-auth"
+import * as Answer from "@flyte-databricks/databricks-auth/http/Answer"
 import { assert, describe, it } from "@effect/vitest"
 import { Headers } from "effect/http"
 

@@ -1,4 +1,4 @@
-import { BoundedBody } from "@flyte-databricks/databricks-auth"
+import * as BoundedBody from "@flyte-databricks/databricks-auth/http/BoundedBody"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { HttpClientRequest, HttpClientResponse } from "effect/http"

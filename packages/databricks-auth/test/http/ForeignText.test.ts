@@ -1,4 +1,4 @@
-import { ForeignText } from "@flyte-databricks/databricks-auth"
+import * as ForeignText from "@flyte-databricks/databricks-auth/http/ForeignText"
 import { assert, describe, it } from "@effect/vitest"
 import { Schema } from "effect"
 

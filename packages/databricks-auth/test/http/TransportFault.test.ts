@@ -1,4 +1,4 @@
-import { TransportFault } from "@flyte-databricks/databricks-auth"
+import * as TransportFault from "@flyte-databricks/databricks-auth/http/TransportFault"
 import { assert, describe, it } from "@effect/vitest"
 import { HttpClientError, HttpClientRequest } from "effect/http"
 

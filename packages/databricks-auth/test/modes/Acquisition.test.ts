@@ -17,7 +17,7 @@ import { assertEquals } from "@effect/vitest/utils"
 import { Duration, Effect, Layer, Option, Redacted } from "effect"
 import { asked } from "../support/connector.ts"
 import { environment, instance } from "../support/environment.ts"
-import { jwt } from "../support/oidc.ts"
+import { jwt } from "../support/jwt.ts"
 import { bearer, host } from "../support/tokens.ts"
 
 const fromConnector = Identity.ConnectorLevel.make({})
@@ -67,7 +67,7 @@ const tokens: Record<Tag, string> = {
 
 /** The recorded form that each identity is recalled from. */
 const recorded: Record<Tag, IdentityRecord.IdentityRecord> = {
-  pat: { ...IdentityRecord.empty(instance), authType: Option.some("pat") },
+  pat: IdentityRecord.empty(instance),
   oauth_m2m: { ...IdentityRecord.empty(instance), authType: Option.some("oauth_m2m"), clientId: Option.some("app-0") },
   oidc_connector: {
     ...IdentityRecord.empty(instance),

@@ -18,7 +18,7 @@ import {
 } from "@flyte-databricks/databricks-auth"
 import { assert, describe, it } from "@effect/vitest"
 import { Arbitrary, Effect, Layer, Option, Redacted } from "effect"
-import { jwtText, signature } from "../support/oidc.ts"
+import { jwtText, signature } from "../support/jwt.ts"
 import { laws, type Subject } from "./laws.ts"
 
 const secretMark = "S3cr3tM4rk3r"
@@ -65,7 +65,7 @@ const subjects: ReadonlyArray<Subject> = [
       request: {
         whole: {},
         broken: {},
-        connection: { whole: Redacted.make(`dapi-${secretMark}`), broken: Redacted.make(`dapi ${secretMark}`) }
+        connection: { whole: Redacted.make(`dapi-${secretMark}-sent`), broken: Redacted.make(`dapi ${secretMark}`) }
       },
       namespace: secretOf(
         "tokenSecretName",
@@ -74,7 +74,7 @@ const subjects: ReadonlyArray<Subject> = [
         { token: `dapi-${secretMark}-rotated` }
       ),
       connector: {
-        whole: { connector: { FLYTE_DATABRICKS_ACCESS_TOKEN: `dapi-${secretMark}` } },
+        whole: { connector: { FLYTE_DATABRICKS_ACCESS_TOKEN: `dapi-${secretMark}-shared` } },
         broken: { connector: { FLYTE_DATABRICKS_ACCESS_TOKEN: `dapi ${secretMark}` } }
       }
     }
@@ -92,7 +92,7 @@ const subjects: ReadonlyArray<Subject> = [
         { client_id: "app-a", client_secret: `${secretMark}-rotated` }
       ),
       connector: {
-        whole: { connector: { ...pair, FLYTE_DATABRICKS_CLIENT_SECRET: secretMark } },
+        whole: { connector: { ...pair, FLYTE_DATABRICKS_CLIENT_SECRET: `${secretMark}-shared` } },
         broken: { connector: { FLYTE_DATABRICKS_CLIENT_SECRET: secretMark } }
       }
     }

@@ -2,13 +2,12 @@
  * What today's settings say of an identity: at submit, and of a run whose metadata a caller sent back, and may have
  * written.
  */
-import { DatabricksAuth, Identity, IdentityRecord, Kubernetes, TokenEndpoint } from "@flyte-databricks/databricks-auth"
+import { Identity, IdentityRecord, Kubernetes, TokenEndpoint } from "@flyte-databricks/databricks-auth"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Option, Redacted } from "effect"
-import { connector, type Surroundings } from "../support/connector.ts"
+import { auth, connector, type Surroundings } from "../support/connector.ts"
 import { instance } from "../support/environment.ts"
 
-const auth = DatabricksAuth.DatabricksAuth
 const other = "other.cloud.databricks.com"
 const shared: Surroundings = {
   secrets: {

@@ -14,7 +14,7 @@ import {
 } from "@flyte-databricks/databricks-auth"
 import { assert, describe, it } from "@effect/vitest"
 import { assertEquals } from "@effect/vitest/utils"
-import { type Arbitrary, Duration, Effect, Equal, Hash, Option, Redacted } from "effect"
+import { type Arbitrary, Duration, Effect, Equal, Hash, Option, Redacted, Result } from "effect"
 import { makeSpans, outcomeShownAs, shownAs } from "../support/secrecy.ts"
 import { bearer } from "../support/tokens.ts"
 
@@ -66,6 +66,12 @@ export const laws = ({ mode, wired, places, secretMark, identities }: Subject): 
         settings: { instance: "dbc-a1b2.cloud.databricks.com", ...memory.settings, ...settings }
       })
 
+    /** A world with everything but what this place holds. */
+    const besides = (tenancy: string): DatabricksAuth.Memory =>
+      fillings
+        .filter(([other]) => other !== tenancy)
+        .reduce<DatabricksAuth.Memory>((all, [, { whole }]) => ({ ...all, ...whole }), {})
+
     it.effect("has its laws tried in each of its places", () =>
       Effect.gen(function* () {
         const own = yield* wired
@@ -110,19 +116,54 @@ export const laws = ({ mode, wired, places, secretMark, identities }: Subject): 
           }).pipe(Effect.provide(on(filling.broken)))
         )
 
-        it.effect("comes back from what is recorded of it", () =>
+        it.effect(
+          "comes back from what is recorded of it: with its token where that is recorded, else by who it is",
+          () =>
+            Effect.gen(function* () {
+              for (const persistPat of [true, false]) {
+                yield* Effect.gen(function* () {
+                  const boundary = yield* auth
+                  const request: AuthRequest.TaskContext = task(filling)
+                  const resolved = yield* boundary.resolve(request)
+                  const record = boundary.record(resolved, request.connection)
+                  const credential = yield* boundary.recall(record, request.connection)
+                  assert.strictEqual(
+                    bearer(yield* boundary.getHeader(credential)),
+                    bearer(yield* boundary.getHeader(resolved))
+                  )
+                  if (Option.isSome(record.authToken)) return assert.isTrue(persistPat)
+                  assertEquals(credential.identity, resolved.identity)
+                  assert.strictEqual(credential.identity.key, resolved.identity.key)
+                }).pipe(Effect.provide(on(filling.whole, { persistPat }), { local: true }))
+              }
+            })
+        )
+
+        it.effect("is nobody else's once it is gone and its header refused, whatever the other places hold", () =>
           Effect.gen(function* () {
-            const boundary = yield* auth
             const request: AuthRequest.TaskContext = task(filling)
-            const resolved = yield* boundary.resolve(request)
-            const credential = yield* boundary.recall(boundary.record(resolved), request.connection)
-            assertEquals(credential.identity, resolved.identity)
-            assert.strictEqual(credential.identity.key, resolved.identity.key)
-            assert.strictEqual(
-              bearer(yield* boundary.getHeader(credential)),
-              bearer(yield* boundary.getHeader(resolved))
-            )
-          }).pipe(Effect.provide(on(filling.whole)))
+            for (const persistPat of [true, false]) {
+              const submit = auth.use((boundary) =>
+                Effect.gen(function* () {
+                  const resolved = yield* boundary.resolve(request)
+                  return [
+                    bearer(yield* boundary.getHeader(resolved)),
+                    boundary.record(resolved, request.connection)
+                  ] as const
+                })
+              )
+              const [own, record] = yield* Effect.provide(submit, on(filling.whole, { persistPat }), { local: true })
+              const headers = Effect.gen(function* () {
+                const boundary = yield* auth
+                const credential = yield* boundary.recall(record, request.connection)
+                const first = yield* boundary.getHeader(credential)
+                yield* boundary.invalidate(credential, first)
+                return [first, yield* boundary.getHeader(credential)].map(bearer)
+              })
+              const got = yield* Effect.result(Effect.provide(headers, on(besides(tenancy)), { local: true }))
+              if (Result.isSuccess(got)) assert.deepStrictEqual(got.success, [own, own])
+            }
+          })
         )
 
         const { set } = filling
@@ -133,10 +174,10 @@ export const laws = ({ mode, wired, places, secretMark, identities }: Subject): 
               const submit = auth.use((boundary) =>
                 Effect.map(
                   boundary.resolve(request),
-                  (resolved) => [resolved.identity, boundary.record(resolved)] as const
+                  (resolved) => [resolved.identity, boundary.record(resolved, request.connection)] as const
                 )
               )
-              const [identity, record] = yield* Effect.provide(submit, on(set))
+              const [identity, record] = yield* Effect.provide(submit, on(set, { persistPat: false }))
               const recalled = auth.use(({ recall }) => recall(record, request.connection))
               assertEquals((yield* Effect.provide(recalled, on({}))).identity, identity)
             })
@@ -146,10 +187,11 @@ export const laws = ({ mode, wired, places, secretMark, identities }: Subject): 
         it.effect("shows no secret: resolved, recorded, recalled, refused", () =>
           Effect.gen(function* () {
             const { tracer, spans } = yield* makeSpans
+            const { connection }: AuthRequest.TaskContext = task(filling)
             const life = Effect.gen(function* () {
               const boundary = yield* auth
               const resolved = yield* boundary.resolve(task(filling))
-              const record = boundary.record(resolved)
+              const record = boundary.record(resolved, connection)
               const header = yield* boundary.getHeader(resolved)
               yield* boundary.invalidate(resolved, header)
               return [resolved, record, yield* boundary.recall(record), header, yield* boundary.tokens]

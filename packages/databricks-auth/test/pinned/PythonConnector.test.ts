@@ -3,9 +3,10 @@ import { assert, describe, it } from "@effect/vitest"
 import { assertEquals } from "@effect/vitest/utils"
 import { Effect, Option, Redacted } from "effect"
 import { instance } from "../support/environment.ts"
-import { jwtText, offered } from "../support/oidc.ts"
+import { jwtText } from "../support/jwt.ts"
+import { defaultPath, explicit } from "../support/oidc.ts"
 import { host } from "../support/tokens.ts"
-import { app, defaultPath, oidc, on, poll, type World } from "./World.ts"
+import { app, on, poll, type World } from "./World.ts"
 
 describe("what Flyte's Python connector recorded", () => {
   /** What it writes with every auth type: the OAuth Secret's name means something for OAuth M2M alone. */
@@ -18,7 +19,8 @@ describe("what Flyte's Python connector recorded", () => {
   const world: World = {
     env: { ...app, FLYTE_DATABRICKS_CLIENT_SECRET: "s", FLYTE_DATABRICKS_ACCESS_TOKEN: "dapi-0" },
     files: { [defaultPath]: jwtText() },
-    serviceAccounts: { "flytesnacks-development/spark": offered("changed-since") },
+    // Its label was taken away since.
+    serviceAccounts: { "flytesnacks-development/spark": {} },
     secrets: {
       "flytesnacks-development/databricks-oauth": {
         client_id: "11111111-2222-3333-4444-555555555555",
@@ -79,7 +81,7 @@ describe("what Flyte's Python connector recorded", () => {
       })
       const { value, calls } = yield* on(world, poll(recorded))
       assert.strictEqual(value.header, "Bearer sa-client-as-system:serviceaccount:flytesnacks-development:spark-1")
-      assert.deepStrictEqual(calls, ["token flytesnacks-development/spark for databricks, 1h"])
+      assert.strictEqual(calls.at(-1), "token flytesnacks-development/spark for databricks, 1h")
     })
   )
 
@@ -136,7 +138,7 @@ describe("what Flyte's Python connector recorded", () => {
         oidcServiceAccount: some("spark")
       })
       const { calls } = yield* on(world, poll(recorded))
-      assert.deepStrictEqual(calls, ["token flytesnacks-development/spark for databricks, 1h"])
+      assert.strictEqual(calls.at(-1), "token flytesnacks-development/spark for databricks, 1h")
     })
   )
 
@@ -163,15 +165,47 @@ describe("what Flyte's Python connector recorded", () => {
         const isOwn = name === "databricks-token"
         assert.strictEqual(
           identity.source,
-          isOwn ? "Secret flytesnacks-development/databricks-token" : "not recorded at submit"
+          isOwn ? "Secret flytesnacks-development/databricks-token" : "auth_token of the job metadata"
         )
       }
     })
   )
 
+  /** The headers of a run before and after Databricks refused the first. */
+  const refused = (recorded: IdentityRecord.IdentityRecord) =>
+    DatabricksAuth.DatabricksAuth.use((auth) =>
+      Effect.gen(function* () {
+        const credential = yield* auth.recall(recorded)
+        const first = yield* auth.getHeader(credential)
+        yield* auth.invalidate(credential, first)
+        const headers = [first, yield* auth.getHeader(credential)]
+        return headers.map(({ authorization }) => Redacted.value(authorization))
+      })
+    )
+  const everywhere: World = {
+    ...world,
+    secrets: { ...world.secrets, "flytesnacks-development/databricks-token": { token: "dapi-namespace" } }
+  }
+
+  it.effect.each([
+    ["two keys is the connector's PAT", {}, "Bearer dapi-0"],
+    ["three keys is the token of the third", { authToken: some(Redacted.make("dapi-stored")) }, "Bearer dapi-stored"],
+    [
+      "ten keys and a token is that token",
+      python({ authType: some("pat"), authToken: some(Redacted.make("dapi-stored")) }),
+      "Bearer dapi-stored"
+    ]
+  ] as const)("with %s, also once it was refused: no namespace is looked into", ([, keys, header]) =>
+    Effect.gen(function* () {
+      const { value, calls } = yield* on(everywhere, refused({ ...IdentityRecord.empty(instance), ...keys }))
+      assert.deepStrictEqual(value, [header, header])
+      assert.deepStrictEqual(calls, [])
+    })
+  )
+
   it.effect("before there was a choice is a PAT, whatever is set today", () =>
     Effect.gen(function* () {
-      const since = { ...world, env: { ...world.env, ...oidc } }
+      const since = { ...world, env: { ...world.env, ...explicit } }
       assert.strictEqual((yield* on(since, poll(IdentityRecord.empty(instance)))).value.header, "Bearer dapi-0")
       const stored = { ...IdentityRecord.empty(instance), authToken: some(Redacted.make("dapi-old")) }
       assert.strictEqual((yield* on(since, poll(stored))).value.header, "Bearer dapi-old")

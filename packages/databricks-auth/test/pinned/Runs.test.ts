@@ -1,8 +1,9 @@
 import { Kubernetes } from "@flyte-databricks/databricks-auth"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Option } from "effect"
-import { jwtText, offered } from "../support/oidc.ts"
-import { app, defaultPath, offers, oidc, on, poll, submitted, type World } from "./World.ts"
+import { jwtText } from "../support/jwt.ts"
+import { defaultPath, explicit, offered } from "../support/oidc.ts"
+import { app, offers, on, poll, submitted, type World } from "./World.ts"
 
 describe("a run of Model 2", () => {
   const asSubmitted = "Bearer app-a-as-system:serviceaccount:team-a:spark-1"
@@ -16,7 +17,6 @@ describe("a run of Model 2", () => {
   const since: ReadonlyArray<readonly [string, World]> = [
     ["nothing changed", { serviceAccounts: offers }],
     ["its label and annotations were taken away", { serviceAccounts: bare }],
-    ["its annotations were changed", { serviceAccounts: { "team-a/spark": offered("app-x", "other") } }],
     ["another one was annotated in its place", { serviceAccounts: { ...bare, "team-a/other": offered("app-x") } }],
     ["two were annotated", { serviceAccounts: { ...offers, "team-a/other": offered("app-x") } }],
     ["auth type PAT was set", { serviceAccounts: bare, secrets: weaker, env: { FLYTE_DATABRICKS_AUTH_TYPE: "pat" } }],
@@ -26,9 +26,12 @@ describe("a run of Model 2", () => {
     ],
     [
       "the connector got an identity of its own",
-      { serviceAccounts: bare, env: { ...oidc, ...app }, files: { [defaultPath]: jwtText() } }
+      { serviceAccounts: bare, env: { ...explicit, ...app }, files: { [defaultPath]: jwtText() } }
     ],
-    ["the audience was changed", { serviceAccounts: bare, env: { FLYTE_DATABRICKS_OIDC_AUDIENCE: "other" } }],
+    [
+      "the connector's audience was changed",
+      { serviceAccounts: offers, env: { FLYTE_DATABRICKS_OIDC_AUDIENCE: "other" } }
+    ],
     ["namespaces are to be ignored", { serviceAccounts: bare, env: { FLYTE_DATABRICKS_NAMESPACE_IDENTITY: "ignore" } }],
     [
       "the template was changed",
@@ -38,17 +41,65 @@ describe("a run of Model 2", () => {
       "tasks may override nothing",
       { serviceAccounts: bare, env: { FLYTE_DATABRICKS_ALLOW_TASK_AUTH_OVERRIDE: "false" } }
     ],
-    ["listing was forbidden", { serviceAccounts: offers, change: fails(new Kubernetes.Forbidden({ detail: "no" })) }],
-    ["listing is unavailable", { serviceAccounts: offers, change: fails(new Kubernetes.Unavailable({ detail: "no" })) }]
+    ["listing was forbidden", { serviceAccounts: offers, change: fails(new Kubernetes.Forbidden({ detail: "no" })) }]
   ]
+  // Once its annotation is gone, only the operator can say that the audience is a good one.
+  const listed = { FLYTE_DATABRICKS_ALLOWED_AUDIENCES: "account-id" }
 
-  it.effect.each(since)("stays who it is, and nobody is looked for, after %s", ([, world]) =>
+  it.effect.each(since)("stays who it is after %s", ([, world]) =>
     Effect.gen(function* () {
       const { recorded } = yield* submitted({ serviceAccounts: offers })
-      const { value, calls, touched } = yield* on(world, poll(recorded))
+      const { value, calls, touched } = yield* on({ ...world, env: { ...listed, ...world.env } }, poll(recorded))
       assert.strictEqual(value.header, asSubmitted)
-      assert.deepStrictEqual(calls, ["token team-a/spark for account-id, 1h"])
+      assert.strictEqual(calls.at(-1), "token team-a/spark for account-id, 1h")
+      assert.isEmpty(calls.filter((call) => call.startsWith("get ")))
       assert.deepStrictEqual(touched, [])
+    })
+  )
+
+  it.effect("waits where its ServiceAccount cannot be looked at just now", () =>
+    Effect.gen(function* () {
+      const { recorded } = yield* submitted({ serviceAccounts: offers })
+      const change = fails(new Kubernetes.Unavailable({ detail: "no" }))
+      const error = yield* Effect.flip(on({ serviceAccounts: offers, change }, poll(recorded)))
+      assert(error._tag === "AuthError")
+      assert.isTrue(error.retryable)
+    })
+  )
+
+  it.effect("is another principal's where its ServiceAccount names another client id", () =>
+    Effect.gen(function* () {
+      const { recorded } = yield* submitted({ serviceAccounts: offers })
+      const serviceAccounts = { "team-a/spark": offered("app-x", "account-id") }
+      const error = yield* Effect.flip(on({ serviceAccounts }, poll(recorded)))
+      assert(error._tag === "AuthError")
+      assert.strictEqual(error.reason._tag, "IdentityChanged")
+    })
+  )
+
+  it.effect.each(["sts.amazonaws.com", "databricks-of-another-account"])(
+    "gets no JWT for an audience that neither the operator nor its annotation says: %s",
+    (audience) =>
+      Effect.gen(function* () {
+        const { recorded } = yield* submitted({ serviceAccounts: offers })
+        const forged = { ...recorded, oidcAudience: Option.some(audience) }
+        for (const serviceAccounts of [offers, bare]) {
+          const error = yield* Effect.flip(on({ serviceAccounts }, poll(forged)))
+          assert(error._tag === "AuthError")
+          assert.strictEqual(error.reason._tag, "IdentityRefused")
+        }
+      })
+  )
+
+  it.effect("gets no JWT that the cluster's own API server accepts, also where an operator lists the audience", () =>
+    Effect.gen(function* () {
+      const { recorded } = yield* submitted({ serviceAccounts: offers })
+      for (const audience of ["https://kubernetes.default.svc", "kubernetes", "https://kubernetes.memory"]) {
+        const forged = { ...recorded, oidcAudience: Option.some(audience) }
+        const world = { serviceAccounts: offers, env: { FLYTE_DATABRICKS_ALLOWED_AUDIENCES: audience } }
+        const error = yield* Effect.flip(on(world, poll(forged)))
+        assert.include(error.message, "expected one that the cluster's own API server does not accept")
+      }
     })
   )
 
@@ -56,7 +107,7 @@ describe("a run of Model 2", () => {
     Effect.gen(function* () {
       const { recorded } = yield* submitted({ serviceAccounts: offers })
       const world = {
-        env: { ...app, FLYTE_DATABRICKS_CLIENT_SECRET: "s", FLYTE_DATABRICKS_ACCESS_TOKEN: "dapi-0" },
+        env: { ...listed, ...app, FLYTE_DATABRICKS_CLIENT_SECRET: "s", FLYTE_DATABRICKS_ACCESS_TOKEN: "dapi-0" },
         serviceAccounts: {
           "team-a/other": offered("app-a", "account-id"),
           "team-b/spark": offered("app-a", "account-id")
@@ -84,7 +135,10 @@ describe("a run of Model 1", () => {
     ],
     [
       "AWS named another file",
-      { env: { ...app, ...oidc, AWS_WEB_IDENTITY_TOKEN_FILE: "/x" }, files: { ...files, "/x": jwtText({ sub: "x" }) } }
+      {
+        env: { ...app, ...explicit, AWS_WEB_IDENTITY_TOKEN_FILE: "/x" },
+        files: { ...files, "/x": jwtText({ sub: "x" }) }
+      }
     ],
     ["the audience was changed", { env: { ...app, FLYTE_DATABRICKS_OIDC_AUDIENCE: "other" }, files }],
     [

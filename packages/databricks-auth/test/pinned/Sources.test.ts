@@ -23,7 +23,8 @@ const origins = {
   ConnectorLevel: Identity.ConnectorLevel.make({}),
   Unrecorded: Identity.Unrecorded.make({ namespace: Option.some("team-a"), name }),
   "Unrecorded, without a namespace": Identity.Unrecorded.make({ namespace: Option.none(), name }),
-  RequestSecret: Identity.RequestSecret.make({})
+  RequestSecret: Identity.RequestSecret.make({}),
+  StoredToken: Identity.StoredToken.make({})
 }
 
 /** A namespace and a connector that have both kinds of credentials, or have lost them. */
@@ -92,6 +93,13 @@ describe("a pinned credential", () => {
       "connection of the request",
       'connection.secrets["databricks_token"] of the request',
       'connection.secrets["databricks_token"] of the request'
+    ],
+    [
+      "StoredToken",
+      "both",
+      "auth_token of the job metadata",
+      "auth_token of the job metadata",
+      "auth_token of the job metadata"
     ]
   ] as const)("of origin %s is no other, where there are those of the %s", ([origin, there, from, ofPat, ofPair]) =>
     Effect.gen(function* () {
@@ -118,17 +126,41 @@ describe("a pinned credential", () => {
 })
 
 describe("what is recorded of an origin", () => {
+  const named = { oauthSecretName: Option.some(name) }
+  const nothing = { authType: Option.none(), namespace: Option.none() }
+  const token = { ...nothing, authToken: Option.some(Redacted.make("dapi-a")) }
+  const found = { namespace: Option.none(), explanation: [], builtFrom: token.authToken }
+
   it.effect.each([
-    ["NamespaceSecret", { oauthSecretName: Option.some(name) }],
-    ["Unrecorded", { oauthSecretName: Option.some(name) }],
+    ["NamespaceSecret", named],
+    ["Unrecorded", named],
     ["ConnectorLevel", {}]
-  ] as const)("%s is the Secret's name, if it has one", ([origin, expected]) =>
+  ] as const)("of client credentials, %s, is the Secret's name, if it has one", ([origin, expected]) =>
     Effect.gen(function* () {
-      const resolved = { namespace: Option.none(), explanation: [], builtFrom: Option.none() }
-      const ofPat = (yield* Pat.mode.wire).record({ identity: patOf(origins[origin]), ...resolved })
-      const ofPair = (yield* OAuthM2M.mode.wire).record({ identity: principalOf(origins[origin], "app"), ...resolved })
-      assertEquals<object>(ofPat, { authToken: Option.none(), ...expected })
+      const { record } = yield* OAuthM2M.mode.wire
+      const ofPair = record({ identity: principalOf(origins[origin], "app"), ...found }, undefined)
       assertEquals<object>(ofPair, { clientId: Option.some("app"), ...expected })
+    }).pipe(Effect.provide(sources("both")))
+  )
+
+  it.effect.each([
+    ["NamespaceSecret", token, named],
+    ["ConnectorLevel", nothing, {}],
+    ["RequestSecret", nothing, nothing]
+  ] as const)("of a PAT, %s, is what the oldest connector of each Flyte knows", ([origin, flyte1, flyte2]) =>
+    Effect.gen(function* () {
+      const { record } = yield* Pat.mode.wire
+      const resolved = { identity: patOf(origins[origin]), ...found }
+      assertEquals<object>(record(resolved, undefined), flyte1)
+      assertEquals<object>(record(resolved, { databricksToken: Option.none() }), flyte2)
+    }).pipe(Effect.provide(sources("both")))
+  )
+
+  it.effect("of a namespace's PAT that may not be written, or is not known, is the Secret's name", () =>
+    Effect.gen(function* () {
+      const { record } = yield* Pat.mode.wire
+      const identity = patOf(origins.NamespaceSecret)
+      assertEquals<object>(record({ identity, ...found, builtFrom: Option.none() }, undefined), named)
     }).pipe(Effect.provide(sources("both")))
   )
 })

@@ -2,8 +2,9 @@ import { IdentityRecord } from "@flyte-databricks/databricks-auth"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Option } from "effect"
 import { instance } from "../support/environment.ts"
-import { connector, jwtText, makeCluster, makeTokenFiles } from "../support/oidc.ts"
-import { app, defaultPath, offers, poll, type World } from "./World.ts"
+import { jwtText } from "../support/jwt.ts"
+import { defaultPath } from "../support/oidc.ts"
+import { app, offers, on, poll, type World } from "./World.ts"
 
 describe("metadata that was tampered with", () => {
   const world: World = {
@@ -24,14 +25,13 @@ describe("metadata that was tampered with", () => {
     "reads no file that is not the operator's: %j",
     (file) =>
       Effect.gen(function* () {
-        const disk = yield* makeTokenFiles(world.files)
-        const error = yield* poll(written({ oidcTokenFile: Option.some(file) })).pipe(
-          Effect.provide(connector({ env: app, files: disk })),
-          Effect.flip
+        const { value: error, touched } = yield* on(
+          world,
+          Effect.flip(poll(written({ oidcTokenFile: Option.some(file) })))
         )
         assert.strictEqual(error.reason._tag, "CredentialsBroken")
         assert.include(error.message, "is refused")
-        assert.deepStrictEqual(yield* disk.touched, [])
+        assert.deepStrictEqual(touched, [])
       })
   )
 
@@ -39,14 +39,11 @@ describe("metadata that was tampered with", () => {
     "asks for a token of no ServiceAccount that cannot be: %j",
     (name) =>
       Effect.gen(function* () {
-        const cluster = yield* makeCluster(offers)
-        const error = yield* poll(written({ oidcServiceAccount: Option.some(name) })).pipe(
-          Effect.provide(connector({ env: app, cluster })),
-          Effect.flip
-        )
+        const recorded = written({ oidcServiceAccount: Option.some(name) })
+        const { value: error, calls } = yield* on(world, Effect.flip(poll(recorded)))
         assert.strictEqual(error.reason._tag, "SettingInvalid")
         assert.include(error.message, "oidc_service_account of the job metadata")
-        assert.deepStrictEqual(yield* cluster.calls, [])
+        assert.deepStrictEqual(calls, [])
       })
   )
 
@@ -54,7 +51,7 @@ describe("metadata that was tampered with", () => {
     Effect.gen(function* () {
       const without = what === "namespace" ? { namespace: Option.none() } : { clientId: Option.none() }
       const recorded = written({ oidcServiceAccount: Option.some("spark"), ...without })
-      const { reason, message } = yield* poll(recorded).pipe(Effect.provide(connector({ env: app })), Effect.flip)
+      const { reason, message } = yield* Effect.flip(on(world, poll(recorded)))
       assert.strictEqual(reason._tag, "SettingInvalid")
       assert.include(message, 'The job metadata of a run as a ServiceAccount is "incomplete"')
       assert.include(message, "oidc_service_account, client_id and namespace")
@@ -64,7 +61,7 @@ describe("metadata that was tampered with", () => {
   it.effect("is refused with an instance that is not on the list", () =>
     Effect.gen(function* () {
       const recorded = written({ instance: "evil.com", oidcServiceAccount: Option.some("spark") })
-      const error = yield* poll(recorded).pipe(Effect.provide(connector({ env: app })), Effect.flip)
+      const error = yield* Effect.flip(on(world, poll(recorded)))
       assert.strictEqual(error.reason._tag, "InstanceRefused")
     })
   )

@@ -4,41 +4,29 @@
  */
 import {
   DatabricksAuth,
-  Kubernetes,
+  type Kubernetes,
   type IdentityRecord,
   type Credential,
   type TaskSettings
 } from "@flyte-databricks/databricks-auth"
 import { Effect, Option, Redacted } from "effect"
-import { connector, makeCluster, makeTokenFiles, offered, type Entry } from "../support/oidc.ts"
+import * as Oidc from "../support/oidc.ts"
 
-export interface World {
-  readonly env?: Record<string, string>
-  readonly serviceAccounts?: Parameters<typeof makeCluster>[0]
-  readonly secrets?: Parameters<typeof makeCluster>[1]
-  readonly files?: Record<string, Entry>
+export interface World extends Oidc.World {
   /** What is done to the cluster before anything else. */
   readonly change?: (memory: Kubernetes.KubernetesMemory["Service"]) => Effect.Effect<void>
 }
 
-export const defaultPath = "/var/run/secrets/databricks/token"
-export const oidc = { FLYTE_DATABRICKS_AUTH_TYPE: "oidc_federation" }
 export const app = { FLYTE_DATABRICKS_CLIENT_ID: "app-0" }
 
 /** Runs on a connector in this world; and what was asked of Kubernetes and of the file system. */
-export const on = <A, E>(
-  { env = {}, serviceAccounts, secrets, files = {}, change }: World,
-  body: Effect.Effect<A, E, DatabricksAuth.DatabricksAuth>
-) =>
-  Effect.gen(function* () {
-    const cluster = yield* makeCluster(serviceAccounts, secrets)
-    const disk = yield* makeTokenFiles(files)
-    const value = yield* Effect.andThen(
-      change === undefined ? Effect.void : Kubernetes.KubernetesMemory.use(change),
-      body
-    ).pipe(Effect.provide(connector({ env, files: disk, cluster })))
-    return { value, calls: yield* cluster.calls, touched: yield* disk.touched }
-  })
+export const on = <A, E>({ change, ...world }: World, body: Effect.Effect<A, E, DatabricksAuth.DatabricksAuth>) =>
+  Oidc.inside(world, ({ memory, calls, files }) =>
+    Effect.gen(function* () {
+      if (change !== undefined) yield* change(memory)
+      return { value: yield* body, calls: yield* calls, touched: yield* files.touched }
+    })
+  )
 
 export const submitted = (world: World, settings: TaskSettings.TaskSettings = {}) =>
   on(
@@ -68,4 +56,4 @@ export const fields = (recorded: IdentityRecord.IdentityRecord): Record<string, 
     )
   )
 
-export const offers = { "team-a/spark": offered("app-a", "account-id") }
+export const offers = { "team-a/spark": Oidc.offered("app-a", "account-id") }

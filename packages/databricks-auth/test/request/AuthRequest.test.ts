@@ -1,7 +1,7 @@
 import { AuthRequest, type AuthError, Modes, TaskSettings } from "@flyte-databricks/databricks-auth"
 import { assert, describe, it } from "@effect/vitest"
 import { assertEquals } from "@effect/vitest/utils"
-import { Effect, Option, Redacted } from "effect"
+import { Effect, Equal, Option, Redacted, Schema } from "effect"
 import { instance, settings } from "../support/environment.ts"
 
 const connector = { FLYTE_DATABRICKS_INSTANCE: instance }
@@ -215,6 +215,10 @@ describe("a setting of a task", () => {
   )
 })
 
+// Of few letters, so that two requests often look alike.
+const Word = Schema.Literals(["a", "b", "a-b", "b-a", "a-a", "a-b-a"])
+const Pair = Schema.Struct({ project: Word, domain: Word })
+
 describe("the namespace that identities come from", () => {
   const task = { namespace: "flyte", project: "snacks", domain: "dev", org: "acme" }
   const made = (template: string, context: AuthRequest.TaskContext) => {
@@ -223,6 +227,34 @@ describe("the namespace that identities come from", () => {
   }
   const invalid = (template: string, context: AuthRequest.TaskContext) =>
     refusal(context, { ...connector, FLYTE_DATABRICKS_NAMESPACE_TEMPLATE: template })
+
+  it.effect("is never one that another project and domain have too", () =>
+    Effect.gen(function* () {
+      const template = "{project}-{domain}"
+      const made1 = yield* made(template, { project: "billing-eu", domain: "production" })
+      assertEquals(made1, Option.some("billing-eu-production"))
+      const { reason, message } = yield* invalid(template, { project: "billing", domain: "eu-production" })
+      assert.strictEqual(reason._tag, "NamespaceAmbiguous")
+      assert.include(message, 'The domain "eu-production" has a hyphen')
+      assertEquals(yield* made("{domain}", { domain: "eu-production" }), Option.some("eu-production"))
+    })
+  )
+
+  it.effect.prop(
+    "is one request's alone, whatever its project and domain are",
+    [Pair, Pair],
+    ([one, other]) =>
+      Effect.gen(function* () {
+        const first = yield* Effect.option(made("{project}-{domain}", one))
+        const second = yield* Effect.option(made("{project}-{domain}", other))
+        if (Option.isNone(first) || Option.isNone(second)) return
+        assert.strictEqual(
+          Equal.equals(first.value, second.value),
+          one.project === other.project && one.domain === other.domain
+        )
+      }),
+    { arbitrary: { runs: 500 } }
+  )
 
   it.effect.each([
     ["{namespace}", "flyte"],
@@ -277,7 +309,7 @@ describe("the namespace that identities come from", () => {
     ["{project}-{domain}", { project: "snacks" }],
     ["{project}-{domain}", { domain: "dev" }],
     ["{project}-{domain}", { namespace: "flyte" }],
-    ["{org}{project}", { project: "snacks" }],
+    ["{org}-{project}", { project: "snacks" }],
     ["team-{org}x", { project: "snacks" }]
   ] as const)("is an error, and never another tenant's, where %s lacks a part in %j", ([template, context]) =>
     Effect.gen(function* () {

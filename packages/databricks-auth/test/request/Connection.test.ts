@@ -7,6 +7,7 @@ import {
   type TaskSettings
 } from "@flyte-databricks/databricks-auth"
 import { assert, describe, it } from "@effect/vitest"
+import { assertEquals } from "@effect/vitest/utils"
 import { Effect, Exit, Option, Redacted, Result } from "effect"
 import { connector } from "../support/connector.ts"
 import { instance } from "../support/environment.ts"
@@ -237,20 +238,29 @@ describe("a run with the request's token", () => {
     ).pipe(Effect.provide(connector(others)))
   )
 
-  it.effect("is not what other metadata means, whatever the request brings", () =>
+  it.effect("is not what other metadata of Flyte 2 means, whatever the request brings", () =>
     DatabricksAuth.DatabricksAuth.use((auth) =>
       Effect.gen(function* () {
-        for (const [surroundings, expected] of [
-          [{ namespace: "team-a" }, "Bearer of-namespace"],
-          [{}, "Bearer of-connector"]
+        for (const [namespace, expected] of [
+          ["team-a", "Bearer of-namespace"],
+          ["team-b", "Bearer of-connector"]
         ] as const) {
-          const recorded = auth.record(yield* auth.resolve(surroundings))
-          for (const metadata of [recorded, { ...recorded, authToken: Option.none() }]) {
-            const credential = yield* auth.recall(metadata, sent("of-request"))
-            const { authorization } = yield* auth.getHeader(credential)
-            assert.strictEqual(Redacted.value(authorization), expected)
-          }
+          const recorded = auth.record(yield* auth.resolve({ namespace, connection: nothingSent }), nothingSent)
+          assertEquals(recorded.authToken, Option.none())
+          const credential = yield* auth.recall(recorded, sent("of-request"))
+          const { authorization } = yield* auth.getHeader(credential)
+          assert.strictEqual(Redacted.value(authorization), expected)
         }
+      })
+    ).pipe(Effect.provide(connector(others)))
+  )
+
+  it.effect("is not what a token in metadata means, whatever the request brings", () =>
+    DatabricksAuth.DatabricksAuth.use((auth) =>
+      Effect.gen(function* () {
+        const recorded = auth.record(yield* auth.resolve({ namespace: "team-a" }))
+        const { authorization } = yield* Effect.flatMap(auth.recall(recorded, sent("of-request")), auth.getHeader)
+        assert.strictEqual(Redacted.value(authorization), "Bearer of-namespace")
       })
     ).pipe(Effect.provide(connector(others)))
   )

@@ -233,7 +233,7 @@ describe("FLYTE_DATABRICKS_NAMESPACE_TEMPLATE", () => {
     "{org}-{project}-{domain}",
     "team-{project}",
     "shared",
-    "{project}{domain}"
+    "{project}-for-{domain}"
   ])("may be %s", (template) =>
     Effect.gen(function* () {
       assert.strictEqual(
@@ -242,6 +242,15 @@ describe("FLYTE_DATABRICKS_NAMESPACE_TEMPLATE", () => {
       )
     })
   )
+  it.effect.each(["{project}{domain}", "{project}x{domain}", "{project}-x{domain}"])(
+    "may not be %s, whose parts nobody can tell apart",
+    (template) =>
+      Effect.gen(function* () {
+        const { message } = yield* startError({ FLYTE_DATABRICKS_NAMESPACE_TEMPLATE: template })
+        assert.include(message, "expected a hyphen after each part and before the next")
+      })
+  )
+
   it.effect.each([
     "{workspace}",
     "{Namespace}",

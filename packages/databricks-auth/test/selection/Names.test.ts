@@ -1,7 +1,7 @@
 import { DatabricksAuth, Jwt, Modes } from "@flyte-databricks/databricks-auth"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Option, Redacted, Result } from "effect"
-import { jwtText } from "../support/oidc.ts"
+import { jwtText } from "../support/jwt.ts"
 import { product } from "./Combination.ts"
 import { type Case, clientIds, dimensions, judged, type PlaceName, verdict } from "./NamesOracle.ts"
 
@@ -79,7 +79,7 @@ const placeOf = ({ identity }: DatabricksAuth.Resolved): PlaceName => {
       return "oidc_connector/connector"
     default: {
       const at = { NamespaceSecret: "namespace", ConnectorLevel: "connector", RequestSecret: "request" } as const
-      assert(identity.origin._tag !== "Unrecorded")
+      assert(identity.origin._tag !== "Unrecorded" && identity.origin._tag !== "StoredToken")
       return `${identity._tag}/${at[identity.origin._tag]}` as PlaceName
     }
   }

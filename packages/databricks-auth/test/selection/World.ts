@@ -2,20 +2,9 @@
  * The world of a combination: a cluster and a token endpoint in memory, and a connector over them as its environment
  * configures it.
  */
-import {
-  AuthError,
-  ClientCredentialsSource,
-  ConnectorSecrets,
-  ConnectorSettings,
-  DatabricksAuth,
-  Kubernetes,
-  NamespaceSecrets,
-  PatSource,
-  ProjectedToken,
-  ServiceAccountTokens,
-  TokenEndpoint
-} from "@flyte-databricks/databricks-auth"
-import { ConfigProvider, Duration, Effect, FileSystem, Layer, Option, Path, PlatformError, Redacted } from "effect"
+import { AuthError, DatabricksAuth, Kubernetes, TokenEndpoint } from "@flyte-databricks/databricks-auth"
+import { Duration, Effect, FileSystem, Layer, Option, PlatformError, Redacted } from "effect"
+import { configured } from "../support/environment.ts"
 import { type Combination, connectorPair, connectorPat, oauthSecret, tokenSecret } from "./Combination.ts"
 import { bySecret, clientSecretOf, patOf, tokenOf } from "./Credentials.ts"
 import { audience, type Content, jwtFile, jwtOf, pathBy, serviceAccounts, textOf } from "./OidcStates.ts"
@@ -121,16 +110,14 @@ export const connectorOf = (combination: Combination) => {
     FLYTE_DATABRICKS_AUTH_TYPE: combination.environmentAuthType === "unset" ? "" : combination.environmentAuthType
   }
   return DatabricksAuth.layer.pipe(
-    Layer.provide([PatSource.layer, ClientCredentialsSource.layer, ProjectedToken.layer, ServiceAccountTokens.layer]),
-    Layer.provide([NamespaceSecrets.layer, ConnectorSecrets.layerMemory(secrets), ConnectorSettings.layerConfig]),
-    Layer.provide([files.layer, Path.layer]),
+    Layer.provide(configured({ ...secrets, ...env })),
+    Layer.provide(files.layer),
     Layer.provideMerge(
       combination.kubernetes === "configured"
         ? Kubernetes.layerMemory(bystanders, bystandingServiceAccounts)
         : Kubernetes.layerNone
     ),
-    Layer.provideMerge(TokenEndpoint.layerMemory(grant)),
-    Layer.provide(ConfigProvider.layer(ConfigProvider.fromEnv({ env })))
+    Layer.provideMerge(TokenEndpoint.layerMemory(grant))
   )
 }
 

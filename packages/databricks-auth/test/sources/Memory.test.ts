@@ -8,7 +8,7 @@ import {
 import { assert, describe, it } from "@effect/vitest"
 import { assertEquals } from "@effect/vitest/utils"
 import { Effect, Option, Redacted } from "effect"
-import { jwt } from "../support/oidc.ts"
+import { jwt } from "../support/jwt.ts"
 
 describe("PATs in memory", () => {
   it.effect("are those of namespaces and the connector's", () =>

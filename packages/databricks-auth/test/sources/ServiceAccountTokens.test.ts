@@ -3,7 +3,8 @@ import { assert, describe, it } from "@effect/vitest"
 import { assertEquals } from "@effect/vitest/utils"
 import { Effect, Fiber, Layer, Option, Redacted } from "effect"
 import { TestClock } from "effect/testing"
-import { jwtText, makeCluster, offered } from "../support/oidc.ts"
+import { jwtText } from "../support/jwt.ts"
+import { makeCluster, offered } from "../support/oidc.ts"
 import { assertNoSecret, shownAs } from "../support/secrecy.ts"
 
 const enabled = { "flyte.org/databricks-enabled": "true" }

@@ -1,6 +1,9 @@
 import {
+  type AuthRequest,
   type ConnectorSettings,
+  type Credential,
   DatabricksAuth,
+  type IdentityRecord,
   Jwt,
   type Kubernetes,
   TokenEndpoint
@@ -49,3 +52,30 @@ export const asked = Effect.map(
   TokenEndpoint.TokenEndpointMemory.use(({ requests }) => requests),
   (requests) => requests.map(({ clientId }) => clientId)
 )
+
+export const auth = DatabricksAuth.DatabricksAuth
+
+export const resolve = (task: AuthRequest.TaskContext) => auth.use((boundary) => boundary.resolve(task))
+
+export const header = (credential: Credential.Credential) => auth.use(({ getHeader }) => getHeader(credential))
+
+/** What a submit leaves in the job's metadata. */
+export const submit = (task: AuthRequest.TaskContext) =>
+  auth.use((boundary) => Effect.map(boundary.resolve(task), boundary.record))
+
+/** What a poll or a cancel does: only the job's metadata is left of the submit. */
+export const poll = (recorded: IdentityRecord.IdentityRecord) =>
+  auth.use((boundary) => Effect.flatMap(boundary.recall(recorded), (credential) => boundary.getHeader(credential)))
+
+/** Runs on a connector that starts here and ends here. */
+export const on =
+  (surroundings: Surroundings) =>
+  <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+    Effect.provide(effect, connector(surroundings), { local: true })
+
+/** A task of the namespace that most tests are about, and what an OAuth Secret of that namespace holds. */
+export const teamA = { namespace: "team-a" }
+export const oauth = { client_id: "app-a", client_secret: "s1" }
+
+/** The connector's own client credentials. */
+export const pair = { FLYTE_DATABRICKS_CLIENT_ID: "app-0", FLYTE_DATABRICKS_CLIENT_SECRET: "s0" }

@@ -1,38 +1,13 @@
 import {
   AuthError,
-  ClientCredentialsSource,
-  ConnectorSecrets,
-  ConnectorSettings,
   DatabricksAuth,
-  Jwt,
   Kubernetes,
-  NamespaceSecrets,
-  PatSource,
-  ProjectedToken,
-  ServiceAccountTokens,
   type TaskSettings,
   TokenEndpoint
 } from "@flyte-databricks/databricks-auth"
-import { Duration, Effect, FileSystem, Layer, Option, Path, PlatformError, Redacted, Ref } from "effect"
-import { Base64Url } from "effect/encoding"
-import { environment, instance } from "./environment.ts"
-
-/** What the connector's own JWT says, unless a test says otherwise. */
-export const connectorClaims = {
-  iss: "https://oidc.eks.eu-west-1.amazonaws.com/id/AB12",
-  sub: "system:serviceaccount:flyte:connector",
-  aud: ["databricks"],
-  exp: 3600
-}
-
-/** Signature of every JWT here: what must never be shown. */
-export const signature = "S3cr3tM4rk3rS1gn4tur3"
-
-/** A JWT in its compact form. */
-export const jwtText = (claims: object = connectorClaims, header: object = { alg: "RS256" }): string =>
-  [...[header, claims].map((part) => Base64Url.encode(JSON.stringify(part))), signature].join(".")
-
-export const jwt = (claims: object = connectorClaims): Jwt.Jwt => Option.getOrThrow(Jwt.parse(jwtText(claims)))
+import { assert } from "@effect/vitest"
+import { Duration, Effect, FileSystem, Layer, PlatformError, Redacted, Ref, Result } from "effect"
+import { configured, instance } from "./environment.ts"
 
 /** A file's content, or what stands in its place. */
 export type Entry =
@@ -51,23 +26,20 @@ export const makeTokenFiles = (initial: Record<string, Entry> = {}) =>
       yield* Ref.update(touched, (all) => [...all, path])
       return (yield* Ref.get(entries))[path] ?? (yield* fail("NotFound", path))
     })
-    const layer = Layer.merge(
-      FileSystem.layerNoop({
-        realPath: (path) => Effect.as(entry(path), path),
-        stat: (path) =>
-          Effect.map(entry(path), (found) => {
-            const type = typeof found === "object" && "type" in found ? found.type : "File"
-            return { type, size: BigInt(typeof found === "string" ? found.length : 0) } as FileSystem.File.Info
-          }),
-        readFileString: (path) =>
-          Effect.flatMap(entry(path), (found) =>
-            typeof found === "string"
-              ? Effect.succeed(found)
-              : Effect.fail(fail("unreadable" in found ? found.unreadable : "BadResource", path))
-          )
-      }),
-      Path.layer
-    )
+    const layer = FileSystem.layerNoop({
+      realPath: (path) => Effect.as(entry(path), path),
+      stat: (path) =>
+        Effect.map(entry(path), (found) => {
+          const type = typeof found === "object" && "type" in found ? found.type : "File"
+          return { type, size: BigInt(typeof found === "string" ? found.length : 0) } as FileSystem.File.Info
+        }),
+      readFileString: (path) =>
+        Effect.flatMap(entry(path), (found) =>
+          typeof found === "string"
+            ? Effect.succeed(found)
+            : Effect.fail(fail("unreadable" in found ? found.unreadable : "BadResource", path))
+        )
+    })
     return {
       layer,
       write: (path: string, found: Entry) => Ref.update(entries, (all) => ({ ...all, [path]: found })),
@@ -89,6 +61,7 @@ export const makeCluster = (
       Effect.map(Kubernetes.Kubernetes, (inner) =>
         Kubernetes.Kubernetes.of({
           cluster: inner.cluster,
+          apiAudiences: inner.apiAudiences,
           readSecret: (namespace, name) =>
             Effect.andThen(note(`get ${namespace}/${name}`), inner.readSecret(namespace, name)),
           listServiceAccounts: (namespace, selector) =>
@@ -138,33 +111,78 @@ const grant = (request: TokenEndpoint.TokenRequest, count: number) =>
     builtFrom: TokenEndpoint.secretOf(request)
   })
 
-/** What surrounds a connector. */
-export interface Surroundings {
+/** Where a connector's own JWT is, unless it is told otherwise. */
+export const defaultPath = "/var/run/secrets/databricks/token"
+
+export const explicit = { FLYTE_DATABRICKS_AUTH_TYPE: "oidc_federation" }
+
+/** What a connector may have of its own beside a JWT, or in its place. */
+export const shared = {
+  FLYTE_DATABRICKS_CLIENT_ID: "app-0",
+  FLYTE_DATABRICKS_CLIENT_SECRET: "s",
+  FLYTE_DATABRICKS_ACCESS_TOKEN: "dapi"
+}
+
+/** Two namespaces that offer one ServiceAccount each. */
+export const one = { "team-a/spark": offered("app-a"), "team-b/spark": offered("app-b") }
+
+/** What surrounds a connector: its variables and files, and a cluster. */
+export interface World {
   readonly env?: Record<string, string>
-  readonly files?: { readonly layer: Layer.Layer<FileSystem.FileSystem | Path.Path> }
-  readonly cluster?: { readonly layer: Layer.Layer<Kubernetes.Kubernetes | Kubernetes.KubernetesMemory> }
+  readonly files?: Record<string, Entry>
+  readonly serviceAccounts?: Parameters<typeof makeCluster>[0]
+  readonly secrets?: Parameters<typeof makeCluster>[1]
+  /** Stands in place of the cluster in memory. */
+  readonly cluster?: Layer.Layer<Kubernetes.Kubernetes>
   readonly respond?: Parameters<typeof TokenEndpoint.layerMemory>[0]
 }
 
-const nothing = { layer: Layer.merge(FileSystem.layerNoop({}), Path.layer) }
+/** What a test may change while the connector runs, and what was asked of Kubernetes. */
+export interface Inside {
+  readonly memory: Kubernetes.KubernetesMemory["Service"]
+  readonly calls: Effect.Effect<ReadonlyArray<string>>
+  readonly files: Effect.Success<ReturnType<typeof makeTokenFiles>>
+}
 
-/** A connector that serves every mode, on real sources over files, cluster and token endpoint in memory. */
-export const connector = ({ env = {}, files = nothing, cluster, respond = grant }: Surroundings) =>
-  DatabricksAuth.layer.pipe(
-    Layer.provideMerge(
-      Layer.mergeAll(
-        PatSource.layer,
-        ClientCredentialsSource.layer,
-        ServiceAccountTokens.layer,
-        ProjectedToken.layer,
-        TokenEndpoint.layerMemory(respond)
+/** Runs on a connector in this world, which serves every mode. */
+export const inside = <A, E, R>(
+  { env = {}, files, serviceAccounts, secrets, cluster, respond = grant }: World,
+  body: (given: Inside) => Effect.Effect<A, E, R>
+) =>
+  Effect.gen(function* () {
+    const { layer, calls } = yield* makeCluster(serviceAccounts, secrets)
+    const disk = yield* makeTokenFiles(files)
+    return yield* Kubernetes.KubernetesMemory.use((memory) => body({ memory, calls, files: disk })).pipe(
+      Effect.provide(
+        connector(env, disk.layer, cluster === undefined ? layer : Layer.provideMerge(cluster, layer), respond)
       )
-    ),
-    Layer.provide([NamespaceSecrets.layer, ConnectorSecrets.layerMemory(env)]),
-    Layer.provideMerge(cluster?.layer ?? Kubernetes.layerMemory()),
-    Layer.provideMerge(Layer.orDie(ConnectorSettings.layerConfig)),
-    Layer.provide([files.layer, environment({ FLYTE_DATABRICKS_INSTANCE: instance, ...env })])
+    )
+  })
+
+/**
+ * Settings and JWT files are read for real, because their names, their order and what may be wrong with a file are what
+ * these tests are about.
+ */
+const connector = (
+  env: Record<string, string>,
+  files: Layer.Layer<FileSystem.FileSystem>,
+  cluster: Layer.Layer<Kubernetes.Kubernetes | Kubernetes.KubernetesMemory>,
+  respond: Parameters<typeof TokenEndpoint.layerMemory>[0]
+) =>
+  DatabricksAuth.layer.pipe(
+    Layer.provideMerge(TokenEndpoint.layerMemory(respond)),
+    Layer.provide(configured({ FLYTE_DATABRICKS_INSTANCE: instance, ...env })),
+    Layer.provideMerge(cluster),
+    Layer.provide(files)
   )
+
+/** An identity in one line. */
+export const who = ({ identity }: DatabricksAuth.Resolved): string =>
+  identity._tag === "oidc_connector"
+    ? `${identity.clientId} by ${identity.tokenFile} for ${identity.audience}`
+    : identity._tag === "oidc_namespace"
+      ? `${identity.clientId} as ${identity.namespace}/${identity.serviceAccount} for ${identity.audience}`
+      : `${identity._tag} ${identity.principal}`
 
 /** Who a task is; and with it, in one go, its header. */
 export const resolve = (settings: TaskSettings.TaskSettings = {}, namespace: string | undefined = "team-a") =>
@@ -179,3 +197,13 @@ export const header = (resolved: DatabricksAuth.Resolved) =>
 
 export const submit = (settings: TaskSettings.TaskSettings = {}, namespace: string | undefined = "team-a") =>
   Effect.flatMap(resolve(settings, namespace), header)
+
+/** How looking for a task's identity ends: in the identity, or in the reason why there is none. */
+export const attempt = (world: World, settings?: TaskSettings.TaskSettings) =>
+  inside(world, () => Effect.result(resolve(settings)))
+
+export const outcome = (result: Result.Result<DatabricksAuth.Resolved, AuthError.AuthError>): string =>
+  Result.match(result, { onSuccess: who, onFailure: ({ reason }) => reason._tag })
+
+export const message = <A>(result: Result.Result<A, AuthError.AuthError>): string =>
+  Result.isFailure(result) ? result.failure.message : assert.fail("it was to fail")

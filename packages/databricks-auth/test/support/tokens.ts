@@ -3,10 +3,10 @@ import {
   type Token,
   Identity,
   type Credential,
-  TokenCache,
   TokenPolicy,
   WorkspaceHost
 } from "@flyte-databricks/databricks-auth"
+import * as TokenCache from "@flyte-databricks/databricks-auth/tokens/TokenCache"
 import { Clock, Duration, Effect, Layer, Random, Redacted, Ref } from "effect"
 import { instance } from "./environment.ts"
 

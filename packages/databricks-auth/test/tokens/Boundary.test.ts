@@ -15,7 +15,7 @@ import { Context, Effect, Exit, Layer, Option, Redacted, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import { environment } from "../support/environment.ts"
 import { type Answer, answer, makeHttp } from "../support/http.ts"
-import { jwt } from "../support/oidc.ts"
+import { jwt } from "../support/jwt.ts"
 import { host, withoutJitter } from "../support/tokens.ts"
 
 const tokenFile = "/var/run/secrets/databricks/token"

@@ -1,4 +1,6 @@
-import { type Credential, type TokenCache, TokenEntries } from "@flyte-databricks/databricks-auth"
+import { type Credential } from "@flyte-databricks/databricks-auth"
+import type * as TokenCache from "@flyte-databricks/databricks-auth/tokens/TokenCache"
+import * as TokenEntries from "@flyte-databricks/databricks-auth/tokens/TokenEntries"
 import { assert, describe, it } from "@effect/vitest"
 import { Clock, Effect, Fiber, Layer } from "effect"
 import { TestClock } from "effect/testing"

@@ -1,4 +1,4 @@
-import { TokenEntries } from "@flyte-databricks/databricks-auth"
+import * as TokenEntries from "@flyte-databricks/databricks-auth/tokens/TokenEntries"
 import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect, Fiber } from "effect"
 import { TestClock } from "effect/testing"

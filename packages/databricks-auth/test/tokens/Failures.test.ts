@@ -1,4 +1,6 @@
-import { AuthError, TokenCache, TokenEntries } from "@flyte-databricks/databricks-auth"
+import { AuthError } from "@flyte-databricks/databricks-auth"
+import * as TokenCache from "@flyte-databricks/databricks-auth/tokens/TokenCache"
+import * as TokenEntries from "@flyte-databricks/databricks-auth/tokens/TokenEntries"
 import { assert, describe, it } from "@effect/vitest"
 import { assertEquals } from "@effect/vitest/utils"
 import { Cause, Duration, Effect, Exit, Fiber } from "effect"

@@ -1,5 +1,7 @@
 /** The cache with its fibers, on a clock that is moved on by hand. */
-import { type AuthError, TokenCache, TokenEntries, TokenPolicy } from "@flyte-databricks/databricks-auth"
+import { type AuthError, TokenPolicy } from "@flyte-databricks/databricks-auth"
+import * as TokenCache from "@flyte-databricks/databricks-auth/tokens/TokenCache"
+import * as TokenEntries from "@flyte-databricks/databricks-auth/tokens/TokenEntries"
 import { assert, describe, it } from "@effect/vitest"
 import { Arbitrary, Cause, Clock, Duration, Effect, Exit, Fiber, Layer, Random, Redacted } from "effect"
 import { TestClock } from "effect/testing"

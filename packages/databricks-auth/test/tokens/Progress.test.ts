@@ -1,5 +1,7 @@
 /** What a caller can be told of a token that is not there yet. */
-import { type Token, type TokenCache, TokenEntries } from "@flyte-databricks/databricks-auth"
+import { type Token } from "@flyte-databricks/databricks-auth"
+import type * as TokenCache from "@flyte-databricks/databricks-auth/tokens/TokenCache"
+import * as TokenEntries from "@flyte-databricks/databricks-auth/tokens/TokenEntries"
 import { assert, describe, it } from "@effect/vitest"
 import { assertEquals } from "@effect/vitest/utils"
 import { Effect, Fiber, Option } from "effect"

@@ -1,4 +1,5 @@
-import { type AuthError, type Token, TokenEntries } from "@flyte-databricks/databricks-auth"
+import { type AuthError, type Token } from "@flyte-databricks/databricks-auth"
+import * as TokenEntries from "@flyte-databricks/databricks-auth/tokens/TokenEntries"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Redacted } from "effect"
 import { TestClock } from "effect/testing"

@@ -1,4 +1,5 @@
-import { AuthError, TokenEntries } from "@flyte-databricks/databricks-auth"
+import { AuthError } from "@flyte-databricks/databricks-auth"
+import * as TokenEntries from "@flyte-databricks/databricks-auth/tokens/TokenEntries"
 import { assert, describe, it } from "@effect/vitest"
 import { assertEquals } from "@effect/vitest/utils"
 import { Cause, Effect, Exit, Fiber, Redacted, Result, Schema, Scope } from "effect"

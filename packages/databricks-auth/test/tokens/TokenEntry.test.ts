@@ -1,5 +1,6 @@
 /** The states and transitions of `TokenEntry` alone: no fibers, no clock. */
-import { type AuthError, TokenEntry, TokenPolicy } from "@flyte-databricks/databricks-auth"
+import { type AuthError, TokenPolicy } from "@flyte-databricks/databricks-auth"
+import * as TokenEntry from "@flyte-databricks/databricks-auth/tokens/TokenEntry"
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Deferred, Duration, Exit, Redacted } from "effect"
 import { outage } from "../support/tokens.ts"

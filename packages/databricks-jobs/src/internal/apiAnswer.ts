@@ -6,7 +6,10 @@ import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
+import type * as Headers from "effect/http/Headers"
+import * as HttpAnswer from "@flyte-databricks/databricks-auth/http/Answer"
 import type { BodyTooLarge } from "@flyte-databricks/databricks-auth/http/BoundedBody"
+import { printable } from "@flyte-databricks/databricks-auth/http/ForeignText"
 import {
   JobsError,
   JobsUnavailable,
@@ -19,7 +22,6 @@ import {
 } from "../JobsError.ts"
 import type { RunId } from "../RunId.ts"
 import { parse } from "./losslessJson.ts"
-import { printable } from "./printable.ts"
 
 /** What was asked, as far as reading the answer needs it. */
 export interface Asked {
@@ -35,8 +37,7 @@ export interface Answer {
   readonly asked: Asked
   readonly status: number
   readonly body: string | BodyTooLarge
-  readonly requestId: string | undefined
-  readonly location: string | undefined
+  readonly headers: Headers.Headers
   readonly retryAfterMillis: number | undefined
   /** The header that was sent: a server may repeat it. */
   readonly authorization: Redacted.Redacted<string>
@@ -57,11 +58,11 @@ export const read = <A>(answer: Answer, schema: Schema.Codec<A, unknown>): Resul
   if (status !== 200) return Result.fail(new JobsError({ reason: refusal(answer) }))
   if (typeof body !== "string") return invalid(answer, body.message)
   const json = parse(body)
-  if (Result.isFailure(json)) return invalid(answer, describeBody(body))
+  if (Result.isFailure(json)) return invalid(answer, HttpAnswer.describeBody(body))
   // A proxy may put an error under status 200. It is never a success.
   if (Predicate.hasProperty(json.success, "error_code")) return Result.fail(new JobsError({ reason: refusal(answer) }))
   return Result.orElse(Schema.decodeUnknownResult(schema)(json.success), (error) =>
-    invalid(answer, `the body is not what the Jobs API answers: ${printable(error.message, 200)}`)
+    invalid(answer, `the body is not what the Jobs API answers: ${printable(error.message, { maxLength: 200 })}`)
   )
 }
 
@@ -73,14 +74,15 @@ export const refusesToken = ({ status, body }: Answer): boolean =>
     /invalid access token|token is expiring within 30 seconds/i.test(body.slice(0, 10_000)))
 
 const refusal = (answer: Answer): Reason => {
-  const { asked, status, body, requestId } = answer
+  const { asked, status, body, headers } = answer
   const { operation, instance, principal, runId } = asked
   const { code, detail } = readRefusal(answer)
+  const requestId = HttpAnswer.requestId(headers, [tokenOf(answer.authorization)])
   const codeAndId = {
     ...(code === undefined ? {} : { errorCode: code }),
     ...(requestId === undefined ? {} : { requestId })
   }
-  if (status === 408 || status === 429 || status >= 500) {
+  if (HttpAnswer.mayPass(status)) {
     return new JobsUnavailable({
       operation,
       instance,
@@ -97,8 +99,8 @@ const refusal = (answer: Answer): Reason => {
   const said = { operation, instance, status, detail, ...codeAndId }
   if (refusesToken(answer)) return new TokenRefused({ ...said, principal })
   if (status === 403) return new PermissionDenied({ ...said, principal })
-  if (typeof body === "string" && isHtml(body)) {
-    return new ResponseInvalid({ operation, instance, status, problem: describeBody(body) })
+  if (typeof body === "string" && HttpAnswer.isHtml(body)) {
+    return new ResponseInvalid({ operation, instance, status, problem: HttpAnswer.describeBody(body) })
   }
   return new RequestRejected(said)
 }
@@ -112,40 +114,27 @@ const saysNoSuchRun = (status: number, code: string | undefined, detail: string)
 const readRefusal = ({ body, authorization }: Answer): Refusal => {
   if (typeof body !== "string") return { code: undefined, detail: body.message }
   const json = Option.flatMap(Result.getSuccess(parse(body)), Schema.decodeUnknownOption(ApiError))
-  const clean = (text: string | number) => printable(withoutToken(String(text), authorization), 500)
+  const clean = (text: string | number) =>
+    printable(String(text), { maxLength: 500, secrets: [tokenOf(authorization)] })
   if (Option.isSome(json) && Predicate.isNotNullish(json.value.error_code ?? json.value.message)) {
     const { error_code, message } = json.value
     return { code: error_code == null ? undefined : clean(error_code), detail: clean(message ?? "") }
   }
-  return { code: undefined, detail: isHtml(body) ? "an HTML page" : clean(body) }
+  return { code: undefined, detail: HttpAnswer.isHtml(body) ? "an HTML page" : clean(body) }
 }
 
-/** Takes the token out of a text, wherever it came from. */
-export const withoutToken = (text: string, authorization: Redacted.Redacted<string>): string => {
-  const token = Redacted.value(authorization).replace(/^Bearer /, "")
-  return token === "" ? text : text.replaceAll(token, "<redacted>")
-}
-
-const isHtml = (body: string): boolean => /^\s*<(!doctype|html|head|body)/i.test(body.slice(0, 1000))
-
-const describeBody = (body: string): string => {
-  if (body.trim() === "") return "the body is empty"
-  return isHtml(body) ? "the body is an HTML page, not JSON" : "the body is not JSON, or only the beginning of it"
-}
+/** The token of a header, which a server may repeat. */
+export const tokenOf = (authorization: Redacted.Redacted<string>): string =>
+  Redacted.value(authorization).replace(/^Bearer /, "")
 
 const oddity = (answer: Answer): string => {
-  if (answer.status >= 300) return redirectTo(answer)
+  if (HttpAnswer.isRedirect(answer.status)) {
+    return HttpAnswer.describeRedirect(answer.headers, [tokenOf(answer.authorization)])
+  }
   if (answer.status !== 200) return "that is no answer of the Jobs API"
   const { code, detail } = readRefusal(answer)
   return `the body is an error: ${[code, detail].filter((part) => part !== undefined && part !== "").join(": ")}`
 }
-
-// The query of a login page's address may hold what the request was about.
-const redirectTo = ({ location, authorization }: Answer): string =>
-  location === undefined
-    ? "it is a redirect, which is not followed with credentials"
-    : `it redirects to ${printable(withoutToken(location.replace(/[?#].*$/s, ""), authorization), 200)}, ` +
-      "which is not followed with credentials"
 
 const invalid = ({ asked, status }: Answer, problem: string): Result.Result<never, JobsError> =>
   Result.fail(

@@ -2,6 +2,7 @@
  * One request to the Jobs API: sent once, its answer read up to a limit, within a time.
  */
 import * as BoundedBody from "@flyte-databricks/databricks-auth/http/BoundedBody"
+import { printable } from "@flyte-databricks/databricks-auth/http/ForeignText"
 import * as RetryAfter from "@flyte-databricks/databricks-auth/http/RetryAfter"
 import type { AuthHeader } from "@flyte-databricks/databricks-auth/Credential"
 import * as TransportFault from "@flyte-databricks/databricks-auth/http/TransportFault"
@@ -15,8 +16,7 @@ import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import type * as HttpClientResponse from "effect/http/HttpClientResponse"
 import * as Redacted from "effect/Redacted"
 import { JobsError, JobsUnavailable } from "../JobsError.ts"
-import { type Answer, type Asked, withoutToken } from "./apiAnswer.ts"
-import { printable } from "./printable.ts"
+import { type Answer, type Asked, tokenOf } from "./apiAnswer.ts"
 
 /** Sends a request with a header; that there is an answer does not mean that it is a good one. */
 export const make =
@@ -35,7 +35,7 @@ export const make =
         Effect.fail(
           unavailable(
             asked,
-            withoutToken(TransportFault.describe(error), authorization),
+            printable(TransportFault.describe(error), { maxLength: 200, secrets: [tokenOf(authorization)] }),
             !TransportFault.neverConnected(error)
           )
         )
@@ -54,15 +54,13 @@ const readAnswer = Effect.fnUntraced(function* (
 ): Effect.fn.Return<Answer, HttpClientError.HttpClientError> {
   const { status, headers } = response
   const body = yield* BoundedBody.text(response, bodyLimit).pipe(Effect.catchTag("BodyTooLarge", Effect.succeed))
-  const requestId = headers["x-request-id"] ?? headers["x-databricks-request-id"]
   const now = yield* Clock.currentTimeMillis
   return {
     asked,
     status,
     body,
+    headers,
     authorization,
-    requestId: requestId === undefined ? undefined : printable(withoutToken(requestId, authorization), 100),
-    location: headers["location"],
     retryAfterMillis: RetryAfter.millis(headers["retry-after"], now)
   }
 })
@@ -72,7 +70,7 @@ const unavailable = ({ operation, instance }: Asked, detail: string, answerLost:
     reason: new JobsUnavailable({
       operation,
       instance,
-      detail: printable(detail, 200),
+      detail,
       ...(answerLost ? { answerLost } : {})
     })
   })

@@ -91,3 +91,11 @@ export const commonAdminRoutes = ({ faults, requests }: { readonly faults: Fault
   ),
   adminRoute("DELETE", "/requests", requests.clear)
 ]
+
+/** The route that lists what can be asked, itself left out. */
+export const routesListed = <E, R>(routes: ReadonlyArray<HttpRouter.Route<E, R>>) =>
+  HttpRouter.route(
+    "GET",
+    adminPrefix,
+    Effect.succeed(json({ routes: routes.map(({ method, path }) => `${method} ${path}`) }))
+  )

@@ -27,7 +27,7 @@ export interface Operation<A> {
   readonly decode: (value: unknown) => Option.Option<A>
 }
 
-/** Makes the way to the loaded cluster; its connections are closed with the scope. */
+/** Makes the way to the loaded cluster, and the credentials for it; its connections are closed with the scope. */
 export const make = Effect.fnUntraced(function* ({ kubeConfig, server, address }: Loaded, timeout: Duration.Duration) {
   const source = yield* CredentialSource.make(kubeConfig)
   const pools = yield* Pools.make
@@ -66,7 +66,9 @@ export const make = Effect.fnUntraced(function* ({ kubeConfig, server, address }
   })
 
   /** None where the object does not exist. */
-  return Effect.fnUntraced(function* <A>(operation: Operation<A>): Effect.fn.Return<Option.Option<A>, KubernetesError> {
+  const call = Effect.fnUntraced(function* <A>(
+    operation: Operation<A>
+  ): Effect.fn.Return<Option.Option<A>, KubernetesError> {
     const start = yield* Clock.currentTimeMillis
     return yield* withRenewal(operation).pipe(
       Effect.timeoutOrElse({
@@ -83,4 +85,5 @@ export const make = Effect.fnUntraced(function* ({ kubeConfig, server, address }
       )
     )
   })
+  return { call, credentials: source.current }
 })

@@ -1,10 +1,12 @@
 /**
  * The service itself. It is imported only once a cluster is configured, and the Kubernetes client library with it.
  */
+import * as Jwt from "@flyte-databricks/databricks-auth/Jwt"
 import { Kubernetes, type TokenRequest } from "@flyte-databricks/databricks-auth/Kubernetes"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
 import type { ClusterConfig } from "../ClusterConfig.ts"
 import * as Call from "./call.ts"
 import { load } from "./kubeConfig.ts"
@@ -14,7 +16,7 @@ import { decodeServiceAccounts, decodeToken } from "./serviceAccounts.ts"
 /** Makes the service for a cluster; what is wrong with its configuration fails here. */
 export const make = Effect.fnUntraced(function* (config: ClusterConfig, timeout: Duration.Duration) {
   const loaded = yield* load(config)
-  const call = yield* Call.make(loaded, timeout)
+  const { call, credentials } = yield* Call.make(loaded, timeout)
 
   const readSecret = Effect.fn("Kubernetes.readSecret")((namespace: string, name: string) =>
     call({ method: (api, options) => api.readNamespacedSecret({ namespace, name }, options), decode: decodeSecret })
@@ -41,8 +43,21 @@ export const make = Effect.fnUntraced(function* (config: ClusterConfig, timeout:
     })
   })
 
+  // The API server took the connector's own token, so it takes whatever that one is for.
+  const apiAudiences = credentials.pipe(
+    Effect.map(({ headers }) => {
+      const token = /^Bearer (.*)$/.exec(Redacted.value(headers)["authorization"] ?? "")?.[1] ?? ""
+      return Option.match(Jwt.parse(token), {
+        onNone: () => [],
+        onSome: ({ claims }) => [...claims.audiences, ...(claims.iss === undefined ? [] : [claims.iss])]
+      })
+    }),
+    Effect.orElseSucceed(() => [])
+  )
+
   return Kubernetes.of({
     cluster: Option.some(loaded.description),
+    apiAudiences,
     readSecret,
     listServiceAccounts,
     createServiceAccountToken

@@ -82,6 +82,7 @@ export const ofNamespace = <A, E>(
       return Option.isSome(origin.namespace) ? use(origin.namespace.value, origin.name) : Effect.succeedNone
     case "ConnectorLevel":
     case "RequestSecret":
+    case "StoredToken":
       return Effect.succeedNone
   }
 }
@@ -96,9 +97,9 @@ export const readPinned = <A, E>(
   connector: Effect.Effect<Option.Option<A>, E>
 ): Effect.Effect<Option.Option<A>, E> =>
   Effect.flatMap(ofNamespace(origin, namespaceSecret), (own) =>
-    Option.isSome(own) || origin._tag === "NamespaceSecret" || origin._tag === "RequestSecret"
-      ? Effect.succeed(own)
-      : connector
+    Option.isNone(own) && (origin._tag === "ConnectorLevel" || origin._tag === "Unrecorded")
+      ? connector
+      : Effect.succeed(own)
   )
 
 /**
@@ -127,6 +128,8 @@ export const sourceOf = (origin: Origin, connectorSource: string): string => {
       return `${connectorSource} of the connector`
     case "RequestSecret":
       return Connection.source
+    case "StoredToken":
+      return describeOrigin(origin)
   }
 }
 

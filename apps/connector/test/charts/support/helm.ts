@@ -1,0 +1,47 @@
+/** helm, as `npm run setup:deploy` builds it, and what charts render. */
+import { Config, Console, Effect, FileSystem } from "effect"
+import { fileURLToPath } from "node:url"
+import { parseAllDocuments } from "yaml"
+import type { Manifest } from "../../kubernetes/support/manifests.ts"
+import { CommandFailed, run } from "../../support/commands.ts"
+
+export const root = fileURLToPath(new URL("../../../../..", import.meta.url))
+const bin = `${root}.deploy/bin`
+
+/** The charts, by their folders; those of Flyte are stand-ins. */
+export const charts = {
+  own: `${root}deploy/helm/flyte-databricks-connector`,
+  flyte1: fileURLToPath(new URL("../standins/flyte1", import.meta.url)),
+  flyte2: fileURLToPath(new URL("../standins/flyte2", import.meta.url))
+}
+
+/** Values files of deploy/helm, as arguments. */
+export const valuesFiles = (...names: ReadonlyArray<string>) =>
+  names.flatMap((name) => ["--values", `${root}deploy/helm/${name}`])
+
+/** Whether the tools are there, for tests that are skipped without them, aloud; with `CI=true` it fails. */
+export const isAvailable = Effect.gen(function* () {
+  const files = yield* FileSystem.FileSystem
+  if (yield* files.exists(`${bin}/helm`)) return true
+  const problem = `there is no helm in ${bin}. Run npm run setup:deploy.`
+  if (yield* Config.Boolean("CI").pipe(Config.withDefault(false)))
+    return yield* new CommandFailed({ command: "helm", said: problem })
+  yield* Console.warn(`SKIPPED: ${problem}`)
+  return false
+})
+
+/** Runs helm; the answer is what it printed. */
+export const helm = (args: ReadonlyArray<string>, env?: Readonly<Record<string, string>>) =>
+  run(`${bin}/helm`, args, env)
+
+export const helmDocs = (args: ReadonlyArray<string>) => run(`${bin}/helm-docs`, args)
+
+/** The objects that a chart renders. */
+export const render = (
+  chart: string,
+  args: ReadonlyArray<string>,
+  { env = {}, namespace = "flyte", release = "flyteconnector" } = {}
+) =>
+  Effect.map(helm(["template", release, chart, "--namespace", namespace, ...args], env), (text) =>
+    parseAllDocuments(text).flatMap((document): ReadonlyArray<Manifest> => document.toJS() ?? [])
+  )

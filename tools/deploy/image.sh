@@ -1,0 +1,44 @@
+#!/usr/bin/env bash
+# Builds deploy/Containerfile with buildah and leaves the image's files and configuration in .deploy/image, for the tests
+# that run it. Where its base images cannot be pulled, it starts from stand-ins of the same names (bases.sh), and says so.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+target=$PWD/.deploy
+mkdir -p "$target"
+
+# Of its own, and without a container engine's services: whatever else is on this machine is left alone.
+export BUILDAH_ISOLATION=chroot STORAGE_DRIVER=${STORAGE_DRIVER:-overlay}
+buildah() { command buildah --root "$target/storage" --runroot "$target/run" "$@"; }
+export -f buildah
+export target
+
+argument() { sed -nE "s/^ARG $1=(.*)/\1/p" deploy/Containerfile | head -1; }
+bases=("$(argument NODE_IMAGE)" "$(argument RUNTIME_IMAGE)")
+for base in "${bases[@]}"; do
+    buildah inspect --type image "$base" >/dev/null 2>&1 && continue
+    timeout 60 buildah --root "$target/storage" --runroot "$target/run" pull --quiet "$base" >/dev/null 2>&1 && continue
+    echo "$base cannot be pulled here: the image is built on a stand-in of it."
+    bash tools/deploy/bases.sh "${bases[@]}"
+    break
+done
+
+# A company's registry and authority, where this machine has them: as an operator behind one does it.
+secrets=()
+npmrc=$(npm config get userconfig)
+[ -f "$npmrc" ] && secrets+=(--secret "id=npmrc,src=$npmrc")
+[ -f "${NODE_EXTRA_CA_CERTS:-}" ] && secrets+=(--secret "id=ca,src=$NODE_EXTRA_CA_CERTS")
+
+commit=$(git rev-parse HEAD)
+epoch=$(git log -1 --format=%ct)
+name=${1:-localhost/flyte-databricks-connector:test}
+buildah build --layers --pull-never --quiet --file deploy/Containerfile --ignorefile .dockerignore \
+    --timestamp "$epoch" --build-arg COMMIT="$commit" "${secrets[@]}" --tag "$name" . >"$target/build.log" 2>&1 ||
+    { cat "$target/build.log" >&2; exit 1; }
+
+buildah inspect --type image "$name" >"$target/image.json"
+container=$(buildah from --pull-never "$name")
+trap 'buildah rm "$container" >/dev/null' EXIT
+rm -rf "$target/image"
+mkdir "$target/image"
+cp -a "$(buildah mount "$container")/." "$target/image/"
+echo "Built $name: $(du -sm "$target/image" | cut -f1) MB in $SECONDS s."
