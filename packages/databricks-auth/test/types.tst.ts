@@ -57,7 +57,7 @@ const same = <A, B extends A>(..._: [A] extends [B] ? [] : [never]): void => {}
 same<SourcesOf<typeof Pat.mode>, Pats | Settings>()
 same<SourcesOf<typeof OAuthM2M.mode>, Pairs | Tokens>()
 same<SourcesOf<typeof OidcConnector.mode>, Projected | Tokens | Settings>()
-same<SourcesOf<typeof OidcNamespace.mode>, Minted | Tokens>()
+same<SourcesOf<typeof OidcNamespace.mode>, Minted | Tokens | Settings>()
 
 // The boundary over some modes requires what these are built on, and no more.
 DatabricksAuth.layerOf([Pat.mode, OAuthM2M.mode]).pipe(Layer.satisfiesServicesType<Pats | Pairs | Tokens | Settings>())

@@ -595,3 +595,71 @@ describe("a namespace's own identity", () => {
     )
   )
 })
+
+describe("a namespace that the operator's template makes", () => {
+  const made = { FLYTE_DATABRICKS_NAMESPACE_TEMPLATE: "{project}-{domain}" }
+  const ask = DatabricksAuth.DatabricksAuth.use((auth) =>
+    auth.resolve({ namespace: "flyte", project: "unknown", domain: "production" })
+  )
+  const bare = { "unknown-production/default": {} }
+
+  it.effect("and that does not exist is an error, and not whoever the connector is", () =>
+    Effect.gen(function* () {
+      for (const env of [
+        { ...made, ...shared },
+        { ...made, ...shared, ...explicit }
+      ]) {
+        const { reason } = yield* Effect.flip(inside({ env, model1: true }, () => ask))
+        assert(reason._tag === "CredentialsBroken", reason.message)
+        assert.include(reason.message, "Namespace unknown-production does not exist")
+        assert.include(reason.message, "kubectl create namespace unknown-production")
+      }
+    })
+  )
+
+  it.effect("and that exists, with nothing of its own, is who the connector is; that is asked for once", () =>
+    inside({ env: { ...made, ...shared }, serviceAccounts: bare, model1: true }, ({ calls }) =>
+      Effect.gen(function* () {
+        assert.strictEqual(who(yield* ask), "oidc_connector app-0")
+        yield* ask
+        assert.deepStrictEqual(yield* calls, [
+          "list unknown-production flyte.org/databricks-enabled=true",
+          "list unknown-production "
+        ])
+      })
+    )
+  )
+
+  it.effect("and that is created after a task asked for it is found soon", () =>
+    inside({ env: { ...made, ...shared }, model1: true }, ({ memory }) =>
+      Effect.gen(function* () {
+        yield* Effect.flip(ask)
+        yield* memory.setServiceAccount("unknown-production", "default", {})
+        yield* TestClock.adjust("10 seconds")
+        assert.strictEqual(who(yield* ask), "oidc_connector app-0")
+      })
+    )
+  )
+
+  it.effect("cannot be told where listing is forbidden, or where there is no Kubernetes", () =>
+    Effect.gen(function* () {
+      const env = { ...made, ...shared }
+      const isForbidden = ({ memory }: Inside) =>
+        Effect.andThen(memory.failServiceAccounts("unknown-production", Option.some(forbidden)), ask)
+      assert.strictEqual(who(yield* inside({ env, model1: true }, isForbidden)), "oidc_connector app-0")
+      const files = yield* makeTokenFiles({ [defaultPath]: jwtText() })
+      const cluster = { layer: Layer.provideMerge(Kubernetes.layerNone, Kubernetes.layerMemory()) }
+      const found = yield* ask.pipe(Effect.provide(connector({ env, files, cluster })))
+      assert.strictEqual(who(found), "oidc_connector app-0")
+    })
+  )
+
+  it.effect("is not asked about where the namespace is the request's own: Flyte keeps the workflow in it", () =>
+    inside({ env: shared, model1: true }, ({ calls }) =>
+      Effect.gen(function* () {
+        assert.strictEqual(who(yield* resolve()), "oidc_connector app-0")
+        assert.deepStrictEqual(yield* calls, ["list team-a flyte.org/databricks-enabled=true"])
+      })
+    )
+  )
+})
