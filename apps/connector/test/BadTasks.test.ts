@@ -239,7 +239,7 @@ scenario("a namespace that is absent has no Secrets, and the connector's identit
   serving(withConnectorPat, ({ flyte }) =>
     Effect.gen(function* () {
       const resourceMeta = yield* flyte.createTask(tasks.createTask({ namespace: "" }))
-      assert.strictEqual(readMetadata(resourceMeta)["namespace"], null)
+      assert.hasAllKeys(readMetadata(resourceMeta), ["databricks_instance", "run_id"])
       assert.deepStrictEqual(yield* kubernetes.requests.all(), [])
     })
   )

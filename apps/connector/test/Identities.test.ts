@@ -260,6 +260,19 @@ describe("what a task says of itself", () => {
   )
 })
 
+scenario("a project without a namespace is refused, not the connector", (world) =>
+  world.serving({ FLYTE_DATABRICKS_NAMESPACE_TEMPLATE: "{project}-{domain}", ...everything }, (connector) =>
+    Effect.gen(function* () {
+      const { workspace } = world
+      const call = connector.flyte.createTask(tasks.createTask({ namespace: "flyte", project: "unknown" }))
+      const { code, details } = yield* refusal(connector, call)
+      assert.strictEqual(code, "FAILED_PRECONDITION")
+      assert.include(details, "Namespace unknown-production does not exist")
+      assert.deepStrictEqual(yield* workspace.requests.all(), [])
+    })
+  )
+)
+
 scenario(
   "an operator of Flyte 2 gives each project and domain a namespace of its own",
   ({ workspace, kubernetes, serving }) =>

@@ -70,7 +70,10 @@ export class Kubernetes extends Context.Service<
     /** Audiences by which the API server takes a token for one of its own, as far as they are known. */
     readonly apiAudiences: Effect.Effect<ReadonlyArray<string>>
     readonly readSecret: (namespace: string, name: string) => Effect.Effect<Option.Option<SecretData>, KubernetesError>
-    /** All ServiceAccounts of a namespace that a label selector matches; none where there is no such namespace. */
+    /**
+     * All ServiceAccounts of a namespace that a label selector matches, a blank one all there are; none where there is no
+     * such namespace.
+     */
     readonly listServiceAccounts: (
       namespace: string,
       labelSelector: string
@@ -167,6 +170,11 @@ export const layerMemory = (
       const listServiceAccounts = Effect.fnUntraced(function* (namespace: string, labelSelector: string) {
         const failure = yield* listFailures.get(namespace)
         if (Option.isSome(failure)) return yield* failure.value
+        if (labelSelector === "") {
+          // A namespace that has something in it exists, and Kubernetes gives each that exists a ServiceAccount.
+          const all = [...(yield* accounts.entries), ...(yield* objects.entries)]
+          return all.some(([path]) => path.startsWith(`${namespace}/`)) ? [{ name: "default", annotations: {} }] : []
+        }
         const [label, value] = labelSelector.split("=")
         return (yield* accounts.entries)
           .filter(([path, { labels }]) => path.startsWith(`${namespace}/`) && labels?.[label!] === value)

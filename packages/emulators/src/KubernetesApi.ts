@@ -82,7 +82,9 @@ export const make = Effect.fnUntraced(function* (
 
   const own = yield* users.add({ username: options.username ?? "system:serviceaccount:flyte:flyteconnector" })
   yield* Effect.forEach(options.users ?? [], users.add)
-  yield* Effect.forEach(options.secrets ?? [], secrets.set)
+  const setSecret: typeof secrets.set = (secret) =>
+    Effect.andThen(secrets.set(secret), serviceAccounts.settle(secret.namespace))
+  yield* Effect.forEach(options.secrets ?? [], setSecret)
   yield* Effect.forEach(options.serviceAccounts ?? [], serviceAccounts.set)
 
   const service = (server: EmulatorServer.RunningServer): KubernetesApi["Service"] => ({
@@ -97,7 +99,7 @@ export const make = Effect.fnUntraced(function* (
     addRule: rbac.add,
     setRules: rbac.set,
     secrets: secrets.names,
-    setSecret: secrets.set,
+    setSecret,
     deleteSecret: secrets.delete,
     serviceAccounts: serviceAccounts.names,
     setServiceAccount: serviceAccounts.set,

@@ -131,6 +131,7 @@ scenario("a PAT of a namespace or of the connector is in no metadata, since nobo
   world.serving({ ...withConnectorPat, FLYTE_DATABRICKS_NAMESPACE_TEMPLATE: "{project}-{domain}" }, ({ flyte }) =>
     Effect.gen(function* () {
       const caller = connectFlyte2(flyte)
+      yield* world.kubernetes.setServiceAccount({ namespace: "team-without", name: "default" })
       for (const [domain, creator] of [
         ["pat", teamPat.user],
         ["without", connectorPat.user]
@@ -215,9 +216,11 @@ describe("the job", () => {
   )
 })
 
-scenario("both Flytes are served at once, and either's attempt is a run of its own", ({ workspace, serving }) =>
-  serving({ FLYTE_DATABRICKS_NAMESPACE_TEMPLATE: "{project}-{domain}", ...withConnectorPat }, ({ flyte }) =>
+scenario("both Flytes are served at once, and either's attempt is a run of its own", (world) =>
+  world.serving({ FLYTE_DATABRICKS_NAMESPACE_TEMPLATE: "{project}-{domain}", ...withConnectorPat }, ({ flyte }) =>
     Effect.gen(function* () {
+      const { kubernetes, workspace } = world
+      yield* kubernetes.setServiceAccount({ namespace: "billing-production", name: "default" })
       const [flyte1, flyte2] = yield* Effect.all(
         [
           flyte.createTask(tasks.createTask({ execution: "of-flyte-1" })),

@@ -8,6 +8,7 @@ import { AuthError, CredentialsBroken, IdentityChanged, IdentityRefused } from "
 import type { Absent, AuthMode, Found, Wired } from "./AuthMode.ts"
 import type { AuthRequest } from "../request/AuthRequest.ts"
 import { ConnectorSettings, defaultOidcAudience } from "../request/ConnectorSettings.ts"
+import * as NamespaceTemplate from "../request/namespaceTemplate.ts"
 import { OidcNamespaceIdentity } from "../Identity.ts"
 import { authTypeOf } from "../IdentityRecord.ts"
 import { applicationId } from "../internal/applicationId.ts"
@@ -27,6 +28,7 @@ const wire = Effect.gen(function* () {
   const serviceAccounts = yield* ServiceAccountTokens
   const tokenEndpoint = yield* TokenEndpoint
   const { oidcAudience, allowedAudiences, namespaceIdentity } = yield* ConnectorSettings
+  const isMade = NamespaceTemplate.isMade(yield* ConnectorSettings)
 
   const look = Effect.fnUntraced(function* (
     request: AuthRequest,
@@ -34,7 +36,11 @@ const wire = Effect.gen(function* () {
   ): Effect.fn.Return<Absent | Found<OidcNamespaceIdentity>, AuthError> {
     const discovery = yield* serviceAccounts.discover(namespace)
     const [offer, ...others] = discovery.offers
-    if (offer === undefined) return { _tag: "Absent", detail: serviceAccounts.absence(discovery) }
+    if (offer === undefined) {
+      // One that does not exist is no namespace that brings nothing: its tasks would be whoever the connector is.
+      if (isMade && !(yield* serviceAccounts.exists(namespace))) return yield* missing(namespace)
+      return { _tag: "Absent", detail: serviceAccounts.absence(discovery) }
+    }
     if (others.length > 0) return yield* ambiguous(namespace, discovery)
     const { serviceAccount, audience } = offer
     const clientId = yield* applicationId(
@@ -146,6 +152,15 @@ const markers = (namespace: string): string =>
   `give one ServiceAccount in namespace ${namespace}\n` +
   `      labels: {${enabledLabel}: "true"}\n` +
   `      annotations: {${clientIdAnnotation}: <application id of its service principal>}`
+
+const missing = (namespace: string): AuthError =>
+  new AuthError({
+    reason: new CredentialsBroken({
+      source: `Namespace ${namespace}`,
+      problem: "does not exist: it has no ServiceAccount, and Kubernetes gives each namespace one",
+      remedy: `Create it (kubectl create namespace ${namespace}), or correct FLYTE_DATABRICKS_NAMESPACE_TEMPLATE.`
+    })
+  })
 
 const ambiguous = (namespace: string, { offers, skipped }: Discovery): AuthError => {
   const names = offers.map(({ serviceAccount }) => serviceAccount).join(", ")

@@ -75,6 +75,11 @@ export class ServiceAccountTokens extends Context.Service<
   ServiceAccountTokens,
   {
     readonly discover: (namespace: string) => Effect.Effect<Discovery, AuthError>
+    /**
+     * Whether there is such a namespace. Kubernetes answers for one that does not exist as for an empty one, but gives each
+     * that exists a ServiceAccount. Without Kubernetes it is not known, and so is not denied.
+     */
+    readonly exists: (namespace: string) => Effect.Effect<boolean, AuthError>
     /** Why a namespace without an offer has none. */
     readonly absence: (discovery: Discovery) => string
     readonly mint: (namespace: string, serviceAccount: string, audience: string) => Effect.Effect<Jwt.Jwt, AuthError>
@@ -105,6 +110,19 @@ export const layer: Layer.Layer<ServiceAccountTokens, never, Kubernetes> = Layer
   Effect.gen(function* () {
     const kubernetes = yield* Kubernetes
     const timeToLive = yield* DiscoveryTimeToLive
+    const existence = yield* Cache.makeWith(
+      (namespace: string) =>
+        kubernetes.listServiceAccounts(namespace, "").pipe(
+          Effect.mapBoth({
+            onSuccess: (found) => found.length > 0,
+            onFailure: (error) => failedToList(error, namespace)
+          })
+        ),
+      {
+        capacity: 10_000,
+        timeToLive: (exit) => (Exit.isFailure(exit) ? 0 : exit.value ? timeToLive.present : timeToLive.absent)
+      }
+    )
     const cache = yield* Cache.makeWith(
       (namespace: string) =>
         kubernetes.listServiceAccounts(namespace, `${enabledLabel}=true`).pipe(
@@ -151,6 +169,8 @@ export const layer: Layer.Layer<ServiceAccountTokens, never, Kubernetes> = Layer
 
     return ServiceAccountTokens.of({
       discover: (namespace) => Cache.get(cache, namespace),
+      exists: (namespace) =>
+        Option.isNone(kubernetes.cluster) ? Effect.succeed(true) : Cache.get(existence, namespace),
       absence: ({ skipped }) =>
         Option.isNone(kubernetes.cluster)
           ? "no Kubernetes is configured"

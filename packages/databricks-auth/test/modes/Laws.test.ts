@@ -39,7 +39,7 @@ const secretOf = (
   rotated: Record<string, string>
 ) => ({
   whole: { secrets: { [`team-a/${name}`]: whole } },
-  set: {
+  bySettings: {
     secrets: { "team-a/its-own": whole },
     settings: { [setting]: "its-own" }
   },
@@ -105,7 +105,7 @@ const subjects: ReadonlyArray<Subject> = [
     places: {
       connector: {
         whole: { connector: pair, files: { [file]: jwtOf(jwtText()) } },
-        set: {
+        bySettings: {
           connector: pair,
           files: { "/run/token": jwtOf(jwtText()) },
           settings: { oidcTokenFile: "/run/token", oidcAudience: "federation.example" }
@@ -124,7 +124,7 @@ const subjects: ReadonlyArray<Subject> = [
       namespace: {
         whole: { serviceAccounts: { "team-a/spark": annotated("app-a") } },
         broken: { serviceAccounts: { "team-a/spark": annotated("app-a"), "team-a/other": annotated("app-b") } },
-        set: {
+        bySettings: {
           serviceAccounts: { "team-a/spark": annotated("app-a") },
           settings: { oidcAudience: "federation.example" }
         },

@@ -1,6 +1,6 @@
 /**
- * What every mode has to hold, whoever writes it: laws over the boundary, in memory, for each place that the mode says
- * it has. A mode joins by saying how its places are filled.
+ * The laws of every mode. They are tried through the boundary, in memory, at each place where the mode looks for a
+ * credential. A mode joins by a `Subject`, which says how each of its places is filled (`Laws.test.ts` has them all).
  */
 import {
   type AuthError,
@@ -15,37 +15,39 @@ import {
 import { assert, describe, it } from "@effect/vitest"
 import { assertEquals } from "@effect/vitest/utils"
 import { type Arbitrary, Duration, Effect, Equal, Hash, Option, Redacted, Result } from "effect"
+import { auth } from "../support/connector.ts"
 import { makeSpans, outcomeShownAs, shownAs } from "../support/secrecy.ts"
 import { bearer } from "../support/tokens.ts"
 
 const namespace = "team-a"
-const auth = DatabricksAuth.DatabricksAuth
 
-/** How to fill one place, and how to spoil it. Every secret holds `secretMark`. */
+/** How one place is filled. Every secret in it contains the subject's `secretMark`. */
 interface Filling {
+  /** A credential that can be used, where the default settings look for it. */
   readonly whole: DatabricksAuth.Memory
-  /** A whole one under settings that are not the defaults, as far as there are any for it. */
-  readonly set?: DatabricksAuth.Memory
-  /** A credential that is there and not whole. */
+  /** The same, where only its own settings look for it; absent if no setting moves this place. */
+  readonly bySettings?: DatabricksAuth.Memory
+  /** A credential that is there and cannot be used. */
   readonly broken: DatabricksAuth.Memory
-  /** A whole one with another secret, by what changes it while the connector runs; none where each request brings its own. */
+  /** What the request itself brings; absent if nothing of this place is in the request. */
+  readonly connection?: { readonly whole: Redacted.Redacted<string>; readonly broken: Redacted.Redacted<string> }
+  /** Puts another secret in the place of the whole one while the connector runs; absent where a test cannot do that. */
   readonly rotate?: Effect.Effect<void, never, Kubernetes.KubernetesMemory>
-  /** Makes Kubernetes answer so; none where the place is not in Kubernetes. */
+  /** Makes Kubernetes refuse to read this place; absent if the place is not in Kubernetes. */
   readonly fail?: (
     reason: Kubernetes.KubernetesError["reason"]
   ) => Effect.Effect<void, never, Kubernetes.KubernetesMemory>
-  readonly connection?: { readonly whole: Redacted.Redacted<string>; readonly broken: Redacted.Redacted<string> }
 }
 
 export interface Subject {
   readonly mode: AuthMode.AnyMode
   /** The mode over sources in memory. */
   readonly wired: Effect.Effect<AuthMode.Wired<Identity.Identity>, AuthError.AuthError>
-  /** Filled by tenancy, which names a place of a mode. */
+  /** One filling for each place of the mode; a place goes by its tenancy. */
   readonly places: Partial<Record<AuthMode.Place<Identity.Identity>["tenancy"], Filling>>
-  /** What every secret in the fillings holds. */
+  /** Part of every secret in the fillings: text that has it shows a secret. */
   readonly secretMark: string
-  /** Identities of the mode, any. */
+  /** Any identities of the mode. */
   readonly identities: Arbitrary.Arbitrary<Identity.Identity>
 }
 
@@ -57,8 +59,11 @@ export const laws = ({ mode, wired, places, secretMark, identities }: Subject): 
       namespace,
       ...(connection === undefined ? {} : { connection: { databricksToken: Option.some(connection[state]) } })
     })
+    /** What a task says of its auth type: nothing, so that it is detected, or this mode's. */
+    const detected = {}
     const explicit = { settings: { authType: mode.authType } }
-    /** The boundary in memory, for the auth type or detecting it. */
+    const choices = [detected, explicit]
+    /** The boundary in memory. A token's value depends on the secret that it was asked for with. */
     const on = (memory: DatabricksAuth.Memory, settings: DatabricksAuth.Memory["settings"] = {}) =>
       DatabricksAuth.layerMemory({
         respond: bySecret,
@@ -72,7 +77,7 @@ export const laws = ({ mode, wired, places, secretMark, identities }: Subject): 
         .filter(([other]) => other !== tenancy)
         .reduce<DatabricksAuth.Memory>((all, [, { whole }]) => ({ ...all, ...whole }), {})
 
-    it.effect("has its laws tried in each of its places", () =>
+    it.effect("has a filling for each of its places", () =>
       Effect.gen(function* () {
         const own = yield* wired
         assert.sameMembers(
@@ -84,8 +89,8 @@ export const laws = ({ mode, wired, places, secretMark, identities }: Subject): 
 
     it.effect("where nothing is there, looks on, and says what it looked for", () =>
       Effect.gen(function* () {
-        for (const settings of [{}, explicit]) {
-          const { reason } = yield* auth.use(({ resolve }) => Effect.flip(resolve({ namespace, ...settings })))
+        for (const choice of choices) {
+          const { reason } = yield* auth.use(({ resolve }) => Effect.flip(resolve({ namespace, ...choice })))
           assert(reason._tag === "CredentialsMissing", reason.message)
           assert.isNotEmpty(reason.looked)
         }
@@ -97,8 +102,8 @@ export const laws = ({ mode, wired, places, secretMark, identities }: Subject): 
         it.effect("is the identity where it is whole, explicit or detected, and gets a header", () =>
           Effect.gen(function* () {
             const boundary = yield* auth
-            for (const settings of [{}, explicit]) {
-              const resolved = yield* boundary.resolve({ ...task(filling), ...settings })
+            for (const choice of choices) {
+              const resolved = yield* boundary.resolve({ ...task(filling), ...choice })
               assert.strictEqual(resolved.identity._tag, mode.tag)
               assert.match(bearer(yield* boundary.getHeader(resolved)), /^Bearer \S+$/)
             }
@@ -107,8 +112,8 @@ export const laws = ({ mode, wired, places, secretMark, identities }: Subject): 
 
         it.effect("is an error where it is broken, and nothing else in its place", () =>
           Effect.gen(function* () {
-            for (const settings of [{}, explicit]) {
-              const request = { ...task(filling, "broken"), ...settings }
+            for (const choice of choices) {
+              const request = { ...task(filling, "broken"), ...choice }
               const { reason, retryable } = yield* auth.use(({ resolve }) => Effect.flip(resolve(request)))
               assert.strictEqual(reason._tag, "CredentialsBroken", reason.message)
               assert.isFalse(retryable)
@@ -166,8 +171,8 @@ export const laws = ({ mode, wired, places, secretMark, identities }: Subject): 
           })
         )
 
-        const { set } = filling
-        if (set !== undefined) {
+        const { bySettings } = filling
+        if (bySettings !== undefined) {
           it.effect("comes back also once the settings that it was resolved under are gone", () =>
             Effect.gen(function* () {
               const request: AuthRequest.TaskContext = task(filling)
@@ -177,7 +182,7 @@ export const laws = ({ mode, wired, places, secretMark, identities }: Subject): 
                   (resolved) => [resolved.identity, boundary.record(resolved, request.connection)] as const
                 )
               )
-              const [identity, record] = yield* Effect.provide(submit, on(set, { persistPat: false }))
+              const [identity, record] = yield* Effect.provide(submit, on(bySettings, { persistPat: false }))
               const recalled = auth.use(({ recall }) => recall(record, request.connection))
               assertEquals((yield* Effect.provide(recalled, on({}))).identity, identity)
             })
@@ -212,12 +217,12 @@ export const laws = ({ mode, wired, places, secretMark, identities }: Subject): 
             Effect.gen(function* () {
               yield* fail(new Kubernetes.Forbidden({ detail: "forbidden by RBAC" }))
               const boundary = yield* auth
-              const set = yield* Effect.flip(boundary.resolve({ ...task(filling), ...explicit }))
-              assert.strictEqual(set.reason._tag, "AccessForbidden")
-              const detected = yield* Effect.flip(boundary.resolve(task(filling)))
-              assert(detected.reason._tag === "CredentialsMissing", detected.message)
+              const error = yield* Effect.flip(boundary.resolve({ ...task(filling), ...explicit }))
+              assert.strictEqual(error.reason._tag, "AccessForbidden")
+              const { reason, message } = yield* Effect.flip(boundary.resolve(task(filling)))
+              assert(reason._tag === "CredentialsMissing", message)
               assert.lengthOf(
-                detected.reason.looked.filter(({ outcome }) => outcome === "forbidden"),
+                reason.looked.filter(({ outcome }) => outcome === "forbidden"),
                 1
               )
             }).pipe(Effect.provide(on(filling.whole)))
@@ -226,8 +231,8 @@ export const laws = ({ mode, wired, places, secretMark, identities }: Subject): 
           it.effect("is an error that may pass where Kubernetes does not answer, and never another identity", () =>
             Effect.gen(function* () {
               yield* fail(new Kubernetes.Unavailable({ detail: "etcd is electing a leader" }))
-              for (const settings of [{}, explicit]) {
-                const request = { ...task(filling), ...settings }
+              for (const choice of choices) {
+                const request = { ...task(filling), ...choice }
                 const { reason, retryable } = yield* auth.use(({ resolve }) => Effect.flip(resolve(request)))
                 assert.strictEqual(reason._tag, "KubernetesUnavailable")
                 assert.isTrue(retryable)
@@ -271,7 +276,7 @@ export const laws = ({ mode, wired, places, secretMark, identities }: Subject): 
   })
 }
 
-/** A token that tells with which secret it was got. */
+/** A token of another value for each secret. */
 const bySecret = (request: TokenEndpoint.TokenRequest) => {
   const secret = TokenEndpoint.secretOf(request)
   const value = Redacted.make(`by-${Hash.hash(Redacted.value(secret))}`)

@@ -70,10 +70,21 @@ const listQuery = Effect.gen(function* () {
 export const make = (metas: ObjectMeta.ObjectMetas) => {
   const accounts = new Map<string, ObjectMeta.ObjectMeta>()
 
-  const set = Effect.fnUntraced(function* (options: ServiceAccountOptions) {
-    yield* ObjectMeta.check("ServiceAccount", options)
+  const put = Effect.fnUntraced(function* (options: ServiceAccountOptions) {
     const key = ObjectMeta.key(options)
     accounts.set(key, yield* metas.next(options, accounts.get(key)))
+  })
+
+  /** A namespace that has something in it exists, and Kubernetes gives each that exists a ServiceAccount. */
+  const settle = Effect.fnUntraced(function* (namespace: string) {
+    const own = { namespace, name: "default" }
+    if (!accounts.has(ObjectMeta.key(own))) yield* put(own)
+  })
+
+  const set = Effect.fnUntraced(function* (options: ServiceAccountOptions) {
+    yield* ObjectMeta.check("ServiceAccount", options)
+    yield* put(options)
+    yield* settle(options.namespace)
   })
 
   const patch = Effect.fnUntraced(function* (target: Target, { annotations, labels }: ServiceAccountPatch) {
@@ -130,6 +141,7 @@ export const make = (metas: ObjectMeta.ObjectMetas) => {
 
   return {
     set,
+    settle,
     patch,
     find,
     delete: (target: Target) => Effect.sync(() => accounts.delete(ObjectMeta.key(target))),

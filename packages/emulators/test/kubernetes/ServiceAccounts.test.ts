@@ -115,7 +115,10 @@ describe("a ServiceAccount", () => {
       { serviceAccounts: [spark] },
       Effect.fnUntraced(function* (api) {
         const error = yield* Effect.flip(api.patchServiceAccount({ namespace: "team-a", name: "other" }, {}))
-        assert.strictEqual(error.message, 'The emulator has no ServiceAccount "team-a/other" (known: team-a/spark)')
+        assert.strictEqual(
+          error.message,
+          'The emulator has no ServiceAccount "team-a/other" (known: team-a/spark, team-a/default)'
+        )
       })
     )
   )
@@ -135,13 +138,26 @@ describe("the list of ServiceAccounts", () => {
       Effect.fnUntraced(function* (api) {
         const { json, status } = yield* list(api, "team-a")
         assert.deepStrictEqual([status, json.kind, json.apiVersion], [200, "ServiceAccountList", "v1"])
-        assert.deepStrictEqual(names({ json }), ["a", "b", "c", "d", "e"])
+        assert.deepStrictEqual(names({ json }), ["a", "b", "c", "d", "default", "e"])
         // Items are of the list's kind and do not repeat it.
         assert.deepStrictEqual(Object.keys(json.items[0]), ["metadata"])
         assert.deepStrictEqual(Object.keys(json.metadata), ["resourceVersion"])
         assert.deepStrictEqual((yield* list(api, "nowhere")).json.items, [])
       })
     )
+  )
+
+  it.effect(
+    "is that of a namespace which exists, once there is anything in it: it has a ServiceAccount `default`",
+    () =>
+      withApi(
+        {},
+        Effect.fnUntraced(function* (api) {
+          assert.deepStrictEqual(names(yield* list(api, "team-c")), [])
+          yield* api.setSecret({ namespace: "team-c", name: "databricks-token", data: {} })
+          assert.deepStrictEqual(names(yield* list(api, "team-c")), ["default"])
+        })
+      )
   )
 
   it.effect("is cut down by a label selector", () =>
@@ -180,15 +196,15 @@ describe("the list of ServiceAccounts", () => {
         assert.deepStrictEqual(
           found.map(({ metadata, names }) => [names, metadata["remainingItemCount"]]),
           [
-            [["a", "b"], 3],
-            [["c", "d"], 1],
-            [["e"], undefined]
+            [["a", "b"], 4],
+            [["c", "d"], 2],
+            [["default", "e"], undefined]
           ]
         )
         // A page that ends with the list is the last.
         assert.deepStrictEqual(
-          (yield* pages(api, { limit: "5" })).map(({ names }) => names.length),
-          [5]
+          (yield* pages(api, { limit: "6" })).map(({ names }) => names.length),
+          [6]
         )
       })
     )
