@@ -57,6 +57,9 @@ const wire = Effect.gen(function* () {
     }
   })
 
+  const subjectOf = ({ namespace, serviceAccount, audience }: OidcNamespaceIdentity) =>
+    serviceAccounts.mint(namespace, serviceAccount, audience)
+
   return {
     places: [
       {
@@ -90,9 +93,10 @@ const wire = Effect.gen(function* () {
         })
       }
     }),
+    subject: subjectOf,
     acquire: Effect.fnUntraced(function* ({ identity }, _refused, tries) {
-      const { instance, clientId, namespace, serviceAccount, audience, source } = identity
-      return yield* serviceAccounts.mint(namespace, serviceAccount, audience).pipe(
+      const { instance, clientId, namespace, source } = identity
+      return yield* subjectOf(identity).pipe(
         Effect.flatMap((subject) => tokenEndpoint.tokenExchange({ instance, clientId, subject, source }, tries)),
         // What was discovered may be what is wrong, and may have been mended: the next submit is to see it.
         Effect.tapError((error) => (error.retryable ? Effect.void : serviceAccounts.forget(namespace)))
