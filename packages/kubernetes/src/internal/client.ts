@@ -2,6 +2,7 @@
  * The service itself. It is imported only once a cluster is configured, and the Kubernetes client library with it.
  */
 import { Kubernetes, type TokenRequest } from "@flyte-databricks/databricks-auth/Kubernetes"
+import { CoreV1Api } from "@kubernetes/client-node"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -14,7 +15,7 @@ import { decodeServiceAccounts, decodeToken } from "./serviceAccounts.ts"
 /** Makes the service for a cluster; what is wrong with its configuration fails here. */
 export const make = Effect.fnUntraced(function* (config: ClusterConfig, timeout: Duration.Duration) {
   const loaded = yield* load(config)
-  const call = yield* Call.make(loaded, timeout)
+  const call = yield* Call.make(loaded, timeout, (configuration) => new CoreV1Api(configuration))
 
   const readSecret = Effect.fn("Kubernetes.readSecret")((namespace: string, name: string) =>
     call({ method: (api, options) => api.readNamespacedSecret({ namespace, name }, options), decode: decodeSecret })
