@@ -1,6 +1,7 @@
 import { NodeRuntime, NodeServices } from "@effect/platform-node"
 import * as Effect from "effect/Effect"
 import * as Command from "effect/cli/Command"
+import * as Diagnosis from "./cli/diagnosis.ts"
 import * as OfficialNames from "./cli/OfficialNames.ts"
 import * as Serve from "./cli/Serve.ts"
 import { teardown } from "./cli/teardown.ts"
@@ -8,7 +9,12 @@ import { version } from "./Version.ts"
 
 const connector = Command.make("connector").pipe(
   Command.withDescription("Flyte's Databricks connector: runs Flyte tasks on Databricks, each namespace as itself"),
-  Command.withSubcommands([Serve.command, OfficialNames.c0, OfficialNames.pyflyte])
+  Command.withSubcommands([Serve.command, ...Diagnosis.commands, OfficialNames.c0, OfficialNames.pyflyte])
 )
 
-connector.pipe(Command.run({ version }), Effect.provide(NodeServices.layer), NodeRuntime.runMain({ teardown }))
+connector.pipe(
+  Command.run({ version }),
+  Diagnosis.withUsage,
+  Effect.provide(NodeServices.layer),
+  NodeRuntime.runMain({ teardown })
+)

@@ -98,11 +98,11 @@ describe("docs/", () => {
       "run-not-followed",
       "token-endpoint-down",
       "pod-template",
-      "cancelled-in-databricks",
       "rate-limited",
       "deadline",
       "task-runs-as-a-pod",
       "sensor-or-webhook-fails",
+      "cancelled-in-databricks",
       "no-op-secret-manager"
     ])
     assert.lengthOf(Docs.namedAnchors(troubleshooting), Docs.rows(troubleshooting).length)

@@ -182,7 +182,8 @@ const outcomes = /** @type {const} */ ({
   used: "used",
   absent: "nothing there",
   forbidden: "forbidden",
-  skipped: "skipped"
+  skipped: "skipped",
+  failed: "failed"
 })
 
 /** @param {string} name @param {ReadonlyArray<Finding>} findings */

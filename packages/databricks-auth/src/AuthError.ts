@@ -7,11 +7,11 @@ import * as DateTime from "effect/DateTime"
 import * as Schema from "effect/Schema"
 
 /**
- * One look at one credential source, as explanations and errors list it.
+ * One look at one credential source, as explanations and errors list it. One that failed ended the search.
  */
 export const Finding = Schema.Struct({
   source: Schema.String,
-  outcome: Schema.Literals(["used", "absent", "forbidden", "skipped"]),
+  outcome: Schema.Literals(["used", "absent", "forbidden", "skipped", "failed"]),
   detail: Schema.optionalKey(Schema.String)
 })
 export type Finding = typeof Finding.Type

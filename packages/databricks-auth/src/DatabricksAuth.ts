@@ -11,6 +11,7 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import type * as Path from "effect/Path"
 import * as Redacted from "effect/Redacted"
+import * as Result from "effect/Result"
 import type * as HttpClient from "effect/http/HttpClient"
 import type { AuthError } from "./AuthError.ts"
 import * as AuthSummary from "./AuthSummary.ts"
@@ -18,7 +19,7 @@ import type { AuthHeader, Credential } from "./Credential.ts"
 import type { FailedTries } from "./endpoint/Token.ts"
 import * as TokenEndpoint from "./endpoint/TokenEndpoint.ts"
 import type { IdentityRecord } from "./IdentityRecord.ts"
-import type { Jwt } from "./Jwt.ts"
+import type * as Jwt from "./Jwt.ts"
 import * as Kubernetes from "./Kubernetes.ts"
 import * as Acquisition from "./modes/Acquisition.ts"
 import * as AuthMode from "./modes/AuthMode.ts"
@@ -44,6 +45,14 @@ import { admit } from "./WorkspaceHost.ts"
 export type Resolved = AuthMode.Resolved
 
 /**
+ * How an identity is decided on.
+ */
+export interface Explained extends Selection.Selected {
+  /** The settings that count; none where one of them is refused, which the outcome says. */
+  readonly request: Option.Option<AuthRequest.AuthRequest>
+}
+
+/**
  * Decides who a task is, and gives the header for a pinned identity.
  */
 export class DatabricksAuth extends Context.Service<
@@ -51,6 +60,13 @@ export class DatabricksAuth extends Context.Service<
   {
     /** Who this task is. Called at submit, once per run. */
     readonly resolve: (task: AuthRequest.TaskContext) => Effect.Effect<Resolved, AuthError>
+    /** How `resolve` decides, step by step. It is what `resolve` does, and fails with nothing. */
+    readonly explain: (task: AuthRequest.TaskContext) => Effect.Effect<Explained>
+    /**
+     * What the JWT says that a token for this credential is asked for with; none where the mode exchanges none. The
+     * JWT itself stays inside.
+     */
+    readonly subject: (credential: Credential) => Effect.Effect<Option.Option<Jwt.Description>, AuthError>
     /** The header for what `resolve` or `recall` gave. The cache is looked into when this is called. */
     readonly getHeader: (credential: Credential) => Effect.Effect<AuthHeader, AuthError>
     /** Databricks refused this header: the next one is built anew from the same place, for the same identity. */
@@ -89,12 +105,22 @@ export const layerOf = <const M extends AuthMode.AnyMode>(
         )
       )
 
+      const explain = Effect.fnUntraced(function* (task: AuthRequest.TaskContext): Effect.fn.Return<Explained> {
+        const request = yield* Effect.result(AuthRequest.make(settings, Modes.taskSettings, task))
+        return Result.isFailure(request)
+          ? { request: Option.none(), looked: [], outcome: Result.fail(request.failure) }
+          : { request: Option.some(request.success), ...(yield* select(request.success)) }
+      })
+
       return DatabricksAuth.of({
+        explain,
         resolve: Effect.fn("DatabricksAuth.resolve")(function* (task) {
-          const resolved = yield* select(yield* AuthRequest.make(settings, Modes.taskSettings, task))
+          const resolved = yield* Effect.fromResult((yield* explain(task)).outcome)
           if (Option.isSome(resolved.builtFrom)) yield* cache.retire(resolved, resolved.builtFrom.value)
           return resolved
         }),
+        subject: (credential) =>
+          Effect.flatMap(Policy.admitted(settings, credential), ({ identity }) => acquisition.subject(identity)),
         getHeader: cache.get,
         invalidate: (credential, refused) =>
           Effect.andThen(acquisition.forget(credential.identity), cache.invalidate(credential, refused)),
@@ -178,7 +204,7 @@ export interface Memory {
   readonly connector?: Readonly<Record<string, string>>
   readonly secrets?: Readonly<Record<string, Readonly<Record<string, string>>>>
   readonly serviceAccounts?: Readonly<Record<string, Kubernetes.MemoryServiceAccount>>
-  readonly files?: Readonly<Record<string, Jwt>>
+  readonly files?: Readonly<Record<string, Jwt.Jwt>>
   /** What the token endpoint gives; by default its n-th token is `t<n>` and lasts an hour. */
   readonly respond?: Parameters<typeof TokenEndpoint.layerMemory>[0]
 }

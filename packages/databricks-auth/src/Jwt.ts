@@ -33,7 +33,13 @@ export interface Jwt {
 }
 
 const decodeClaims = Schema.decodeUnknownOption(Schema.fromJsonString(Claims))
-const decodeHeader = Schema.decodeUnknownOption(Schema.fromJsonString(Schema.Struct({ alg: Schema.String })))
+/**
+ * How a JWT is signed, and with which of its issuer's keys (RFC 7515 §4.1).
+ */
+export const Header = Schema.Struct({ alg: Schema.String, kid: Schema.optionalKey(Schema.String) })
+export type Header = typeof Header.Type
+
+const decodeHeader = Schema.decodeUnknownOption(Schema.fromJsonString(Header))
 
 /**
  * Reads a signed JWT in its compact form; none where the text is something else.
@@ -47,6 +53,22 @@ export const parse = (text: string): Option.Option<Jwt> => {
     (claims) => ({ token: Redacted.make(text, { label: "JWT" }), claims })
   )
 }
+
+/**
+ * What a JWT says, without the JWT.
+ */
+export interface Description {
+  readonly claims: Claims
+  readonly header: Option.Option<Header>
+}
+
+/**
+ * Describes a JWT, so that it can be shown.
+ */
+export const describe = ({ token, claims }: Jwt): Description => ({
+  claims,
+  header: Option.flatMap(Result.getSuccess(Base64Url.decodeString(Redacted.value(token).split(".")[0]!)), decodeHeader)
+})
 
 // The clocks of a cluster and of this process may disagree; Databricks has the last word on a token that just ended.
 const clockSkewSeconds = 60

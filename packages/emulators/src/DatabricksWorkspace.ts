@@ -29,7 +29,12 @@ import type { EmulatorError } from "./EmulatorError.ts"
 import * as EmulatorServer from "./EmulatorServer.ts"
 
 /** What a workspace can be started with; everything can be left out. */
-export interface Options extends EmulatorServer.ServerOptions, Authentication.AuthenticationOptions, Runs.RunsOptions {
+export interface Options
+  extends
+    EmulatorServer.ServerOptions,
+    Authentication.AuthenticationOptions,
+    AccessTokens.AccessTokensOptions,
+    Runs.RunsOptions {
   /** How long an OAuth access token is good; by default one hour. */
   readonly tokenLifetime?: Duration.Input | undefined
   readonly workspaceId?: string | undefined
@@ -61,7 +66,7 @@ export const make = Effect.fnUntraced(function* (
   const workspaceId = options.workspaceId ?? "1234567890123456"
   const accountId = options.accountId ?? "0a1b2c3d-4e5f-4a6b-8c7d-8e9f0a1b2c3d"
   const principals = Principals.make()
-  const tokens = AccessTokens.make()
+  const tokens = AccessTokens.make(options)
   const runs = Runs.make(principals, options)
   const authentication = Authentication.make(principals, tokens, options)
   const policies = FederationPolicies.make(principals, accountId)

@@ -15,8 +15,10 @@ import { adminRoutes } from "./kubernetes/adminRoutes.ts"
 import type { Controls } from "./kubernetes/Controls.ts"
 import { issuerRoutes } from "./kubernetes/issuerRoutes.ts"
 import { kubeconfig } from "./kubernetes/Kubeconfig.ts"
+import { namespaceRoutes } from "./kubernetes/Namespaces.ts"
 import * as ObjectMeta from "./kubernetes/ObjectMeta.ts"
 import * as Rbac from "./kubernetes/Rbac.ts"
+import { reviewRoutes } from "./kubernetes/Reviews.ts"
 import * as Secrets from "./kubernetes/Secrets.ts"
 import * as ServiceAccounts from "./kubernetes/ServiceAccounts.ts"
 import * as ServiceAccountTokens from "./kubernetes/ServiceAccountTokens.ts"
@@ -34,6 +36,8 @@ export interface Options extends EmulatorServer.ServerOptions {
   readonly rules?: ReadonlyArray<Rbac.Rule> | undefined
   readonly secrets?: ReadonlyArray<Secrets.SecretOptions> | undefined
   readonly serviceAccounts?: ReadonlyArray<ServiceAccounts.ServiceAccountOptions> | undefined
+  /** Namespaces that are listed though there is nothing in them. */
+  readonly namespaces?: ReadonlyArray<string> | undefined
   /** The `iss` of ServiceAccount tokens; by default the API's own URL. */
   readonly issuer?: string | undefined
   /** The audiences of a token for the API server itself; by default the issuer. */
@@ -120,6 +124,12 @@ export const make = Effect.fnUntraced(function* (
         ...secrets.routes(access),
         ...serviceAccounts.routes(access),
         ...tokens.routes(access),
+        ...namespaceRoutes(
+          access,
+          options.namespaces ?? [],
+          Effect.zipWith(secrets.names, serviceAccounts.names, (left, right) => [...left, ...right])
+        ),
+        ...reviewRoutes(access),
         ...issuerRoutes({ issuer: issuerOf(server), url: server.url, keys })
       ]
     },

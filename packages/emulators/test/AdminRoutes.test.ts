@@ -289,7 +289,9 @@ describe("admin routes of the Kubernetes API", () => {
         assert.strictEqual((yield* send("PATCH", account, { body: { labels: { a: "b" } } })).status, 404)
         yield* send("PUT", account, { body: { labels: { a: "1", b: "2" }, annotations: { note: "x" } } })
         assert.deepStrictEqual(yield* labels, [200, { a: "1", b: "2" }])
-        assert.deepStrictEqual((yield* get(`${admin}/serviceaccounts`)).json, { serviceAccounts: ["ns/sa"] })
+        assert.deepStrictEqual((yield* get(`${admin}/serviceaccounts`)).json, {
+          serviceAccounts: ["ns/sa", "ns/default"]
+        })
         yield* send("PATCH", account, { body: { labels: { a: null, c: "3" } } })
         assert.deepStrictEqual(yield* labels, [200, { b: "2", c: "3" }])
         assert.deepStrictEqual((yield* send("DELETE", account)).json, { deleted: true })

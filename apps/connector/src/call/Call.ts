@@ -10,6 +10,7 @@ import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as Record from "effect/Record"
 import * as Ref from "effect/Ref"
+import * as Catalogue from "../diagnose/Catalogue.ts"
 import { ConnectorError, DeadlinePassed } from "./ConnectorError.ts"
 
 /**
@@ -178,10 +179,11 @@ const logLine = Effect.fnUntraced(function* <A, E extends { readonly _tag: strin
   operation: string,
   { exit, durationMs, facts, warning }: End<A, E>
 ) {
-  const line = (outcome: string, log: Effect.Effect<void>) =>
+  const line = (outcome: string, log: Effect.Effect<void>, code?: Catalogue.Code) =>
     Effect.annotateLogs(log, {
       ...Record.map(facts as Readonly<Record<string, string>>, printable),
       outcome,
+      ...(code === undefined ? {} : { code }),
       durationMs
     })
   if (Exit.isSuccess(exit)) {
@@ -191,7 +193,11 @@ const logLine = Effect.fnUntraced(function* <A, E extends { readonly _tag: strin
   }
   const error = Cause.findErrorOption(exit.cause)
   if (Option.isSome(error))
-    return yield* line(outcomeOf(error.value), Effect.logWarning(`${operation}: ${error.value.message.toWellFormed()}`))
+    return yield* line(
+      outcomeOf(error.value),
+      Effect.logWarning(`${operation}: ${error.value.message.toWellFormed()}`),
+      Catalogue.isFailure(error.value) ? Catalogue.codeOf(error.value) : undefined
+    )
   return Cause.hasInterruptsOnly(exit.cause)
     ? yield* line("cancelled by the caller", Effect.logInfo(operation))
     : yield* line("defect", Effect.logError(operation, exit.cause))

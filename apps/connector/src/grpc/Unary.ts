@@ -10,6 +10,7 @@ import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as Call from "../call/Call.ts"
 import type { Failure } from "../call/ConnectorError.ts"
+import * as Catalogue from "../diagnose/Catalogue.ts"
 import * as Metrics from "../telemetry/Metrics.ts"
 import { codeOf } from "./Status.ts"
 
@@ -63,7 +64,9 @@ export const serviceError = (cause: Cause.Cause<Failure>): Partial<ServiceError>
   const failure = Cause.findErrorOption(cause)
   if (Option.isSome(failure)) {
     // Half a surrogate pair, which cutting leaves behind, cannot be percent-encoded: gRPC would throw.
-    const details = failure.value.message.slice(0, maxDetails).toWellFormed()
+    const message = failure.value.message.slice(0, maxDetails).toWellFormed()
+    const code = Catalogue.codeOf(failure.value)
+    const details = `${message} [${code}, ${Catalogue.entry(code).anchor}]`
     return { code: codeOf(failure.value), details, metadata: new Metadata() }
   }
   return Cause.hasInterruptsOnly(cause)

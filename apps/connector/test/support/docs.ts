@@ -120,7 +120,7 @@ export const taskKeys = Effect.gen(function* () {
   return asked
 })
 
-export const durationOf = (input: unknown): Duration.Duration =>
+const durationOf = (input: unknown): Duration.Duration =>
   Duration.isDuration(input) ? input : Duration.fromInputUnsafe(input as Duration.Input)
 const units = [
   [3600, "hour"],

@@ -8,6 +8,7 @@ import type { Credential } from "../Credential.ts"
 import type { Token, Tries } from "../endpoint/Token.ts"
 import type { AuthType, Identity } from "../Identity.ts"
 import * as IdentityRecord from "../IdentityRecord.ts"
+import * as Jwt from "../Jwt.ts"
 import type { Connection } from "../request/Connection.ts"
 import type { WorkspaceHost } from "../WorkspaceHost.ts"
 import type { ReadyMode, Resolved } from "./AuthMode.ts"
@@ -17,6 +18,8 @@ import type { ReadyMode, Resolved } from "./AuthMode.ts"
  */
 export interface Acquisition {
   readonly acquire: (credential: Credential, refused: boolean, tries: Tries) => Effect.Effect<Token, AuthError>
+  /** What the JWT says that is exchanged for a token; none in the modes that exchange none. */
+  readonly subject: (identity: Identity) => Effect.Effect<Option.Option<Jwt.Description>, AuthError>
   readonly forget: (identity: Identity) => Effect.Effect<void>
   readonly record: (resolved: Resolved, connection: Connection | undefined) => IdentityRecord.IdentityRecord
   readonly recall: (
@@ -41,6 +44,10 @@ export const make = (modes: ReadonlyArray<ReadyMode>): Acquisition => {
     acquire: (credential, refused, tries) =>
       modeOf(credential.identity)?.acquire(credential, refused, tries) ??
       Effect.fail(unserved(credential.identity.authType)),
+    subject: (identity) => {
+      const jwt = modeOf(identity)?.subject?.(identity)
+      return jwt === undefined ? Effect.succeedNone : Effect.asSome(Effect.map(jwt, Jwt.describe))
+    },
     forget: (identity) => modeOf(identity)?.forget(identity) ?? Effect.void,
     record: (resolved, connection) => ({
       ...IdentityRecord.empty(resolved.identity.instance),

@@ -10,6 +10,7 @@ import type { Credential } from "../Credential.ts"
 import type { Token, Tries } from "../endpoint/Token.ts"
 import type { AuthType, Identity } from "../Identity.ts"
 import type { IdentityRecord } from "../IdentityRecord.ts"
+import type { Jwt } from "../Jwt.ts"
 import type { AuthRequest, RequestConnection } from "../request/AuthRequest.ts"
 import type { Connection } from "../request/Connection.ts"
 import type * as TaskSettings from "../request/TaskSettings.ts"
@@ -107,6 +108,8 @@ export interface Wired<I extends Identity> {
    * cache still holds, is not tried again then.
    */
   acquire(credential: Credential<I>, refused: boolean, tries: Tries): Effect.Effect<Token, AuthError>
+  /** The JWT that is exchanged for a token, in the modes that have one. */
+  subject?(identity: I): Effect.Effect<Jwt, AuthError>
   /** Forgets what was read for this identity: its token was refused, so its credential may have been rotated. */
   forget(identity: I): Effect.Effect<void>
   /**

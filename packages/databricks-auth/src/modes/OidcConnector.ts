@@ -80,6 +80,11 @@ const wire = Effect.gen(function* () {
     [...Option.toArray(named), ...Option.toArray(aws), defaultFile].find((file) => file.path === path) ??
     fileFrom("run")(path)
 
+  const subjectOf = ({ tokenFile }: OidcConnectorIdentity) => {
+    const file = pinned(tokenFile)
+    return Effect.flatMap(whole(file), (jwt) => requireUnexpired(file, jwt))
+  }
+
   return {
     places: [
       {
@@ -118,9 +123,10 @@ const wire = Effect.gen(function* () {
         })
       }
     }),
-    acquire: Effect.fnUntraced(function* ({ identity: { instance, clientId, tokenFile, source } }, _refused, tries) {
-      const file = pinned(tokenFile)
-      const subject = yield* requireUnexpired(file, yield* whole(file))
+    subject: subjectOf,
+    acquire: Effect.fnUntraced(function* ({ identity }, _refused, tries) {
+      const { instance, clientId, source } = identity
+      const subject = yield* subjectOf(identity)
       return yield* tokenEndpoint.tokenExchange({ instance, clientId, subject, source }, tries)
     }),
     // The file is read at each exchange.

@@ -87,6 +87,9 @@ const wire = Effect.gen(function* () {
     }
   })
 
+  const subjectOf = ({ namespace, serviceAccount, audience }: OidcNamespaceIdentity) =>
+    serviceAccounts.mint(namespace, serviceAccount, audience)
+
   return {
     places: [
       {
@@ -120,10 +123,11 @@ const wire = Effect.gen(function* () {
         })
       }
     }),
+    subject: subjectOf,
     acquire: Effect.fnUntraced(function* ({ identity }, _refused, tries) {
-      const { instance, clientId, namespace, serviceAccount, audience, source } = identity
+      const { instance, clientId, namespace, source } = identity
       return yield* checkToday(identity).pipe(
-        Effect.andThen(serviceAccounts.mint(namespace, serviceAccount, audience)),
+        Effect.andThen(subjectOf(identity)),
         Effect.flatMap((subject) => tokenEndpoint.tokenExchange({ instance, clientId, subject, source }, tries)),
         // What was discovered may be what is wrong, and may have been mended: the next submit is to see it.
         Effect.tapError((error) => (error.retryable ? Effect.void : serviceAccounts.forget(namespace)))

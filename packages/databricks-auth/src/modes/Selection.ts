@@ -15,6 +15,7 @@
 import * as Cache from "effect/Cache"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import type * as Result from "effect/Result"
 import { AuthError, CredentialsMissing, type Finding, IdentityChanged, ModeUnavailable } from "../AuthError.ts"
 import type { Identity } from "../Identity.ts"
 import type { AuthRequest } from "../request/AuthRequest.ts"
@@ -26,9 +27,17 @@ import { whyNotShared } from "./Policy.ts"
 type Settings = ConnectorSettings["Service"]
 
 /**
+ * What was looked at for a request, in order, and what came of it.
+ */
+export interface Selected {
+  readonly looked: ReadonlyArray<Finding>
+  readonly outcome: Result.Result<Resolved, AuthError>
+}
+
+/**
  * Decides who a request is.
  */
-export type Select = (request: AuthRequest) => Effect.Effect<Resolved, AuthError>
+export type Select = (request: AuthRequest) => Effect.Effect<Selected>
 
 // More namespaces than this do not fit into a cluster; past it a warning may be repeated.
 const warningsRemembered = 10_000
@@ -47,13 +56,16 @@ export const make = Effect.fnUntraced(function* (
     capacity: warningsRemembered,
     lookup: (message: string) => Effect.logWarning(message)
   })
-  return Effect.fnUntraced(function* (asked) {
+  const select = Effect.fnUntraced(function* (
+    asked: AuthRequest,
+    looked: Array<Finding>
+  ): Effect.fn.Return<Resolved, AuthError> {
     const request =
       Option.isNone(asked.authType) && only !== undefined && others.length === 0
         ? { ...asked, authType: Option.some({ value: only, from: "This service" }) }
         : asked
     if (Option.isNone(request.authType)) {
-      return yield* walk(settings, request, modes, "any auth type (auto-detect)", ({ message }) =>
+      return yield* walk(settings, request, modes, looked, "any auth type (auto-detect)", ({ message }) =>
         Cache.get(warnings, message)
       )
     }
@@ -62,18 +74,23 @@ export const make = Effect.fnUntraced(function* (
       return yield* new AuthError({ reason: new ModeUnavailable({ wanted: authType, from, served }) })
     }
     const ofType = modes.filter((mode) => mode.authType === authType)
-    return yield* walk(settings, request, ofType, `auth type ${authType}`, Effect.fail)
+    return yield* walk(settings, request, ofType, looked, `auth type ${authType}`, Effect.fail)
   })
+  return (request) =>
+    Effect.suspend(() => {
+      const looked: Array<Finding> = []
+      return Effect.map(Effect.result(select(request, looked)), (outcome) => ({ looked, outcome }))
+    })
 })
 
 const walk = Effect.fnUntraced(function* (
   settings: Settings,
   request: AuthRequest,
   modes: ReadonlyArray<ReadyMode>,
+  explanation: Array<Finding>,
   wanted: string,
   onForbidden: (error: AuthError) => Effect.Effect<void, AuthError>
 ): Effect.fn.Return<Resolved, AuthError> {
-  const explanation: Array<Finding> = []
   const remedies: Array<string> = []
   const named = namedPlaces(request, modes)
   for (const mode of modes) {
@@ -89,11 +106,16 @@ const walk = Effect.fnUntraced(function* (
       const answer = yield* turn.look.pipe(
         Effect.catchReason("AuthError", "AccessForbidden", (_, error) =>
           Effect.as(onForbidden(error), { _tag: "Forbidden" as const })
+        ),
+        Effect.tap((answer) =>
+          answer._tag === "Found" ? requireClientId(request, mode, answer.credential.identity, source) : Effect.void
+        ),
+        Effect.tapError(({ message }) =>
+          Effect.sync(() => explanation.push({ source, outcome: "failed", detail: message }))
         )
       )
       if (answer._tag === "Found") {
         const { credential, builtFrom, detail } = answer
-        yield* requireClientId(request, mode, credential.identity, source)
         explanation.push({ source, outcome: "used", ...(detail === undefined ? {} : { detail }) })
         return { ...credential, namespace: request.namespace, explanation, builtFrom }
       }

@@ -10,7 +10,16 @@ import * as Option from "effect/Option"
 import * as Record from "effect/Record"
 import type { AuthError } from "../AuthError.ts"
 import { AuthType } from "../Identity.ts"
-import { commaSeparated, flag, invalid, looksLikeSecret, nonBlank, oneOf, variable } from "../internal/settings.ts"
+import {
+  commaSeparated,
+  flag,
+  invalid,
+  looksLikeSecret,
+  nonBlank,
+  oneOf,
+  shown,
+  variable
+} from "../internal/settings.ts"
 import { isNamespace, secretName } from "../internal/kubernetesNames.ts"
 import {
   type AllowList,
@@ -119,6 +128,19 @@ const variables: { readonly [Name in keyof Options]-?: string } = {
   taskTokenFileDirs: "FLYTE_DATABRICKS_TASK_TOKEN_FILE_DIRS"
 }
 
+/** The values of settings that are not set, as an operator would write them. */
+const defaults = {
+  namespaces: "*",
+  tokenSecretName: "databricks-token",
+  oauthSecretName: "databricks-oauth",
+  namespaceTemplate: "{namespace}",
+  namespaceIdentity: "allow",
+  allowTaskAuthOverride: "true",
+  persistPat: "true",
+  oidcTokenFile: "/var/run/secrets/databricks/token",
+  oidcAudience: defaultOidcAudience
+} as const satisfies { readonly [Name in keyof Options]?: string }
+
 // A switch, a list or a word may also be given as text, which is all that a variable holds.
 const make = Effect.fnUntraced(function* (
   given: { readonly [Name in keyof Options]: Options[Name] | string },
@@ -149,23 +171,35 @@ const make = Effect.fnUntraced(function* (
     ),
     namespaces: yield* namespacePatterns(
       nameOf("namespaces"),
-      Option.getOrElse(list(given.namespaces), () => ["*"])
+      Option.getOrElse(list(given.namespaces), () => [defaults.namespaces])
     ),
-    tokenSecretName: yield* secretName(nameOf("tokenSecretName"), textOr(given.tokenSecretName, "databricks-token")),
-    oauthSecretName: yield* secretName(nameOf("oauthSecretName"), textOr(given.oauthSecretName, "databricks-oauth")),
-    namespaceTemplate: yield* template(nameOf("namespaceTemplate"), textOr(given.namespaceTemplate, "{namespace}")),
+    tokenSecretName: yield* secretName(
+      nameOf("tokenSecretName"),
+      textOr(given.tokenSecretName, defaults.tokenSecretName)
+    ),
+    oauthSecretName: yield* secretName(
+      nameOf("oauthSecretName"),
+      textOr(given.oauthSecretName, defaults.oauthSecretName)
+    ),
+    namespaceTemplate: yield* template(
+      nameOf("namespaceTemplate"),
+      textOr(given.namespaceTemplate, defaults.namespaceTemplate)
+    ),
     namespaceIdentity: yield* oneOf(
       nameOf("namespaceIdentity"),
       namespaceIdentities
-    )(textOr(given.namespaceIdentity, "allow")),
-    allowTaskAuthOverride: yield* flag(nameOf("allowTaskAuthOverride"), textOr(given.allowTaskAuthOverride, "true")),
-    persistPat: yield* flag(nameOf("persistPat"), textOr(given.persistPat, "true")),
+    )(textOr(given.namespaceIdentity, defaults.namespaceIdentity)),
+    allowTaskAuthOverride: yield* flag(
+      nameOf("allowTaskAuthOverride"),
+      textOr(given.allowTaskAuthOverride, defaults.allowTaskAuthOverride)
+    ),
+    persistPat: yield* flag(nameOf("persistPat"), textOr(given.persistPat, defaults.persistPat)),
     tokenFiles: {
       named: text(given.oidcTokenFile),
       aws: text(given.awsTokenFile),
-      defaultPath: "/var/run/secrets/databricks/token"
+      defaultPath: defaults.oidcTokenFile
     },
-    oidcAudience: textOr(given.oidcAudience, defaultOidcAudience),
+    oidcAudience: textOr(given.oidcAudience, defaults.oidcAudience),
     allowedAudiences: Option.getOrElse(list(given.allowedAudiences), () => []),
     taskTokenFileDirs: yield* directories(nameOf("taskTokenFileDirs"), list(given.taskTokenFileDirs))
   })
@@ -225,6 +259,38 @@ const template = Effect.fnUntraced(function* (setting: string, value: string): E
     ? value
     : yield* invalid(setting, value, "a hyphen after each part and before the next, so that they can be told apart")
 })
+
+/**
+ * A setting as an operator sees it: under its variable, with its value and where that is from.
+ */
+export interface Described {
+  readonly option: keyof Options
+  readonly variable: string
+  /** As it is set, or the default; blank where there is none. */
+  readonly value: string
+  readonly isSet: boolean
+}
+
+const defaultOf: { readonly [Name in keyof Options]?: string } = defaults
+
+/**
+ * The settings of the environment, one by one. What is set is shown as it is there, unless it looks like a secret.
+ */
+export const describeConfig: Effect.Effect<ReadonlyArray<Described>, Config.ConfigError> = Effect.map(
+  Config.all(Record.map(variables, variable)),
+  (given) => {
+    const byDefault = (option: keyof Options): string =>
+      option === "allowedInstances"
+        ? [...Option.toArray(given.instance), ...databricksDomains].map((item) => shown(item)).join(",")
+        : (defaultOf[option] ?? "")
+    return Record.keys(variables).map((option) => ({
+      option,
+      variable: variables[option],
+      value: Option.match(given[option], { onNone: () => byDefault(option), onSome: (value) => shown(value, 500) }),
+      isSet: Option.isSome(given[option])
+    }))
+  }
+)
 
 /**
  * Reads the settings from the environment; one that is not valid is an error, so that the connector does not start.

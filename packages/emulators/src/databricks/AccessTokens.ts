@@ -4,6 +4,7 @@
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Base64Url from "effect/encoding/Base64Url"
 import { hex } from "../internal/randomText.ts"
 
 interface IssuedToken {
@@ -11,8 +12,13 @@ interface IssuedToken {
   readonly expiresAt: number
 }
 
+/** What access tokens look like: text that says nothing, or the JWT that the service gives, whose `sub` is the principal. */
+export interface AccessTokensOptions {
+  readonly accessTokens?: "opaque" | "jwt" | undefined
+}
+
 /** Makes an empty store of tokens. */
-export const make = () => {
+export const make = ({ accessTokens = "opaque" }: AccessTokensOptions = {}) => {
   const tokens = new Map<string, IssuedToken>()
 
   const forgetExpired = (now: number) => {
@@ -26,8 +32,13 @@ export const make = () => {
       forgetExpired(now)
       nextSweep = Math.max(1024, tokens.size * 2)
     }
-    const token = `eoat-${yield* hex(64)}`
-    tokens.set(token, { principal, expiresAt: now + Duration.toMillis(lifetime) })
+    const expiresAt = now + Duration.toMillis(lifetime)
+    const claims = { sub: principal, client_id: principal, scope: "all-apis", exp: Math.floor(expiresAt / 1000) }
+    const token =
+      accessTokens === "opaque"
+        ? `eoat-${yield* hex(64)}`
+        : `${part({ alg: "RS256", typ: "at+jwt" })}.${part(claims)}.${yield* hex(64)}`
+    tokens.set(token, { principal, expiresAt })
     return token
   })
 
@@ -53,5 +64,7 @@ export const make = () => {
       })
   }
 }
+
+const part = (value: unknown) => Base64Url.encode(JSON.stringify(value))
 
 export type AccessTokens = ReturnType<typeof make>

@@ -28,6 +28,9 @@ export const permissionDenied = (principal: string, needed: string, jobId: bigin
     message: `User ${principal} does not have ${needed} permissions on job ${jobId}`
   })
 
+export const notInWorkspace = (principal: string) =>
+  new ApiError({ status: 403, code: "PERMISSION_DENIED", message: `${principal} is not a member of this workspace.` })
+
 export const credentialMissing = new ApiError({
   status: 401,
   code: 401,

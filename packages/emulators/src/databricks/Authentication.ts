@@ -6,8 +6,8 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import type { AccessTokens } from "./AccessTokens.ts"
-import { credentialMissing, invalidAccessToken, tokenAboutToExpire } from "./ApiError.ts"
-import type { Principals } from "./Principals.ts"
+import { credentialMissing, invalidAccessToken, notInWorkspace, tokenAboutToExpire } from "./ApiError.ts"
+import type { Principal, Principals } from "./Principals.ts"
 
 /** How the workspace refuses tokens. */
 export interface AuthenticationOptions {
@@ -28,13 +28,16 @@ export const make = (principals: Principals, tokens: AccessTokens, options: Auth
     if (token === undefined) return yield* credentialMissing
 
     const pat = yield* principals.byPat(token)
-    if (pat !== undefined) return pat.principal
+    if (pat !== undefined) return yield* member(pat.principal)
 
     const issued = yield* tokens.find(token)
     if (issued === undefined) return yield* refusal
     if (issued.expiresAt - (yield* Clock.currentTimeMillis) <= margin) return yield* tokenAboutToExpire
-    return yield* Effect.mapError(principals.find(issued.principal), () => refusal)
+    return yield* member(yield* Effect.mapError(principals.find(issued.principal), () => refusal))
   })
 }
+
+const member = (principal: Principal) =>
+  principal.inWorkspace ? Effect.succeed(principal) : Effect.fail(notInWorkspace(principal.name))
 
 export type Authentication = ReturnType<typeof make>

@@ -21,6 +21,8 @@ export interface Principal {
   readonly id: bigint
   /** A workspace admin sees and manages everyone's runs. */
   readonly admin: boolean
+  /** Whether it was added to the workspace. The account gives tokens also to those that were not. */
+  readonly inWorkspace: boolean
 }
 
 interface Credential {
@@ -39,6 +41,8 @@ export interface ServicePrincipalOptions {
   /** Its personal access tokens; by default none. */
   readonly pats?: ReadonlyArray<SecretInput> | undefined
   readonly admin?: boolean | undefined
+  /** `false`: it gets tokens, and the workspace's APIs answer 403. */
+  readonly inWorkspace?: boolean | undefined
 }
 
 /** What `addUser` takes. */
@@ -137,7 +141,8 @@ export const make = () => {
       kind: "service principal",
       name: applicationId,
       displayName: options.displayName ?? applicationId,
-      admin: options.admin ?? false
+      admin: options.admin ?? false,
+      inWorkspace: options.inWorkspace ?? true
     })
     const made = yield* Effect.forEach(options.secrets ?? [undefined], (secret) => addSecret(applicationId, secret))
     const tokens = yield* Effect.forEach(options.pats ?? [], (pat) => addPat(applicationId, pat))
@@ -149,7 +154,8 @@ export const make = () => {
       kind: "user",
       name: options.userName,
       displayName: options.displayName ?? options.userName,
-      admin: options.admin ?? false
+      admin: options.admin ?? false,
+      inWorkspace: true
     })
     const tokens = yield* Effect.forEach(options.pats ?? [undefined], (pat) => addPat(options.userName, pat))
     return { ...principal, userName: options.userName, pats: tokens }

@@ -13,6 +13,7 @@ export const ServicePrincipalSeed = Schema.Struct({
   secrets: Schema.optional(Schema.Array(Schema.NonEmptyString)),
   pats: Schema.optional(Schema.Array(Schema.NonEmptyString)),
   admin: Schema.optional(Schema.Boolean),
+  inWorkspace: Schema.optional(Schema.Boolean),
   federationPolicies: Schema.optional(Schema.Array(FederationPolicyOptions))
 })
 

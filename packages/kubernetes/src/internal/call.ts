@@ -3,7 +3,12 @@
  * means. An operation says only which method of the library it is, and how to read what that gives.
  */
 import { KubernetesError, Unavailable } from "@flyte-databricks/databricks-auth/Kubernetes"
-import { type ConfigurationOptions, CoreV1Api, createConfiguration, ServerConfiguration } from "@kubernetes/client-node"
+import {
+  type Configuration,
+  type ConfigurationOptions,
+  createConfiguration,
+  ServerConfiguration
+} from "@kubernetes/client-node"
 import * as Clock from "effect/Clock"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -20,21 +25,25 @@ import * as Pools from "./pools.ts"
 import { presentable } from "./presentable.ts"
 
 /** An operation of the API. */
-export interface Operation<A> {
+export interface Operation<Api, A> {
   /** Calls the library's method, with the options given. */
-  readonly method: (api: CoreV1Api, options: ConfigurationOptions) => Promise<unknown>
+  readonly method: (api: Api, options: ConfigurationOptions) => Promise<unknown>
   /** Reads what the method gives; none where that is not what was asked for. */
   readonly decode: (value: unknown) => Option.Option<A>
 }
 
 /** Makes the way to the loaded cluster, and the credentials for it; its connections are closed with the scope. */
-export const make = Effect.fnUntraced(function* ({ kubeConfig, server, address }: Loaded, timeout: Duration.Duration) {
+export const make = Effect.fnUntraced(function* <Api>(
+  { kubeConfig, server, address }: Loaded,
+  timeout: Duration.Duration,
+  makeApi: (configuration: Configuration) => Api
+) {
   const source = yield* CredentialSource.make(kubeConfig)
   const pools = yield* Pools.make
-  const api = new CoreV1Api(createConfiguration({ baseServer: new ServerConfiguration(server, {}) }))
+  const api = makeApi(createConfiguration({ baseServer: new ServerConfiguration(server, {}) }))
 
   const attempt = Effect.fnUntraced(function* <A>(
-    { method, decode }: Operation<A>,
+    { method, decode }: Operation<Api, A>,
     credentials: CredentialSource.Credentials
   ): Effect.fn.Return<A, Failure, Scope.Scope> {
     const dispatcher = yield* RcMap.get(pools, credentials.transport)
@@ -54,7 +63,7 @@ export const make = Effect.fnUntraced(function* ({ kubeConfig, server, address }
   }, Effect.scoped)
 
   // A token file that was replaced early is refused until it is read again. Only a different token is worth a try.
-  const withRenewal = Effect.fnUntraced(function* <A>(operation: Operation<A>): Effect.fn.Return<A, Failure> {
+  const withRenewal = Effect.fnUntraced(function* <A>(operation: Operation<Api, A>): Effect.fn.Return<A, Failure> {
     const credentials = yield* source.current
     return yield* attempt(operation, credentials).pipe(
       Effect.catchTag("Unauthenticated", (refusal) =>
@@ -67,7 +76,7 @@ export const make = Effect.fnUntraced(function* ({ kubeConfig, server, address }
 
   /** None where the object does not exist. */
   const call = Effect.fnUntraced(function* <A>(
-    operation: Operation<A>
+    operation: Operation<Api, A>
   ): Effect.fn.Return<Option.Option<A>, KubernetesError> {
     const start = yield* Clock.currentTimeMillis
     return yield* withRenewal(operation).pipe(

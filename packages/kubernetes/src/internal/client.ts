@@ -3,6 +3,7 @@
  */
 import * as Jwt from "@flyte-databricks/databricks-auth/Jwt"
 import { Kubernetes, type TokenRequest } from "@flyte-databricks/databricks-auth/Kubernetes"
+import { CoreV1Api } from "@kubernetes/client-node"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -16,7 +17,7 @@ import { decodeServiceAccounts, decodeToken } from "./serviceAccounts.ts"
 /** Makes the service for a cluster; what is wrong with its configuration fails here. */
 export const make = Effect.fnUntraced(function* (config: ClusterConfig, timeout: Duration.Duration) {
   const loaded = yield* load(config)
-  const { call, credentials } = yield* Call.make(loaded, timeout)
+  const { call, credentials } = yield* Call.make(loaded, timeout, (configuration) => new CoreV1Api(configuration))
 
   const readSecret = Effect.fn("Kubernetes.readSecret")((namespace: string, name: string) =>
     call({ method: (api, options) => api.readNamespacedSecret({ namespace, name }, options), decode: decodeSecret })

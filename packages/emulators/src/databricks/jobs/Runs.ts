@@ -164,6 +164,9 @@ export const make = (principals: Principals, options: RunsOptions) => {
     /** The run that the id, a run's own or a task run's, belongs to, if the principal may see it. */
     viewTask: (principal: Principal, id: bigint) => view(principal, byTaskRun.get(id) ?? id),
     cancel,
+    /** The runs that the principal may see, newest first. */
+    list: (principal: Principal) =>
+      Effect.sync(() => [...runs.values()].filter((run) => allowed(run, principal, false)).toReversed()),
     progress: (run: Run) => Effect.map(Clock.currentTimeMillis, (now) => progressAt(run, now)),
     all: Effect.sync(() => [...runs.values()]),
     /** The plan of runs of that name which are submitted from now on. */

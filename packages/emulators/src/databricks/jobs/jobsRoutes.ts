@@ -1,5 +1,5 @@
 /**
- * The Jobs API, 2.1 and 2.2: `runs/submit`, `runs/get`, `runs/cancel`, `runs/get-output`.
+ * The Jobs API, 2.1 and 2.2: `runs/submit`, `runs/get`, `runs/list`, `runs/cancel`, `runs/get-output`.
  */
 import * as Effect from "effect/Effect"
 import * as HttpRouter from "effect/http/HttpRouter"
@@ -67,6 +67,21 @@ export const jobsRoutes = (
     })
   )
 
+  const list = call(
+    Effect.fnUntraced(function* (principal) {
+      const { limit = "20" } = yield* HttpServerRequest.ParsedSearchParams
+      const count = Number(limit)
+      if (!Number.isInteger(count) || count < 1 || count > 25) {
+        return yield* invalidParameter("The limit must be between 1 and 25.")
+      }
+      const all = yield* runs.list(principal)
+      const page = yield* Effect.forEach(all.slice(0, count), (run) =>
+        Effect.map(runs.progress(run), (progress) => runResource(run, progress, workspace))
+      )
+      return { ...(page.length === 0 ? {} : { runs: page }), has_more: all.length > count }
+    })
+  )
+
   const cancel = call(
     Effect.fnUntraced(function* (principal) {
       yield* runs.cancel(principal, yield* toRunId((yield* jsonBody)["run_id"]))
@@ -91,6 +106,7 @@ export const jobsRoutes = (
   return versions.flatMap((version) => [
     HttpRouter.route("POST", `/api/${version}/jobs/runs/submit`, submit),
     HttpRouter.route("GET", `/api/${version}/jobs/runs/get`, get),
+    HttpRouter.route("GET", `/api/${version}/jobs/runs/list`, list),
     HttpRouter.route("POST", `/api/${version}/jobs/runs/cancel`, cancel),
     HttpRouter.route("GET", `/api/${version}/jobs/runs/get-output`, getOutput)
   ])

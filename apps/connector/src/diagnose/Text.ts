@@ -1,0 +1,121 @@
+/**
+ * A report as text: the same lines in a pipe and on a terminal, where they have colour and fit its width.
+ */
+import type { AuthError } from "@flyte-databricks/databricks-auth"
+import * as Arr from "effect/Array"
+import { entriesOf } from "./Report.ts"
+import type * as Report from "./Report.ts"
+
+/** How text is to look. */
+export interface Style {
+  readonly colour: boolean
+  /** Where lines are wrapped; none in a pipe. */
+  readonly width: number | undefined
+}
+
+export const plain: Style = { colour: false, width: undefined }
+
+const colours = { ok: 32, warning: 33, error: 31, skipped: 90, bold: 1 } as const
+const marks = { ok: "ok", warning: "warning", error: "error", skipped: "skipped" } as const
+
+const painted = ({ colour }: Style, as: keyof typeof colours, text: string): string =>
+  colour ? `\u001b[${colours[as]}m${text}\u001b[0m` : text
+
+/** The whole report. */
+export const render = (report: Report.Report, style: Style): string =>
+  [
+    ...(report.checks.length === 0 ? [] : [section("Checks", report.checks.flatMap(entryLines(style)), style)]),
+    ...report.explanations.flatMap((explanation) => explanationSections(explanation, style)),
+    verdict(report, style)
+  ].join("\n\n")
+
+/** Findings alone, one a line, and the verdict. */
+export const renderShort = (report: Report.Report, style: Style): string =>
+  [
+    ...entriesOf(report)
+      .filter(({ status }) => status === "warning" || status === "error")
+      .map(({ status, code, check, text }) => `${painted(style, status, code ?? status)} ${check}: ${firstLine(text)}`),
+    verdict(report, style)
+  ].join("\n")
+
+const firstLine = (text: string): string => text.split("\n")[0] ?? ""
+
+const section = (title: string, lines: ReadonlyArray<string>, style: Style): string =>
+  [painted(style, "bold", title), ...lines.map((line) => `  ${line}`)].join("\n")
+
+const explanationSections = (explanation: Report.Explanation, style: Style): ReadonlyArray<string> => [
+  section(
+    `Namespace ${explanation.namespace ?? "(none)"}`,
+    columns(
+      explanation.settings
+        .filter(({ setting, source }) => source !== "default" || setting === "authType" || setting === "instance")
+        .map(({ setting, value, source }) => [setting, value, `(${source})`])
+    ),
+    style
+  ),
+  section("Looked at, in order", explanation.looked.flatMap(lookLines(style)), style),
+  section("Proof", explanation.checks.flatMap(entryLines(style)), style)
+]
+
+const columns = (rows: ReadonlyArray<ReadonlyArray<string>>): ReadonlyArray<string> => {
+  const width = Math.max(...rows.map(([first = ""]) => first.length), 0)
+  return rows.map(([first = "", ...rest]) => `${first.padEnd(width)}  ${rest.join("  ")}`.trimEnd())
+}
+
+const lookLines =
+  (style: Style) =>
+  ({ source, outcome, detail }: AuthError.Finding): ReadonlyArray<string> => {
+    const colour =
+      outcome === "used" ? "ok" : outcome === "failed" ? "error" : outcome === "forbidden" ? "warning" : "skipped"
+    const line = `${painted(style, colour, outcome.padEnd(9))} ${source}`
+    // What failed is told in full where its finding is.
+    return [detail === undefined || outcome === "failed" ? line : `${line}: ${detail}`]
+  }
+
+const entryLines =
+  (style: Style) =>
+  (entry: Report.Entry): ReadonlyArray<string> => {
+    const { status, check, code, text, facts = {}, repair, command, see } = entry
+    const label = painted(style, status, marks[status].padEnd(7))
+    const named = status === "ok" || status === "skipped" || code === undefined ? "" : `${code} `
+    const [first = "", ...more] = text.split("\n")
+    const indent = " ".repeat(8)
+    const wrapped = (line: string) => wrap(line, style.width === undefined ? undefined : style.width - 10)
+    return [
+      ...prefixed(`${label} ${check.padEnd(9)} ${named}`, indent, wrapped(first)),
+      ...more.map((line) => `${indent}${line}`),
+      ...columns(Object.entries(facts)).map((line) => `${indent}${line}`),
+      ...(repair === undefined ? [] : prefixed(`${indent}To mend it: `, indent, wrapped(repair))),
+      ...(command === undefined ? [] : command.split("\n").map((line) => `${indent}  ${line}`)),
+      ...(see === undefined ? [] : [`${indent}See ${see}`])
+    ]
+  }
+
+const prefixed = (
+  prefix: string,
+  indent: string,
+  [first = "", ...rest]: ReadonlyArray<string>
+): ReadonlyArray<string> => [`${prefix}${first}`, ...rest.map((line) => `${indent}${line}`)]
+
+/** Words in lines that are not longer than a width, as far as words allow. */
+const wrap = (text: string, width: number | undefined): ReadonlyArray<string> => {
+  if (width === undefined || text.length <= width) return [text]
+  return Arr.reduce(text.split(" "), [] as ReadonlyArray<string>, (lines, word) => {
+    const last = lines.at(-1)
+    return last === undefined || last.length + 1 + word.length > width
+      ? [...lines, word]
+      : [...lines.slice(0, -1), `${last} ${word}`]
+  })
+}
+
+const verdict = (report: Report.Report, style: Style): string => {
+  const count = (wanted: Report.Entry["status"]) => entriesOf(report).filter(({ status }) => status === wanted).length
+  const [errors, warnings] = [count("error"), count("warning")]
+  const counted = (number: number, word: string) => `${number} ${word}${number === 1 ? "" : "s"}`
+  if (errors + warnings === 0) return painted(style, "ok", "Sound.")
+  return painted(
+    style,
+    errors > 0 ? "error" : "warning",
+    `${counted(errors, "error")}, ${counted(warnings, "warning")}.`
+  )
+}

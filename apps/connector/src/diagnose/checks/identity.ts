@@ -1,0 +1,137 @@
+/**
+ * The proof of an identity: what its JWT says, whether a token is given for it, whose that is, and what it may do.
+ */
+import { type Credential, type DatabricksAuth, type Identity, Jwt } from "@flyte-databricks/databricks-auth"
+import * as Answer from "@flyte-databricks/databricks-auth/http/Answer"
+import { baseUrl } from "@flyte-databricks/databricks-auth/WorkspaceHost"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
+import * as Schema from "effect/Schema"
+import type * as HttpClient from "effect/http/HttpClient"
+import { Finding, fromFailure, type Passed } from "../Check.ts"
+import * as commands from "../commands.ts"
+import * as Http from "../Http.ts"
+import type { Workspace } from "./network.ts"
+
+type Auth = DatabricksAuth.DatabricksAuth["Service"]
+
+/** The service principal that an identity is meant to be; none of a PAT, whose owner Databricks alone knows. */
+const clientIdOf = (identity: Identity.Identity): string | undefined =>
+  identity._tag === "pat" ? undefined : identity.principal
+
+/** What the JWT of an identity says. */
+export const readJwt = Effect.fnUntraced(function* (
+  auth: Auth,
+  credential: Credential.Credential
+): Effect.fn.Return<Passed<Option.Option<Jwt.Description>>, Finding> {
+  const described = yield* Effect.mapError(auth.subject(credential), (error) => fromFailure(error))
+  if (Option.isNone(described)) return { value: described, text: "" }
+  const { claims, header } = described.value
+  const { alg, kid } = Option.getOrElse(header, (): Jwt.Header => ({ alg: "unknown" }))
+  return {
+    value: described,
+    text: `${credential.identity.source} gives a JWT.`,
+    facts: {
+      iss: claims.iss ?? "(nothing)",
+      sub: claims.sub ?? "(nothing)",
+      aud: claims.audiences.join(", ") || "(nothing)",
+      exp: Option.getOrElse(Jwt.expiry(claims), () => "(nothing)"),
+      kid: kid ?? "(nothing)",
+      alg
+    }
+  }
+})
+
+/** Gets a token as `serve` does, and looks whose it is. */
+export const getToken = Effect.fnUntraced(function* (
+  auth: Auth,
+  credential: Credential.Credential,
+  jwt: Option.Option<Jwt.Description>
+): Effect.fn.Return<Passed<Redacted.Redacted<string>>, Finding> {
+  const { identity } = credential
+  const clientId = clientIdOf(identity)
+  const { authorization } = yield* Effect.mapError(auth.getHeader(credential), (error) => {
+    const policy = Option.isSome(jwt) ? commands.federationPolicy(jwt.value.claims) : undefined
+    const mends = error.reason._tag === "ExchangeRefused" && policy !== undefined && clientId !== undefined
+    return fromFailure(error, mends ? commands.createPolicy(clientId, policy) : undefined)
+  })
+  if (clientId === undefined) return { value: authorization, text: "The PAT is there; whose it is comes next." }
+  const claims = Option.map(Jwt.parse(Redacted.value(authorization).replace(/^Bearer /, "")), (token) => token.claims)
+  const sub = Option.getOrUndefined(Option.flatMapNullishOr(claims, (known) => known.sub))
+  if (sub !== undefined && sub !== clientId) {
+    return yield* new Finding({ code: "FDC306", detail: `Its sub is ${sub}, and the client id ${clientId}.` })
+  }
+  return {
+    value: authorization,
+    text: `${identity.authType === "oauth_m2m" ? "The client secret" : "The JWT"} is exchanged for an access token.`,
+    ...(sub === undefined ? {} : { facts: { sub } })
+  }
+})
+
+const Me = Schema.fromJsonString(
+  Schema.Struct({ userName: Schema.String, displayName: Schema.optional(Schema.NullOr(Schema.String)) })
+)
+
+/** Asks the workspace who a token is. */
+export const me = Effect.fnUntraced(function* (
+  { instance, workspaceId }: Workspace,
+  identity: Identity.Identity,
+  authorization: Redacted.Redacted<string>
+): Effect.fn.Return<Passed<string>, Finding, HttpClient.HttpClient> {
+  const clientId = clientIdOf(identity)
+  const body = yield* ask(`${baseUrl(instance)}/api/2.0/preview/scim/v2/Me`, authorization, clientId, workspaceId)
+  const read = Schema.decodeUnknownOption(Me)(body)
+  if (Option.isNone(read)) {
+    return yield* new Finding({ code: "FDC406", detail: `${instance} does not say who the token is.` })
+  }
+  const { userName, displayName } = read.value
+  if (clientId !== undefined && userName !== clientId) {
+    return yield* new Finding({ code: "FDC306", detail: `The workspace says ${userName}, expected ${clientId}.` })
+  }
+  return {
+    value: userName,
+    text: `${instance} knows it as ${userName}.`,
+    facts: { userName, ...(displayName ? { displayName } : {}) }
+  }
+})
+
+/** Reads from the Jobs API, which a principal without a grant may not. */
+export const readJobs = Effect.fnUntraced(function* (
+  { instance, workspaceId }: Workspace,
+  identity: Identity.Identity,
+  authorization: Redacted.Redacted<string>
+): Effect.fn.Return<Passed<void>, Finding, HttpClient.HttpClient> {
+  const url = `${baseUrl(instance)}/api/2.1/jobs/runs/list?limit=1`
+  yield* ask(url, authorization, clientIdOf(identity), workspaceId)
+  return { value: undefined, text: "It may use the Jobs API." }
+})
+
+const ask = Effect.fnUntraced(function* (
+  url: string,
+  authorization: Redacted.Redacted<string>,
+  clientId: string | undefined,
+  workspaceId: Option.Option<string>
+): Effect.fn.Return<string, Finding, HttpClient.HttpClient> {
+  const response = yield* Effect.mapError(
+    Http.get(url, authorization),
+    ({ message }) => new Finding({ code: "FDC409", detail: `${message}.` })
+  )
+  const { status, said, body } = response
+  const detail = `${url} answered ${said}.`
+  if (status === 200) {
+    return Answer.isHtml(body) ? yield* new Finding({ code: "FDC406", detail }) : body
+  }
+  // Of a token that does not count some deployments say 403 as well.
+  if (status === 401 || (status === 403 && /invalid access token|token is expir/i.test(said))) {
+    return yield* new Finding({ code: "FDC408", detail })
+  }
+  if (status === 403) {
+    const command =
+      clientId !== undefined && Option.isSome(workspaceId)
+        ? commands.assignWorkspace(clientId, workspaceId.value)
+        : undefined
+    return yield* new Finding({ code: "FDC407", detail, command })
+  }
+  return yield* new Finding({ code: Answer.mayPass(status) ? "FDC409" : "FDC406", detail })
+})

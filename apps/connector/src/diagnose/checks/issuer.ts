@@ -1,0 +1,89 @@
+/**
+ * The issuer of a JWT, as Databricks will look it up: its address, its own name for itself, and its published keys.
+ */
+import type { Jwt, WorkspaceHost } from "@flyte-databricks/databricks-auth"
+import { baseUrl } from "@flyte-databricks/databricks-auth/WorkspaceHost"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import type * as HttpClient from "effect/http/HttpClient"
+import { BlockList, isIP } from "node:net"
+import { Finding, type Passed } from "../Check.ts"
+import * as Http from "../Http.ts"
+
+const Document = Schema.fromJsonString(Schema.Struct({ issuer: Schema.String, jwks_uri: Schema.String }))
+const Keys = Schema.fromJsonString(
+  Schema.Struct({ keys: Schema.Array(Schema.Struct({ kid: Schema.optional(Schema.String) })) })
+)
+
+/** Looks the issuer of a JWT up. */
+export const lookUp = Effect.fnUntraced(function* (
+  { claims, header }: Jwt.Description,
+  instance: WorkspaceHost.WorkspaceHost
+): Effect.fn.Return<Passed<void>, Finding, HttpClient.HttpClient> {
+  const { iss = "" } = claims
+  const kid = Option.getOrUndefined(Option.flatMapNullishOr(header, (known) => known.kid))
+  const url = URL.parse(iss)
+  if (url === null) return yield* new Finding({ code: "FDC303", detail: `"${iss}" is not a URL.` })
+  if (isPrivate(url.hostname) && !isPrivate(new URL(baseUrl(instance)).hostname)) {
+    return yield* new Finding({ code: "FDC302", detail: `It is ${iss}.` })
+  }
+  const documentUrl = `${iss.replace(/\/$/, "")}/.well-known/openid-configuration`
+  const document = yield* fetch(documentUrl, Document, "an OpenID discovery document")
+  if (document.issuer !== iss) {
+    return yield* new Finding({
+      code: "FDC304",
+      detail: `${documentUrl} says "${document.issuer}", and the JWT "${iss}".`
+    })
+  }
+  const { keys } = yield* fetch(document.jwks_uri, Keys, "a JSON Web Key Set")
+  if (kid !== undefined && !keys.some((key) => key.kid === kid)) {
+    const published = keys.flatMap((key) => key.kid ?? []).join(", ") || "none"
+    return yield* new Finding({
+      code: "FDC305",
+      detail: `The JWT has kid ${kid}; ${document.jwks_uri} has ${published}.`
+    })
+  }
+  return {
+    value: undefined,
+    text: "The issuer publishes the key that signed the JWT.",
+    facts: { jwks_uri: document.jwks_uri }
+  }
+})
+
+const fetch = Effect.fnUntraced(function* <A>(
+  url: string,
+  schema: Schema.Codec<A, string>,
+  what: string
+): Effect.fn.Return<A, Finding, HttpClient.HttpClient> {
+  const finding = (detail: string) => new Finding({ code: "FDC303", detail })
+  const { status, body, said } = yield* Effect.mapError(Http.get(url), ({ message }) => finding(`${message}.`))
+  if (status !== 200) return yield* finding(`${url} answered ${said}.`)
+  return yield* Effect.mapError(Schema.decodeUnknownEffect(schema)(body), () =>
+    finding(`${url} answered with something else than ${what}.`)
+  )
+})
+
+const privateAddresses = new BlockList()
+for (const [network, prefix] of [
+  ["0.0.0.0", 8],
+  ["10.0.0.0", 8],
+  ["100.64.0.0", 10],
+  ["127.0.0.0", 8],
+  ["169.254.0.0", 16],
+  ["172.16.0.0", 12],
+  ["192.168.0.0", 16]
+] as const) {
+  privateAddresses.addSubnet(network, prefix)
+}
+privateAddresses.addSubnet("::1", 128, "ipv6")
+privateAddresses.addSubnet("fc00::", 7, "ipv6")
+privateAddresses.addSubnet("fe80::", 10, "ipv6")
+
+/** Whether an address or a name means something inside of a network alone. */
+const isPrivate = (hostname: string): boolean => {
+  const address = hostname.replace(/^\[|\]$/g, "")
+  const family = isIP(address)
+  if (family !== 0) return privateAddresses.check(address, family === 6 ? "ipv6" : "ipv4")
+  return !address.includes(".") || /\.(svc|local|localhost|internal|cluster|lan)$/i.test(address)
+}

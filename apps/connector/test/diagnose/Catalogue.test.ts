@@ -1,0 +1,81 @@
+/** Codes, anchors and words are the same in the catalogue, in the errors of `serve`, and in docs/. */
+import { assert, describe, it } from "@effect/vitest"
+import { AuthError } from "@flyte-databricks/databricks-auth"
+import { Cause, Schema } from "effect"
+import * as Catalogue from "../../src/diagnose/Catalogue.ts"
+import * as Report from "../../src/diagnose/Report.ts"
+import { serviceError } from "../../src/grpc/Unary.ts"
+import * as Docs from "../support/docs.ts"
+
+const entries = Catalogue.codes.map((code) => ({ code, ...Catalogue.entry(code) }))
+const on = (page: string) => entries.filter(({ anchor }) => anchor.startsWith(`docs/${page}.md#`))
+const anchorOf = ({ anchor }: { readonly anchor: string }) => anchor.split("#")[1] ?? ""
+
+describe("the catalogue of findings", () => {
+  it("has each row of docs/troubleshooting.md that is an error, under its code, with its words", () => {
+    const [ours = ""] = Docs.read("docs/troubleshooting.md").split("\n## ")
+    const rows = Docs.rows(ours).map(([message = "", , code = ""]) => ({
+      anchor: Docs.namedAnchors(message)[0] ?? "",
+      says: Docs.spans(message),
+      code
+    }))
+    const known = on("troubleshooting").map((entry) => ({
+      anchor: anchorOf(entry),
+      says: [...(entry.says ?? [])],
+      code: entry.code as string
+    }))
+    const byCode = <A extends { readonly code: string }>(all: ReadonlyArray<A>) =>
+      all.toSorted((a, b) => a.code.localeCompare(b.code))
+    assert.deepStrictEqual(byCode(rows), byCode(known))
+  })
+
+  it("has each row of docs/diagnosis.md as it is", () => {
+    const rows = Docs.rows(Docs.section("docs/diagnosis.md", "Codes"))
+    assert.deepStrictEqual(
+      rows,
+      on("diagnosis").map((entry) => [
+        `<a id="${anchorOf(entry)}"></a>${entry.code}`,
+        entry.level,
+        entry.text,
+        entry.repair
+      ])
+    )
+  })
+
+  it("gives each failure the code whose words it has", () => {
+    const broken = (source: string, problem: string) =>
+      new AuthError.AuthError({ reason: new AuthError.CredentialsBroken({ source, problem, remedy: "Mend it." }) })
+    for (const [code, failure] of [
+      ["FDC204", broken("Namespace a", "has 2 ServiceAccounts with annotation x: a, b")],
+      ["FDC205", broken("The client id", "has neither a client secret nor a JWT file to go with it")],
+      ["FDC202", broken("Secret a", "lacks key token")],
+      ["FDC207", broken("JWT file /a", "holds a JWT that expired at x: it is no longer rotated")],
+      ["FDC206", broken("JWT file /a", "does not exist")],
+      ["FDC211", broken("The mounted Secret /a", "exists but cannot be read (PermissionDenied)")],
+      ["FDC004", new AuthError.AuthError({ reason: new AuthError.InstanceMissing() })]
+    ] as const) {
+      assert.strictEqual(Catalogue.codeOf(failure), code)
+      const { details } = serviceError(Cause.fail(failure))
+      assert.strictEqual(details, `${failure.message} [${code}, ${Catalogue.entry(code).anchor}]`)
+    }
+  })
+
+  it("is what alerts and other pages name: no code is there that it has not", () => {
+    const named = Docs.matches(
+      [...Docs.pages, ...Docs.files("deploy/**/*.{md,yaml,json}")].map(Docs.read).join("\n"),
+      /\bFDC\d+\b/g
+    )
+    assert.deepStrictEqual(named, [...Catalogue.codes].toSorted())
+  })
+})
+
+describe("docs/diagnosis.schema.json", () => {
+  it("is the schema of reports, and the golden files are such reports", () => {
+    const { schema, definitions } = Schema.toJsonSchemaDocument(Report.Report)
+    const expected = { $schema: "https://json-schema.org/draft/2020-12/schema", ...schema, $defs: definitions }
+    assert.deepStrictEqual(JSON.parse(Docs.read("docs/diagnosis.schema.json")), expected)
+    const golden = Docs.files("apps/connector/test/diagnose/golden/*.json")
+    assert.isNotEmpty(golden)
+    for (const file of golden) Schema.decodeUnknownSync(Report.Report, { errors: "all" })(JSON.parse(Docs.read(file)))
+  })
+})
