@@ -16,7 +16,7 @@ const text = (name: string, description: string) =>
   Flag.String(name).pipe(Flag.withDescription(description), Flag.optional)
 
 /** How a report is printed; the commands of diagnosis have it in common. */
-const format = Flag.Literals("output", ["text", "json"]).pipe(
+export const format = Flag.Literals("output", ["text", "json"]).pipe(
   Flag.withAlias("o"),
   Flag.withDescription("text, or json as docs/diagnosis.schema.json has it"),
   Flag.withDefault("text")

@@ -74,12 +74,20 @@ const select = (
   Result.match(outcome, {
     onFailure: (error) => {
       const { reason } = error
-      // The places stand in the report already.
+      // Where there is plainly nothing stands in the report already.
       return Effect.fail(
         reason._tag === "CredentialsMissing"
           ? new Finding({
               code: Catalogue.codeOf(error),
-              detail: `No credentials for ${reason.wanted}.\n${reason.remedy}`
+              detail: [
+                `No credentials for ${reason.wanted}.`,
+                ...looked.flatMap(({ source, outcome, detail = "" }) =>
+                  outcome === "forbidden" || outcome === "skipped" || Catalogue.isSaid("FDC203", detail)
+                    ? [`  ${source}: ${outcome} (${detail})`]
+                    : []
+                ),
+                reason.remedy
+              ].join("\n")
             })
           : fromFailure(error)
       )
@@ -113,8 +121,9 @@ const prove = Effect.fnUntraced(function* (
     Result.map(workspace.ground, (reached) => ({ described, reached }))
   )
   const issuer = isFederated
-    ? (yield* check("issuer", both, ({ described }) => Issuer.lookUp(Option.getOrThrow(described), identity.instance)))
-        .entries
+    ? (yield* check("issuer", both, ({ described }) =>
+        Issuer.lookUp(IdentityCheck.issuerOf(described), identity.instance)
+      )).entries
     : []
   const token = yield* check("token", both, ({ described }) => IdentityCheck.getToken(auth, credential, described))
   const reachedWith = Result.flatMap(token.ground, (authorization) =>

@@ -42,7 +42,8 @@ export const get = Effect.fnUntraced(function* (
   const secrets = authorization === undefined ? [] : [Redacted.value(authorization).replace(/^Bearer /, "")]
   const line = (text: string) => ForeignText.printable(text, { maxLength: 300, secrets })
   const request = HttpClientRequest.get(url).pipe(
-    HttpClientRequest.acceptJson,
+    // An API server gives its keys under their own type alone.
+    HttpClientRequest.accept("application/json, application/jwk-set+json"),
     authorization === undefined
       ? (request) => request
       : HttpClientRequest.setHeader("authorization", Redacted.value(authorization))

@@ -8,6 +8,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Runtime from "effect/Runtime"
 import * as Stdio from "effect/Stdio"
+import * as Stream from "effect/Stream"
 import * as Terminal from "effect/Terminal"
 import { exits, type Report } from "./Report.ts"
 import * as Text from "./Text.ts"
@@ -41,4 +42,16 @@ export const finish = Effect.fnUntraced(function* (report: Report, format: Forma
   if (format === "json") yield* Console.log(JSON.stringify(report, null, 2))
   else yield* Console.log((short ? Text.renderShort : Text.render)(report, yield* style))
   if (report.exitCode !== exits.sound) yield* new Ended({ exitCode: report.exitCode })
+})
+
+/** Says on a terminal that there is something to wait for, until there is not. */
+export const progress = Effect.fnUntraced(function* <A, E, R>(
+  text: string,
+  work: Effect.Effect<A, E, R>
+): Effect.fn.Return<A, E, R | Stdio.Stdio> {
+  const stdio = yield* Stdio.Stdio
+  if (!(yield* stdio.stderrIsTerminal)) return yield* work
+  const write = (line: string) => Effect.ignore(Stream.run(Stream.make(line), stdio.stderr()))
+  yield* write(text)
+  return yield* Effect.ensuring(work, write(`\r${" ".repeat(text.length)}\r`))
 })

@@ -24,8 +24,10 @@ const painted = ({ colour }: Style, as: keyof typeof colours, text: string): str
 /** The whole report. */
 export const render = (report: Report.Report, style: Style): string =>
   [
-    ...(report.checks.length === 0 ? [] : [section("Checks", report.checks.flatMap(entryLines(style)), style)]),
-    ...report.explanations.flatMap((explanation) => explanationSections(explanation, style)),
+    ...(report.checks.length === 0 ? [] : [section("Checks", entryLines(report.checks, style), style)]),
+    ...(report.command === "doctor"
+      ? fleetSections(report.explanations, style)
+      : report.explanations.flatMap((explanation) => explanationSections(explanation, style))),
     verdict(report, style)
   ].join("\n\n")
 
@@ -54,8 +56,37 @@ const explanationSections = (explanation: Report.Explanation, style: Style): Rea
     style
   ),
   section("Looked at, in order", explanation.looked.flatMap(lookLines(style)), style),
-  section("Proof", explanation.checks.flatMap(entryLines(style)), style)
+  section("Proof", entryLines(explanation.checks, style), style)
 ]
+
+/** Who each namespace is, by mode: the worklist of a move from PATs; and what is wrong in each. */
+const fleetSections = (explanations: ReadonlyArray<Report.Explanation>, style: Style): ReadonlyArray<string> => {
+  if (explanations.length === 0) return []
+  const rows = explanations.map(({ namespace, identity, checks }) => [
+    namespace ?? "(none)",
+    identity?.mode ?? "nobody",
+    identity?.principal ?? "",
+    identity?.source ?? "",
+    (["error", "skipped", "warning"] as const)
+      .map((wanted) => checks.find(({ status }) => status === wanted)?.code)
+      .find((code) => code !== undefined) ?? "ok"
+  ])
+  const findings = explanations.flatMap(({ namespace, checks }) => {
+    const wrong = checks.filter(({ status }) => status === "warning" || status === "error")
+    return wrong.length === 0 ? [] : [section(`Namespace ${namespace ?? "(none)"}`, entryLines(wrong, style), style)]
+  })
+  return [section("Namespaces", table(rows), style), ...findings]
+}
+
+const table = (rows: ReadonlyArray<ReadonlyArray<string>>): ReadonlyArray<string> => {
+  const width = (column: number) => Math.max(...rows.map((row) => row[column]?.length ?? 0))
+  return rows.map((row) =>
+    row
+      .map((cell, column) => cell.padEnd(width(column)))
+      .join("  ")
+      .trimEnd()
+  )
+}
 
 const columns = (rows: ReadonlyArray<ReadonlyArray<string>>): ReadonlyArray<string> => {
   const width = Math.max(...rows.map(([first = ""]) => first.length), 0)
@@ -72,24 +103,27 @@ const lookLines =
     return [detail === undefined || outcome === "failed" ? line : `${line}: ${detail}`]
   }
 
-const entryLines =
-  (style: Style) =>
-  (entry: Report.Entry): ReadonlyArray<string> => {
-    const { status, check, code, text, facts = {}, repair, command, see } = entry
-    const label = painted(style, status, marks[status].padEnd(7))
-    const named = status === "ok" || status === "skipped" || code === undefined ? "" : `${code} `
-    const [first = "", ...more] = text.split("\n")
-    const indent = " ".repeat(8)
-    const wrapped = (line: string) => wrap(line, style.width === undefined ? undefined : style.width - 10)
-    return [
-      ...prefixed(`${label} ${check.padEnd(9)} ${named}`, indent, wrapped(first)),
-      ...more.map((line) => `${indent}${line}`),
-      ...columns(Object.entries(facts)).map((line) => `${indent}${line}`),
-      ...(repair === undefined ? [] : prefixed(`${indent}To mend it: `, indent, wrapped(repair))),
-      ...(command === undefined ? [] : command.split("\n").map((line) => `${indent}  ${line}`)),
-      ...(see === undefined ? [] : [`${indent}See ${see}`])
-    ]
-  }
+const entryLines = (entries: ReadonlyArray<Report.Entry>, style: Style): ReadonlyArray<string> => {
+  const named = Math.max(...entries.map(({ check }) => check.length))
+  return entries.flatMap((entry) => linesOf(entry, named, style))
+}
+
+const linesOf = (entry: Report.Entry, named: number, style: Style): ReadonlyArray<string> => {
+  const { status, check, code, text, facts = {}, repair, command, see } = entry
+  const label = `${painted(style, status, marks[status].padEnd(7))} ${check.padEnd(named)} `
+  const coded = status === "ok" || status === "skipped" || code === undefined ? "" : `${code} `
+  const [first = "", ...more] = text.split("\n")
+  const indent = " ".repeat(8)
+  const wrapped = (line: string) => wrap(line, style.width === undefined ? undefined : style.width - named - 10)
+  return [
+    ...prefixed(`${label}${coded}`, indent, wrapped(first)),
+    ...more.map((line) => `${indent}${line}`),
+    ...columns(Object.entries(facts)).map((line) => `${indent}${line}`),
+    ...(repair === undefined ? [] : prefixed(`${indent}To mend it: `, indent, wrapped(repair))),
+    ...(command === undefined ? [] : command.split("\n").map((line) => `${indent}  ${line}`)),
+    ...(see === undefined ? [] : [`${indent}See ${see}`])
+  ]
+}
 
 const prefixed = (
   prefix: string,

@@ -4,7 +4,8 @@
 import type { Jwt } from "@flyte-databricks/databricks-auth"
 
 /** A word that a POSIX shell takes as it is. */
-const quoted = (word: string): string => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`)
+export const quoted = (word: string): string =>
+  /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`
 
 /** The federation policy that lets such a JWT in; none where no policy can. */
 export const federationPolicy = ({ iss, sub, audiences }: Jwt.Claims): object | undefined =>
@@ -13,7 +14,7 @@ export const federationPolicy = ({ iss, sub, audiences }: Jwt.Claims): object | 
     : undefined
 
 /** Finds the number by which the account's API knows a service principal. */
-const findPrincipal = (clientId: string): string =>
+export const findPrincipal = (clientId: string): string =>
   `SP_ID=$(databricks account service-principals list --filter ${quoted(`applicationId eq "${clientId}"`)} --output json | jq -r '.[0].id')`
 
 /** Creates a federation policy of a service principal. */

@@ -127,19 +127,8 @@ const make = Effect.fnUntraced(function* ({ workspace: ofWorkspace = {}, kuberne
     args: ReadonlyArray<string>,
     env: Readonly<Record<string, string | undefined>> = {}
   ) {
-    const provider = ConfigProvider.fromEnv({ env: { ...environment, ...env } as Record<string, string> })
-    const { exit, lines, errors } = yield* Effect.gen(function* () {
-      const exit = yield* Effect.exit(withUsage(Command.runWith(connector, { version: "0" })(args)))
-      return { exit, lines: yield* TestConsole.logLines, errors: yield* TestConsole.errorLines }
-    }).pipe(
-      Effect.provide(Layer.mergeAll(ConfigProvider.layer(provider), TestConsole.layer, NodeServices.layer)),
-      Effect.scoped
-    )
-    const stdout = lines.join("\n")
-    const stderr = errors.join("\n")
+    const { exitCode, stdout, stderr } = yield* commandLine(args, { ...environment, ...env })
     said.push(stdout, stderr)
-    if (Exit.isFailure(exit) && Cause.hasDies(exit.cause)) assert.fail(Cause.pretty(exit.cause))
-    const exitCode = Exit.isSuccess(exit) ? 0 : Runtime.getErrorExitCode(Cause.squash(exit.cause))
     return { exitCode, stdout, stderr }
   })
 
@@ -152,6 +141,10 @@ const make = Effect.fnUntraced(function* ({ workspace: ofWorkspace = {}, kuberne
       .replaceAll(directory, "/directory")
       .replaceAll(/:\d{4,5}\b/g, ":PORT")
       .replaceAll(/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z/g, "TIME")
+      .replaceAll(/Node\.js v[\d.]+/g, "Node.js VERSION")
+      .replaceAll(/(_limit"?:? +"?)(\d+ MiB|none)/g, "$1N MiB")
+      // What a machine without a way out to a name server says.
+      .replaceAll("EAI_AGAIN", "ENOTFOUND")
       .replaceAll(/\(after \d+ ms\)/g, "(after N ms)")
       .replaceAll(/(error id|ReqId:) [0-9a-f-]{36}/g, "$1 ID")
       .replaceAll(/(?<![\w-])[\w-]{43}(?![\w-])/g, "KID")
@@ -169,6 +162,14 @@ const make = Effect.fnUntraced(function* ({ workspace: ofWorkspace = {}, kuberne
     yield* sameAs(`golden/${name}.txt`, `${normal(text.stdout)}\n\n[exit code ${text.exitCode}]\n`)
     yield* sameAs(`golden/${name}.json`, `${normal(json.stdout)}\n`)
     return text
+  })
+
+  /** What a command prints, beside its golden file. */
+  const goldenText = Effect.fnUntraced(function* (name: string, args: ReadonlyArray<string>) {
+    const { exitCode, stdout } = yield* run(args)
+    assert.strictEqual(exitCode, 0)
+    yield* sameAs(`golden/${name}.txt`, `${normal(stdout)}\n`)
+    return stdout
   })
 
   /** Fails where a secret was printed: one that was configured, or one that went over the wire. */
@@ -190,7 +191,25 @@ const make = Effect.fnUntraced(function* ({ workspace: ofWorkspace = {}, kuberne
     }
   })
 
-  return { workspace, kubernetes, directory, tokenFile, projectToken, run, golden, keepSecrets, files }
+  return { workspace, kubernetes, directory, tokenFile, projectToken, run, golden, goldenText, keepSecrets, files }
+})
+
+/** Runs a command line in an environment. */
+export const commandLine = Effect.fnUntraced(function* (
+  args: ReadonlyArray<string>,
+  env: Readonly<Record<string, string | undefined>>
+) {
+  const provider = ConfigProvider.fromEnv({ env: env as Record<string, string> })
+  const { exit, lines, errors } = yield* Effect.gen(function* () {
+    const exit = yield* Effect.exit(withUsage(Command.runWith(connector, { version: "0" })(args)))
+    return { exit, lines: yield* TestConsole.logLines, errors: yield* TestConsole.errorLines }
+  }).pipe(
+    Effect.provide(Layer.mergeAll(ConfigProvider.layer(provider), TestConsole.layer, NodeServices.layer)),
+    Effect.scoped
+  )
+  if (Exit.isFailure(exit) && Cause.hasDies(exit.cause)) assert.fail(Cause.pretty(exit.cause))
+  const exitCode = Exit.isSuccess(exit) ? 0 : Runtime.getErrorExitCode(Cause.squash(exit.cause))
+  return { exitCode, stdout: lines.join("\n"), stderr: errors.join("\n") }
 })
 
 export type Bench = Effect.Success<ReturnType<typeof make>>

@@ -43,6 +43,17 @@ export const readJwt = Effect.fnUntraced(function* (
   }
 })
 
+/** Who issued a JWT, and with which key. */
+export const issuerOf = (described: Option.Option<Jwt.Description>) => ({
+  issuer: Option.match(described, { onNone: () => "", onSome: ({ claims }) => claims.iss ?? "" }),
+  kid: Option.getOrUndefined(
+    Option.flatMapNullishOr(
+      Option.flatMap(described, ({ header }) => header),
+      ({ kid }) => kid
+    )
+  )
+})
+
 /** Gets a token as `serve` does, and looks whose it is. */
 export const getToken = Effect.fnUntraced(function* (
   auth: Auth,

@@ -1,10 +1,9 @@
 /**
  * The issuer of a JWT, as Databricks will look it up: its address, its own name for itself, and its published keys.
  */
-import type { Jwt, WorkspaceHost } from "@flyte-databricks/databricks-auth"
+import type { WorkspaceHost } from "@flyte-databricks/databricks-auth"
 import { baseUrl } from "@flyte-databricks/databricks-auth/WorkspaceHost"
 import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import type * as HttpClient from "effect/http/HttpClient"
 import { BlockList, isIP } from "node:net"
@@ -18,22 +17,20 @@ const Keys = Schema.fromJsonString(
 
 /** Looks the issuer of a JWT up. */
 export const lookUp = Effect.fnUntraced(function* (
-  { claims, header }: Jwt.Description,
+  { issuer, kid }: { readonly issuer: string; readonly kid: string | undefined },
   instance: WorkspaceHost.WorkspaceHost
 ): Effect.fn.Return<Passed<void>, Finding, HttpClient.HttpClient> {
-  const { iss = "" } = claims
-  const kid = Option.getOrUndefined(Option.flatMapNullishOr(header, (known) => known.kid))
-  const url = URL.parse(iss)
-  if (url === null) return yield* new Finding({ code: "FDC303", detail: `"${iss}" is not a URL.` })
+  const url = URL.parse(issuer)
+  if (url === null) return yield* new Finding({ code: "FDC303", detail: `"${issuer}" is not a URL.` })
   if (isPrivate(url.hostname) && !isPrivate(new URL(baseUrl(instance)).hostname)) {
-    return yield* new Finding({ code: "FDC302", detail: `It is ${iss}.` })
+    return yield* new Finding({ code: "FDC302", detail: `It is ${issuer}.` })
   }
-  const documentUrl = `${iss.replace(/\/$/, "")}/.well-known/openid-configuration`
+  const documentUrl = `${issuer.replace(/\/$/, "")}/.well-known/openid-configuration`
   const document = yield* fetch(documentUrl, Document, "an OpenID discovery document")
-  if (document.issuer !== iss) {
+  if (document.issuer !== issuer) {
     return yield* new Finding({
       code: "FDC304",
-      detail: `${documentUrl} says "${document.issuer}", and the JWT "${iss}".`
+      detail: `${documentUrl} says "${document.issuer}", and the JWT "${issuer}".`
     })
   }
   const { keys } = yield* fetch(document.jwks_uri, Keys, "a JSON Web Key Set")
@@ -46,7 +43,7 @@ export const lookUp = Effect.fnUntraced(function* (
   }
   return {
     value: undefined,
-    text: "The issuer publishes the key that signed the JWT.",
+    text: kid === undefined ? "The issuer publishes its keys." : "The issuer publishes the key that signed the JWT.",
     facts: { jwks_uri: document.jwks_uri }
   }
 })

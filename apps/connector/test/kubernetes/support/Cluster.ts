@@ -157,6 +157,11 @@ const make = Effect.gen(function* () {
 
   return {
     controlPlane,
+    /** How the connector reaches the cluster, as its ServiceAccount. */
+    kubeconfig: KUBECONFIG,
+    directory,
+    /** Adds what a command said to what is searched for secrets. */
+    say: (text: string) => Effect.sync(() => said.push(text)),
     workspace,
     ISSUER,
     tokenFile,
@@ -177,6 +182,7 @@ const make = Effect.gen(function* () {
     newNamespace,
     apply,
     give,
+    untilHeld,
     /** Starts a connector with these variables, and stops it at the end. */
     serving: <A, E, R>(
       env: Readonly<Record<string, string>>,

@@ -1,0 +1,163 @@
+/**
+ * The cluster: whether it answers, who the connector is there, and whether its rights are those that the modes need.
+ */
+import type { ConnectorSettings } from "@flyte-databricks/databricks-auth"
+import type { SelfReview } from "@flyte-databricks/kubernetes"
+import * as Effect from "effect/Effect"
+import type { KubernetesError } from "@flyte-databricks/databricks-auth/Kubernetes"
+import { Finding, type Passed } from "../Check.ts"
+
+type Review = SelfReview.SelfReview
+
+const unavailable = ({ reason }: KubernetesError): Finding =>
+  new Finding({ code: reason._tag === "Forbidden" ? "FDC101" : "FDC102", detail: `${reason.message}.` })
+
+/** Asks the API server for its version, and who the caller is. */
+export const reach = Effect.fnUntraced(function* (review: Review): Effect.fn.Return<Passed<Review>, Finding> {
+  const version = yield* Effect.mapError(review.version, unavailable)
+  const user = yield* Effect.mapError(review.whoAmI, unavailable)
+  return { value: review, text: `Kubernetes ${version} answers.`, facts: { user } }
+})
+
+/** A rule of a manifest in deploy/rbac, and the line on which it begins. */
+export interface Rule {
+  readonly mode: "pat" | "oauth-m2m" | "oidc-namespace"
+  readonly verb: string
+  readonly resource: string
+  readonly name?: string
+  /** The same in the manifest for all namespaces and in that for one. */
+  readonly line: number
+}
+
+const serviceAccount = "databricks"
+
+/** The rules that these settings need. */
+export const needed = (settings: {
+  readonly authType: string
+  readonly namespaceIdentity: string
+  readonly tokenSecretName: string
+  readonly oauthSecretName: string
+}): ReadonlyArray<Rule> => {
+  if (settings.namespaceIdentity === "ignore") return []
+  const { authType, tokenSecretName, oauthSecretName } = settings
+  const serves = (wanted: string) => authType === "" || authType === wanted
+  const rules: ReadonlyArray<Rule & { readonly authType: string }> = [
+    {
+      authType: "oidc_federation",
+      mode: "oidc-namespace",
+      verb: "list",
+      resource: "serviceaccounts",
+      line: 12
+    },
+    {
+      authType: "oidc_federation",
+      mode: "oidc-namespace",
+      verb: "create",
+      resource: "serviceaccounts/token",
+      name: serviceAccount,
+      line: 17
+    },
+    {
+      authType: "oauth_m2m",
+      mode: "oauth-m2m",
+      verb: "get",
+      resource: "secrets",
+      name: oauthSecretName,
+      line: 11
+    },
+    {
+      authType: "pat",
+      mode: "pat",
+      verb: "get",
+      resource: "secrets",
+      name: tokenSecretName,
+      line: 11
+    }
+  ]
+  return rules.filter((rule) => serves(rule.authType)).map(({ authType: _, ...rule }) => rule)
+}
+
+/** A rule as people say it. */
+const spoken = ({ verb, resource, name }: Pick<Rule, "verb" | "resource" | "name">): string =>
+  `${verb} ${resource}${name === undefined ? "" : ` named ${name}`}`
+
+/**
+ * Asks for each rule whether it holds, in these namespaces or else in all; and for what nobody needs.
+ */
+export const rights = Effect.fnUntraced(function* (
+  review: Review,
+  rules: ReadonlyArray<Rule>,
+  namespaces: ReadonlyArray<string>,
+  /** Auto-detection passes over what is forbidden. */
+  isAuto: boolean
+): Effect.fn.Return<Passed<void>, Finding> {
+  const places = namespaces.length === 0 ? [undefined] : namespaces
+  const mayI = (right: SelfReview.Right) => Effect.mapError(review.mayI(right), unavailable)
+  const missing = yield* Effect.forEach(
+    places.flatMap((namespace) => rules.map((rule) => ({ namespace, rule }))),
+    ({ namespace, rule }) =>
+      Effect.map(mayI({ verb: rule.verb, resource: rule.resource, name: rule.name, namespace }), (allowed) =>
+        allowed ? [] : [missingRight(rule, namespace, isAuto)]
+      ),
+    { concurrency: 8 }
+  )
+  const broad = yield* Effect.forEach(
+    places.flatMap((namespace) =>
+      (["get secrets", "create serviceaccounts/token"] as const).map((words) => ({ namespace, words }))
+    ),
+    ({ namespace, words }) => {
+      const [verb, resource] = words.split(" ") as [string, string]
+      return Effect.map(mayI({ verb, resource, namespace }), (allowed) =>
+        allowed
+          ? [
+              new Finding({
+                code: "FDC106",
+                detail: `It may ${words} of any name in ${namespace === undefined ? "every namespace" : `namespace ${namespace}`}.`
+              })
+            ]
+          : []
+      )
+    },
+    { concurrency: 8 }
+  )
+  const found = [...missing.flat(), ...broad.flat()]
+  return {
+    value: undefined,
+    text:
+      rules.length === 0
+        ? "No right is needed."
+        : found.length > 0
+          ? ""
+          : `It may ${rules.map(spoken).join(", ")}, and no more than that.`,
+    noticed: found
+  }
+})
+
+const missingRight = (rule: Rule, namespace: string | undefined, isAuto: boolean): Finding => {
+  const variant = namespace === undefined ? "cluster-wide" : "per-namespace"
+  const file = `deploy/rbac/${rule.mode}/${variant}.yaml`
+  const where = namespace === undefined ? "every namespace" : `namespace ${namespace}`
+  return new Finding({
+    code: "FDC105",
+    // Without a namespace to ask for, each may have a role of its own.
+    ...(isAuto || namespace === undefined ? { level: "warning" as const } : {}),
+    detail:
+      `It may not ${spoken(rule)} in ${where}: ${file}, line ${rule.line}.` +
+      (namespace === undefined ? " Ask with --namespace where each has a role of its own." : ""),
+    command: `kubectl apply ${namespace === undefined ? "" : `--namespace ${namespace} `}-f ${file}`
+  })
+}
+
+/** The namespaces of the cluster that this connector serves. */
+export const servedNamespaces = Effect.fnUntraced(function* (
+  review: Review,
+  { namespaces }: ConnectorSettings.ConnectorSettings["Service"]
+): Effect.fn.Return<Passed<ReadonlyArray<string>>, Finding> {
+  const all = yield* Effect.mapError(review.listNamespaces, (error) =>
+    error.reason._tag === "Forbidden"
+      ? new Finding({ code: "FDC107", detail: `${error.reason.message}.` })
+      : unavailable(error)
+  )
+  const served = all.filter(namespaces.includes)
+  return { value: served, text: `${served.length} of ${all.length} namespaces are served.` }
+})

@@ -1,0 +1,73 @@
+/**
+ * What the process runs in, and the port that it listens on.
+ */
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import { connect } from "node:net"
+import { getHeapStatistics } from "node:v8"
+import { Finding, type Passed } from "../Check.ts"
+
+const oldestNode = 20
+
+/** The version of Node.js, and its heap beside the memory that the container may use. */
+export const runtime = Effect.fnUntraced(function* (): Effect.fn.Return<Passed<void>, Finding, FileSystem.FileSystem> {
+  const major = Number(process.versions.node.split(".")[0])
+  if (major < oldestNode) {
+    return yield* new Finding({ code: "FDC504", detail: `It is ${process.version}, expected ${oldestNode} or later.` })
+  }
+  const heap = getHeapStatistics().heap_size_limit
+  const memory = yield* memoryLimit
+  return {
+    value: undefined,
+    text: `Node.js ${process.version}.`,
+    facts: { heap_limit: mebibytes(heap), memory_limit: memory === undefined ? "none" : mebibytes(memory) },
+    noticed:
+      // A fifth of a small container is what Node.js needs beside its heap.
+      memory !== undefined && heap > memory * 0.8
+        ? [new Finding({ code: "FDC503", detail: `The heap may grow to ${mebibytes(heap)}, of ${mebibytes(memory)}.` })]
+        : []
+  }
+})
+
+// The limit of the container: cgroup v2, then v1. A number beyond any machine's memory means none.
+const memoryLimit: Effect.Effect<number | undefined, never, FileSystem.FileSystem> = FileSystem.FileSystem.use(
+  (files) =>
+    Effect.gen(function* () {
+      for (const file of ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"]) {
+        const limit = Number(yield* Effect.orElseSucceed(files.readFileString(file), () => ""))
+        if (limit > 0 && limit < 2 ** 50) return limit
+      }
+      return undefined
+    })
+)
+
+const mebibytes = (bytes: number): string => `${Math.round(bytes / 1024 / 1024)} MiB`
+
+/** Whether something listens on the gRPC port, and whether others than this machine may reach it. */
+export const port = Effect.fnUntraced(function* (host: string, port: number): Effect.fn.Return<Passed<void>, Finding> {
+  const isLoopback = /^(127\.|localhost$|::1$)/.test(host)
+  const address = isLoopback ? host : "127.0.0.1"
+  if (!(yield* listens(address, port))) {
+    return yield* new Finding({ code: "FDC502", detail: `It is ${address}:${port}.` })
+  }
+  return {
+    value: undefined,
+    text: `Something listens on ${host}:${port}.`,
+    noticed: isLoopback
+      ? []
+      : [new Finding({ code: "FDC501", detail: `It listens on ${host}:${port} without a credential.` })]
+  }
+})
+
+const listens = (host: string, port: number): Effect.Effect<boolean> =>
+  Effect.callback<boolean>((resume) => {
+    const socket = connect({ host, port, timeout: 2000 })
+    const end = (answer: boolean) => {
+      socket.destroy()
+      resume(Effect.succeed(answer))
+    }
+    socket.once("connect", () => end(true))
+    socket.once("error", () => end(false))
+    socket.once("timeout", () => end(false))
+    return Effect.sync(() => socket.destroy())
+  })

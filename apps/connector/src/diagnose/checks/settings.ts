@@ -1,0 +1,131 @@
+/**
+ * The settings of the environment: names that nothing reads, and values that contradict each other.
+ */
+import { type ConnectorSettings } from "@flyte-databricks/databricks-auth"
+import * as ConfigProvider from "effect/ConfigProvider"
+import * as Effect from "effect/Effect"
+import { Finding } from "../Check.ts"
+
+const path = ["FLYTE", "DATABRICKS"]
+const prefix = `${path.join("_")}_`
+
+/** Every variable with the connector's prefix that is read, as docs/settings.md lists them. */
+export const known: ReadonlyArray<string> = [
+  "ACCESS_TOKEN",
+  "ALLOWED_AUDIENCES",
+  "ALLOWED_INSTANCES",
+  "ALLOW_TASK_AUTH_OVERRIDE",
+  "AUTH_TYPE",
+  "CA_FILE",
+  "CLIENT_ID",
+  "CLIENT_SECRET",
+  "CREATE_PATIENCE",
+  "DRAIN_DELAY",
+  "DRAIN_TIMEOUT",
+  "INSTANCE",
+  "LISTEN_HOST",
+  "LISTEN_PORT",
+  "LOG_FORMAT",
+  "MAX_CONCURRENT_STREAMS",
+  "MAX_CONNECTION_AGE",
+  "MAX_MESSAGE_BYTES",
+  "NAMESPACES",
+  "NAMESPACE_IDENTITY",
+  "NAMESPACE_TEMPLATE",
+  "OAUTH_SECRET_NAME",
+  "OIDC_AUDIENCE",
+  "OIDC_TOKEN_FILE",
+  "PERSIST_PAT",
+  "POLL_PATIENCE",
+  "PROMETHEUS_PORT",
+  "SERVICE_CREDENTIAL_PROVIDER",
+  "TASK_TOKEN_FILE_DIRS",
+  "TASK_TYPES",
+  "TOKEN_SECRET_NAME"
+].map((name) => `${prefix}${name}`)
+
+// What Kubernetes sets for a Service that is named flyte-databricks.
+const ofService = new RegExp(`^${prefix}(SERVICE_(HOST|PORT)|PORT)(_|$)`)
+
+/** Variables that look like settings of the connector and are none. */
+export const unknown: Effect.Effect<ReadonlyArray<Finding>> = Effect.map(
+  Effect.suspend(() => namesBelow(path)),
+  (names) =>
+    names
+      .filter((name) => !known.includes(name) && (!ofService.test(name) || known.includes(name)))
+      .toSorted()
+      .map((name) => new Finding({ code: "FDC002", detail: `${name.slice(0, 100)}${nearestTo(name)}.` }))
+)
+
+const namesBelow = (path: ReadonlyArray<string>): Effect.Effect<ReadonlyArray<string>> =>
+  Effect.gen(function* () {
+    const provider = yield* ConfigProvider.ConfigProvider
+    const node = yield* Effect.orElseSucceed(provider.load(path), () => undefined)
+    if (node === undefined) return []
+    const own = node.value === undefined ? [] : [path.join("_")]
+    if (node._tag !== "Record") return own
+    const below = yield* Effect.forEach([...node.keys], (key) => namesBelow([...path, key]))
+    return [...own, ...below.flat()]
+  })
+
+const nearestTo = (name: string): string => {
+  const [nearest] = known
+    .map((candidate) => ({ candidate, distance: editDistance(name, candidate) }))
+    .toSorted((a, b) => a.distance - b.distance)
+  return nearest !== undefined && nearest.distance <= 4 ? `: ${nearest.candidate} is one` : ""
+}
+
+/** How many letters to change, add or take away to make one word of another (Levenshtein). */
+const editDistance = (from: string, to: string): number => {
+  let row = Array.from({ length: to.length + 1 }, (_, index) => index)
+  for (let i = 1; i <= from.length; i++) {
+    const next = [i]
+    for (let j = 1; j <= to.length; j++) {
+      const same = from[i - 1] === to[j - 1] ? 0 : 1
+      next[j] = Math.min((row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1, (row[j - 1] ?? 0) + same)
+    }
+    row = next
+  }
+  return row[to.length] ?? 0
+}
+
+type Described = ReadonlyArray<ConnectorSettings.Described>
+
+/** Settings that mean nothing beside others. */
+export const contradictions = (settings: Described): ReadonlyArray<Finding> => {
+  const valueOf = (option: ConnectorSettings.Described["option"]) =>
+    settings.find((setting) => setting.option === option)
+  const set = (option: ConnectorSettings.Described["option"]) => valueOf(option)?.isSet === true
+  const is = (option: ConnectorSettings.Described["option"], value: string) =>
+    valueOf(option)?.value.toLowerCase() === value
+  const noOverride = is("allowTaskAuthOverride", "false")
+  const found: ReadonlyArray<readonly [boolean, string]> = [
+    [
+      noOverride && set("taskTokenFileDirs"),
+      "FLYTE_DATABRICKS_TASK_TOKEN_FILE_DIRS lists what tasks may name, and FLYTE_DATABRICKS_ALLOW_TASK_AUTH_OVERRIDE=false lets them name nothing"
+    ],
+    [
+      noOverride && set("allowedAudiences"),
+      "FLYTE_DATABRICKS_ALLOWED_AUDIENCES lists what tasks may ask for, and FLYTE_DATABRICKS_ALLOW_TASK_AUTH_OVERRIDE=false lets them ask for nothing"
+    ],
+    [
+      is("namespaceIdentity", "ignore") && set("namespaceTemplate"),
+      "FLYTE_DATABRICKS_NAMESPACE_TEMPLATE names namespaces, and FLYTE_DATABRICKS_NAMESPACE_IDENTITY=ignore never looks into one"
+    ],
+    [
+      is("namespaceIdentity", "require") && set("oidcTokenFile"),
+      "FLYTE_DATABRICKS_OIDC_TOKEN_FILE is for an identity that namespaces share, and FLYTE_DATABRICKS_NAMESPACE_IDENTITY=require refuses those"
+    ],
+    [
+      (is("authType", "pat") || is("authType", "oauth_m2m")) && set("oidcTokenFile") && noOverride,
+      "FLYTE_DATABRICKS_OIDC_TOKEN_FILE is for oidc_federation, and FLYTE_DATABRICKS_AUTH_TYPE is another"
+    ]
+  ]
+  return found.flatMap(([holds, detail]) => (holds ? [new Finding({ code: "FDC003", detail: `${detail}.` })] : []))
+}
+
+/** Whether credentials of namespaces may go to any workspace. */
+export const allowList = (settings: Described): ReadonlyArray<Finding> =>
+  settings.some(({ option, isSet }) => isSet && (option === "instance" || option === "allowedInstances"))
+    ? []
+    : [new Finding({ code: "FDC011", detail: "Neither it nor FLYTE_DATABRICKS_INSTANCE is set." })]
