@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Builds deploy/Containerfile with buildah and leaves the image's files and configuration in .deploy/image, for the tests
-# that run it. Where its base images cannot be pulled, it starts from stand-ins of the same names (bases.sh), and says so.
+# that run it; with --check it builds it twice and compares the layers. Where its base images cannot be pulled, it starts
+# from stand-ins of the same names (bases.sh), and says so.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 target=$PWD/.deploy
@@ -29,14 +30,25 @@ npmrc=$(npm config get userconfig)
 [ -f "${NODE_EXTRA_CA_CERTS:-}" ] && secrets+=(--secret "id=ca,src=$NODE_EXTRA_CA_CERTS")
 
 commit=$(git rev-parse HEAD)
-epoch=$(git log -1 --format=%ct)
-name=${1:-localhost/flyte-databricks-connector:test}
-buildah build --layers --pull-never --quiet --file deploy/Containerfile --ignorefile .dockerignore \
-    --timestamp "$epoch" --build-arg COMMIT="$commit" "${secrets[@]}" --tag "$name" . >"$target/build.log" 2>&1 ||
-    { cat "$target/build.log" >&2; exit 1; }
+# Every file is of one time. Here it is not the commit's, so that layers of earlier builds can be used again.
+build() {
+    buildah build --layers --pull-never --quiet --file deploy/Containerfile --ignorefile .dockerignore \
+        --timestamp 0 --build-arg COMMIT="$commit" "${secrets[@]}" "${@:2}" --tag "$1" . >"$target/build.log" 2>&1 ||
+        { cat "$target/build.log" >&2; exit 1; }
+}
+layers() { buildah inspect --type image --format '{{.OCIv1.RootFS.DiffIDs}}' "$1"; }
 
-buildah inspect --type image "$name" >"$target/image.json"
-container=$(buildah from --pull-never "$name")
+name=localhost/flyte-databricks-connector
+build "$name:test"
+if [ "${1:-}" = --check ]; then
+    build "$name:again" --no-cache
+    [ "$(layers "$name:test")" = "$(layers "$name:again")" ] || { echo "Built again, it has other layers." >&2; exit 1; }
+    echo "Built again without a cache: the same layers, in $SECONDS s."
+    exit 0
+fi
+
+buildah inspect --type image "$name:test" >"$target/image.json"
+container=$(buildah from --pull-never "$name:test")
 trap 'buildah rm "$container" >/dev/null' EXIT
 rm -rf "$target/image"
 mkdir "$target/image"

@@ -1,8 +1,11 @@
 /** The image, under the manifests of the charts, in the place of Flyte's own connector and back. */
 import { assert } from "@effect/vitest"
 import { Flyte2, grpcServiceDefinition } from "@flyte-databricks/flyte-protocol"
-import { Config, Console, Duration, Effect, Fiber, Ref, Schedule } from "effect"
-import { charts } from "../charts/support/helm.ts"
+import { Config, Console, Duration, Effect, Fiber, FileSystem, Ref, Schedule } from "effect"
+import { FetchHttpClient, HttpClient } from "effect/http"
+import { parse } from "yaml"
+import { charts, root } from "../charts/support/helm.ts"
+import { run } from "../support/commands.ts"
 import { phaseOf } from "../support/FlyteClient.ts"
 import { flyte2Requests } from "../support/flyte2Requests.ts"
 import * as tasks from "../support/tasks.ts"
@@ -26,6 +29,34 @@ const creators = Effect.gen(function* () {
 const task = (namespace: string, execution: string) => tasks.createTask({ namespace, execution })
 
 inBox("in a box with the limits of Flyte's charts", (scenario) => {
+  scenario(
+    "the image says what it is, holds neither a shell nor npm, and is the same when it is built again",
+    Effect.gen(function* () {
+      const { built } = yield* Box
+      const files = yield* FileSystem.FileSystem
+      const text = (file: string) => Effect.map(files.readFileString(`${root}${file}`), (read) => read.trim())
+      const { version } = JSON.parse(yield* text("apps/connector/package.json"))
+      const revision = (yield* run("git", ["-C", root, "rev-parse", "HEAD"])).trim()
+      assert.strictEqual(built.labels["org.opencontainers.image.version"], version)
+      assert.strictEqual(built.labels["org.opencontainers.image.revision"], revision)
+      assert.deepInclude(parse(yield* text("deploy/helm/flyte-databricks-connector/Chart.yaml")), {
+        appVersion: version
+      })
+      assert.deepInclude(built.image.user, { uid: 65532, gid: 65532 })
+      const inside = new Set(yield* files.readDirectory(built.image.rootfs, { recursive: true }))
+      const commands = ["usr/local/bin/node", ...["connector", "c0", "pyflyte"].map((name) => `usr/local/bin/${name}`)]
+      const held = ["connector/main.js", "connector/sbom.cdx.json", "connector/THIRD-PARTY-NOTICES.txt"]
+      assert.deepStrictEqual(
+        [...commands, ...held].filter((file) => !inside.has(file)),
+        []
+      )
+      const unwanted = [...inside].filter((file) => /(^|\/)(sh|dash|bash|npm|npx)$|node_modules|\.map$/.test(file))
+      assert.deepStrictEqual(unwanted, [])
+      assert.include(yield* run("bash", [`${root}tools/deploy/image.sh`, "--check"]), "the same layers")
+    }),
+    300
+  )
+
   scenario(
     "Flyte 1's chart: an upgrade puts the image into the place of Flyte's own connector and a rollback takes it back, while a run is polled",
     Effect.gen(function* () {
@@ -162,6 +193,12 @@ inBox("in a box with the limits of Flyte's charts", (scenario) => {
         yield* flyte((client) => client.createTask(task(namespace, namespace)))
       }
       assert.deepStrictEqual((yield* creators).slice(runsBefore), ["sp-of-team", pat.user])
+
+      const [{ address } = assert.fail("no pod")] = deployment.pods()
+      const metrics = yield* Effect.flatMap(HttpClient.get(`http://${address}:9090/metrics`), ({ text }) => text).pipe(
+        Effect.provide(FetchHttpClient.layer)
+      )
+      assert.include(metrics, "flyte_connector_requests_success_total")
 
       const clusterIp = yield* kubelet.clusterIp(connector.namespace, "flyteconnector")
       yield* machine.service("flyteconnector.flyte", { clusterIp, port: 8000 }, deployment.ready)

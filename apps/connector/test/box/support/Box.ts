@@ -41,7 +41,8 @@ export const setJson = (name: string, value: unknown) => ["--set-json", `${name}
 export const podEnv = (count: number, env: Readonly<Record<string, string>>) =>
   Object.entries(env).flatMap(([name, value], index) => {
     const variable = `podEnv[${count + index}]`
-    return set(`${variable}.name=${name},${variable}.value=${value}`)
+    // A number would be one in YAML, and variables are text.
+    return ["--set-string", `${variable}.name=${name},${variable}.value=${value}`]
   })
 
 /** The Secret of Flyte's charts, mounted at /etc/secrets: the connector's PAT, and the authority of the workspace. */

@@ -46,6 +46,14 @@ const configOf = (options: Options, root: string) => ({
   mounts: [
     { destination: "/proc", type: "proc", source: "proc" },
     { destination: "/dev", type: "tmpfs", source: "tmpfs", options: ["nosuid", "strictatime", "mode=755"] },
+    // Node.js reads its limits there.
+    { destination: "/sys", type: "sysfs", source: "sysfs", options: ["nosuid", "noexec", "nodev", "ro"] },
+    {
+      destination: "/sys/fs/cgroup",
+      type: "cgroup",
+      source: "cgroup",
+      options: ["nosuid", "noexec", "nodev", "relatime", "ro"]
+    },
     { destination: "/dev/shm", type: "tmpfs", source: "shm", options: ["nosuid", "nodev", "mode=1777"] },
     ...options.mounts.map(({ destination, source }) => ({
       destination,
@@ -61,7 +69,7 @@ const configOf = (options: Options, root: string) => ({
       cpu: { quota: Math.round(options.processors * period), period }
     },
     namespaces: [
-      ...["pid", "ipc", "uts", "mount"].map((type) => ({ type })),
+      ...["pid", "ipc", "uts", "mount", "cgroup"].map((type) => ({ type })),
       { type: "network", path: options.network }
     ]
   }

@@ -2,7 +2,6 @@
  * A node of a cluster on this machine: a bridge to which each pod has a cable of its own, the addresses that pods expect
  * in a cluster, and a place for their files. All of it is gone when the scope closes.
  */
-import { NodeServices } from "@effect/platform-node"
 import type * as Certificates from "@flyte-databricks/emulators/Certificates"
 import { Config, Console, Effect, FileSystem } from "effect"
 import * as Net from "node:net"
@@ -23,11 +22,8 @@ export const isAvailable = Effect.gen(function* () {
   const looks = Effect.gen(function* () {
     yield* run("runc", ["--version"])
     yield* run("buildah", ["--version"])
-    yield* run("ip", ["link", "add", bridge, "type", "bridge"]).pipe(Effect.andThen(run("ip", ["link", "del", bridge])))
-    yield* run("sh", ["-c", "test -w /sys/fs/cgroup/memory || test -w /sys/fs/cgroup/cgroup.subtree_control"])
+    yield* run("sh", ["-c", "ip netns list && test -w /sys/fs/cgroup/memory || test -w /sys/fs/cgroup/cgroup.procs"])
   })
-  // A run that was killed leaves it.
-  yield* Effect.ignore(run("ip", ["link", "del", bridge]))
   const ci = yield* Config.Boolean("CI").pipe(Config.withDefault(false))
   return yield* looks.pipe(
     Effect.as(true),
@@ -40,7 +36,31 @@ export const isAvailable = Effect.gen(function* () {
           )
     )
   )
-}).pipe(Effect.provide(NodeServices.layer))
+})
+
+/** The process that has the box: its addresses are there once on a machine. */
+const ownerFile = "/run/flytebox.pid"
+
+// What a run that was killed leaves: processes, networks, mounts.
+const sweep = `
+for procs in /sys/fs/cgroup/*/flytebox/*/cgroup.procs /sys/fs/cgroup/flytebox/*/cgroup.procs; do
+  [ -e "$procs" ] && xargs -r kill -9 <"$procs"
+done
+ip netns list | sed -n 's/^\\(flytebox-[0-9]*\\).*/\\1/p' | xargs -r -n1 ip netns del
+ip link show ${bridge} && ip link del ${bridge}
+awk '$2 ~ "^/tmp/box-" { print $2 }' /proc/mounts | sort -r | xargs -r umount --lazy
+true`
+
+const owned = Effect.gen(function* () {
+  const files = yield* FileSystem.FileSystem
+  const owner = yield* Effect.orElseSucceed(files.readFileString(ownerFile), () => "")
+  if (owner !== "" && (yield* files.exists(`/proc/${owner}`))) {
+    return yield* Effect.die(`another box is under way on this machine, of process ${owner}`)
+  }
+  yield* run("sh", ["-c", sweep])
+  yield* files.writeFileString(ownerFile, String(process.pid))
+  yield* Effect.addFinalizer(() => Effect.ignore(files.remove(ownerFile)))
+})
 
 const listen = (server: Net.Server, host: string, port: number) =>
   Effect.acquireRelease(
@@ -69,6 +89,7 @@ export const make = Effect.fnUntraced(function* (options: {
   readonly certificate: Certificates.ServerCertificate
 }) {
   const files = yield* FileSystem.FileSystem
+  yield* owned
   const directory = yield* files.makeTempDirectoryScoped({ prefix: "box-" })
   // A file system of its own: the overlay of a pod whose image is this machine's root may not lie inside that root.
   yield* Effect.acquireRelease(run("mount", ["-t", "tmpfs", "box", directory]), () =>
@@ -103,7 +124,6 @@ export const make = Effect.fnUntraced(function* (options: {
     network: Effect.gen(function* () {
       const name = `flytebox-${++pods}`
       const address = `10.0.1.${pods}`
-      yield* Effect.ignore(run("ip", ["netns", "del", name]))
       yield* Effect.acquireRelease(run("ip", ["netns", "add", name]), () =>
         Effect.ignore(run("ip", ["netns", "del", name]))
       )
