@@ -50,6 +50,12 @@ export const makeTokenFiles = (initial: Record<string, Entry> = {}) =>
       yield* Ref.update(touched, (all) => [...all, path])
       return (yield* Ref.get(entries))[path] ?? (yield* fail("NotFound", path))
     })
+    const content = (path: string) =>
+      Effect.flatMap(entry(path), (found) =>
+        typeof found === "string"
+          ? Effect.succeed(found)
+          : Effect.fail(fail("unreadable" in found ? found.unreadable : "BadResource", path))
+      )
     const layer = Layer.merge(
       FileSystem.layerNoop({
         realPath: (path) => Effect.as(entry(path), path),
@@ -58,11 +64,16 @@ export const makeTokenFiles = (initial: Record<string, Entry> = {}) =>
             const type = typeof found === "object" && "type" in found ? found.type : "File"
             return { type, size: BigInt(typeof found === "string" ? found.length : 0) } as FileSystem.File.Info
           }),
-        readFileString: (path) =>
-          Effect.flatMap(entry(path), (found) =>
-            typeof found === "string"
-              ? Effect.succeed(found)
-              : Effect.fail(fail("unreadable" in found ? found.unreadable : "BadResource", path))
+        readFileString: content,
+        open: (path) =>
+          Effect.map(
+            content(path),
+            (found) =>
+              ({
+                stat: Effect.succeed({ type: "File" }),
+                readAlloc: () =>
+                  Effect.succeed(found === "" ? Option.none() : Option.some(new TextEncoder().encode(found)))
+              }) as unknown as FileSystem.File
           )
       }),
       Path.layer
