@@ -102,6 +102,10 @@ const taskSettings =
     const value = propertyOf(custom, key)
     if (value === undefined || value === null) return Effect.succeedNone
     if (!Predicate.isString(value)) return Effect.fail(invalid(`${key} of the task`, typeof value, "text"))
+    // It becomes part of an identity, which is kept for as long as its token.
+    const maxLength = key === "databricksOidcTokenFile" ? 4096 : 500
+    if (value.length > maxLength)
+      return Effect.fail(invalid(`${key} of the task`, `${value.length} characters`, `at most ${maxLength}`))
     // No setting of a task is a secret, and all of them are shown: in errors, explanations and metadata.
     return looksLikeSecret(value)
       ? Effect.fail(invalid(`${key} of the task`, value, "a setting: secrets are for Kubernetes Secrets"))

@@ -208,6 +208,15 @@ describe("a secret that a task puts in the place of a setting", () => {
 })
 
 describe("a setting of a task", () => {
+  it.effect.each(keys)("has 500 characters at most, a path more: %s", (key) =>
+    Effect.gen(function* () {
+      const limit = key === "databricksOidcTokenFile" ? 4096 : 500
+      const error = yield* refusal({ custom: { [key]: "x".repeat(limit + 1) } })
+      assert.strictEqual(settingOf(error), `${key} of the task`)
+      assert.include(error.message, `is "${limit + 1} characters", expected at most ${limit}`)
+    })
+  )
+
   it.effect("may begin as a secret does", () =>
     Effect.gen(function* () {
       for (const clientId of ["dapi0123", "dapi-team", "dose0123456789abcde", "eyJab", "eyJabcd-7"]) {
