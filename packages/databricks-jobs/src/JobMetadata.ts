@@ -116,9 +116,8 @@ export const decode = (resourceMeta: Uint8Array): Result.Result<JobMetadata, Job
   )
 }
 
-// Who a run is, is kept for as long as its token, and anybody may write metadata.
+// Who a run is, is kept for as long as its token, and anybody may write metadata. Of an instance, the allow-list has the say.
 const maxLengths = {
-  databricks_instance: 300,
   client_id: 500,
   oauth_secret_name: 500,
   oidc_token_file: 4096,

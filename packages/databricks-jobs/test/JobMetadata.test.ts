@@ -124,11 +124,6 @@ describe("what is not job metadata is an error that says why", () => {
     ["a run id with too many digits", json({ run_id: "1".repeat(20) }), '64-bit integer at ["run_id"]'],
     ["an auth type of its own", json({ auth_type: "kerberos" }), '"oidc_federation" at ["auth_type"]'],
     ["a number for a name", json({ oauth_secret_name: 1 }), 'at ["oauth_secret_name"]'],
-    [
-      "a host of 301 characters",
-      json({ databricks_instance: "i".repeat(301) }),
-      "databricks_instance has more than 300"
-    ],
     ["a client id of 501 characters", json({ client_id: "i".repeat(501) }), "client_id has more than 500 characters"],
     ["an audience of 501 characters", json({ oidc_audience: "i".repeat(501) }), "oidc_audience has more than 500"],
     ["a namespace of 501 characters", json({ namespace: "i".repeat(501) }), "namespace has more than 500 characters"],

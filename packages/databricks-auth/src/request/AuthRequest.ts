@@ -94,6 +94,9 @@ export const make = Effect.fnUntraced(function* (
   }
 })
 
+// Of an instance, the allow-list has the say.
+const maxLengths: Readonly<Record<string, number>> = { databricksOidcTokenFile: 4096, databricksInstance: Infinity }
+
 type TaskSettings = (key: string) => Effect.Effect<Option.Option<string>, AuthError>
 
 const taskSettings =
@@ -103,7 +106,7 @@ const taskSettings =
     if (value === undefined || value === null) return Effect.succeedNone
     if (!Predicate.isString(value)) return Effect.fail(invalid(`${key} of the task`, typeof value, "text"))
     // It becomes part of an identity, which is kept for as long as its token.
-    const maxLength = key === "databricksOidcTokenFile" ? 4096 : 500
+    const maxLength = maxLengths[key] ?? 500
     if (value.length > maxLength)
       return Effect.fail(invalid(`${key} of the task`, `${value.length} characters`, `at most ${maxLength}`))
     // No setting of a task is a secret, and all of them are shown: in errors, explanations and metadata.

@@ -3,20 +3,24 @@
  * strangers send. Processor time of this thread is compared with itself, so that a slow machine makes no difference.
  */
 
-const micros = (work: () => unknown): number => {
+// The clock of the processor is coarse: it takes this much for an error of a tenth or so.
+const enough = 30_000
+
+/** What the work takes once, in microseconds. */
+const cost = (work: () => unknown, times = 1): number => {
   const { user, system } = process.threadCpuUsage()
-  work()
+  for (let n = 0; n < times; n++) work()
   const after = process.threadCpuUsage()
-  return after.user - user + (after.system - system)
+  const micros = after.user - user + (after.system - system)
+  return micros < enough ? cost(work, times * 2) : micros / times
 }
 
 /**
  * How many times as much work sixteen times the input is: about 16 where it is in proportion, 256 where it grows by the
- * square. What the input is made of is not measured. The size is doubled until there is something to measure.
+ * square. What it takes to make the input is not measured.
  */
-export const growth = <Input>(make: (size: number) => Input, work: (input: Input) => unknown, size = 1000): number => {
-  const least = (input: Input): number => Math.min(...Array.from({ length: 5 }, () => micros(() => work(input))))
-  const input = make(size)
-  const once = least(input)
-  return once < 500 ? growth(make, work, size * 2) : least(make(size * 16)) / once
+export const growth = <Input>(make: (size: number) => Input, work: (input: Input) => unknown, size = 4000): number => {
+  const [small, large] = [make(size), make(size * 16)]
+  cost(() => work(small))
+  return cost(() => work(large)) / cost(() => work(small))
 }
