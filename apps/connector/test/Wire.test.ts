@@ -8,22 +8,13 @@ import { gzipSync } from "node:zlib"
 import * as Http2 from "./support/Http2.ts"
 import { refusal } from "./support/outcomes.ts"
 import * as tasks from "./support/tasks.ts"
+import { field } from "./support/wire.ts"
 import { type Connector, scenario } from "./support/World.ts"
 
 const createPath = "/flyteidl.service.AsyncAgentService/CreateTask"
 const createBytes = toBinary(Flyte1.CreateTaskRequestSchema, tasks.createTask())
 
 const serves = ({ flyte }: Connector) => flyte.createTask(tasks.createTask({ execution: "next" }))
-
-/** A length-delimited field. */
-const field = (number: number, content: Uint8Array): Buffer => {
-  const length: Array<number> = []
-  for (let rest = content.length; ; rest >>>= 7) {
-    length.push(rest > 0x7f ? (rest & 0x7f) | 0x80 : rest)
-    if (rest <= 0x7f) break
-  }
-  return Buffer.concat([Buffer.from([(number << 3) | 2, ...length]), content])
-}
 
 /** `custom` of a template, as a list in a list in a list, … */
 const nested = (levels: number): Buffer => {

@@ -387,6 +387,12 @@ export type Reason = typeof Reason.Type
  * The package's one public error.
  */
 export class AuthError extends Schema.TaggedError<AuthError>()("AuthError", { reason: Reason }) {
+  constructor(...fields: readonly [props: { readonly reason: Reason }, options?: Schema.MakeOptions]) {
+    super(...fields)
+    // An error keeps alive what was on the stack when it was made, until its trace is read: the whole task that a refusal
+    // is about, for as long as the refusal is remembered. Nobody reads the trace of one that says what to do.
+    for (const error of [this, this.reason]) error.stack = error.name
+  }
   override get message() {
     return this.reason.message
   }

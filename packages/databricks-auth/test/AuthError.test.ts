@@ -1,7 +1,14 @@
 /** What whoever reads an error needs: what was looked for and where, what was found, and what to do. */
 import { AuthError } from "@flyte-databricks/databricks-auth"
 import { assert, describe, it } from "@effect/vitest"
-import { Schema } from "effect"
+import { Effect, Schema } from "effect"
+import { setFlagsFromString } from "node:v8"
+import { runInNewContext } from "node:vm"
+
+const collectGarbage = (): void => {
+  setFlagsFromString("--expose-gc")
+  runInNewContext("gc")()
+}
 
 const refusal = { endpoint: "https://e/oidc/v1/token", clientId: "app-a", source: "JWT of spark", status: 401 }
 const said = { error: "invalid_client", description: "unknown client", errorId: "id-7" }
@@ -283,4 +290,30 @@ describe("an error", () => {
       AuthError.Reason.members.length
     )
   })
+})
+
+describe("an error", () => {
+  it.effect("keeps nothing alive of what it was made from, however long it is remembered", () =>
+    Effect.gen(function* () {
+      const remembered: Array<AuthError.AuthError> = []
+      // What fails is a method of an object that has the task, as a generator or a callback is.
+      const fail = (): WeakRef<object> => {
+        const call = {
+          task: { padding: "x" },
+          fail() {
+            remembered.push(new AuthError.AuthError({ reason: this.reason() }))
+          },
+          reason: () => new AuthError.InstanceMissing()
+        }
+        call.fail()
+        return new WeakRef(call)
+      }
+      const call = fail()
+      // What a WeakRef was made of lives as long as the turn in which it was.
+      yield* Effect.yieldNow
+      collectGarbage()
+      assert.isUndefined(call.deref())
+      assert.lengthOf(remembered, 1)
+    })
+  )
 })

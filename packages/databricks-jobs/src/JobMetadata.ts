@@ -8,6 +8,7 @@ import { AuthType } from "@flyte-databricks/databricks-auth/Identity"
 import { nonBlank } from "@flyte-databricks/databricks-auth/request/Variable"
 import * as IdentityRecord from "@flyte-databricks/databricks-auth/IdentityRecord"
 import * as Option from "effect/Option"
+import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as SchemaTransformation from "effect/SchemaTransformation"
@@ -99,10 +100,31 @@ export const decode = (resourceMeta: Uint8Array): Result.Result<JobMetadata, Job
   if (resourceMeta.length === 0) return refuse("it is empty")
   const json = Result.flatMap(utf8(resourceMeta), parse)
   if (Result.isFailure(json)) return refuse("it is not JSON, or only the beginning of it")
+  const long = tooLong(json.success)
+  if (long !== undefined) return refuse(`${long} has more than ${maxLengths[long]} characters`)
   return decodeResource(json.success).pipe(
     Result.mapError((error) => error.message.replaceAll(/\s*\n\s*/g, " ")),
     Result.orElse(refuse)
   )
+}
+
+// Who a run is, is kept for as long as its token, and anybody may write metadata. Of an instance, the allow-list has the say.
+const maxLengths = {
+  client_id: 500,
+  oauth_secret_name: 500,
+  oidc_token_file: 4096,
+  oidc_service_account: 500,
+  oidc_audience: 500,
+  namespace: 500,
+  token_secret_name: 500
+}
+
+const tooLong = (json: unknown): keyof typeof maxLengths | undefined => {
+  const keys = Object.keys(maxLengths) as Array<keyof typeof maxLengths>
+  return keys.find((key) => {
+    const value = Predicate.hasProperty(json, key) ? json[key] : undefined
+    return Predicate.isString(value) && value.length > maxLengths[key]
+  })
 }
 
 const utf8 = (bytes: Uint8Array): Result.Result<string, void> =>

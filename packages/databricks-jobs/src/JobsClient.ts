@@ -14,6 +14,7 @@ import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import * as Layer from "effect/Layer"
 import * as Ref from "effect/Ref"
 import * as Schema from "effect/Schema"
+import * as Semaphore from "effect/Semaphore"
 import { type Asked, read, refusesToken } from "./internal/apiAnswer.ts"
 import * as apiRequest from "./internal/apiRequest.ts"
 import { integer } from "./internal/losslessJson.ts"
@@ -78,8 +79,13 @@ export const layer: Layer.Layer<JobsClient, never, HttpClient.HttpClient | Datab
     const timeout = Duration.fromInputUnsafe(yield* RequestTimeout)
     const bodyLimit = yield* BodyLimit
 
-    const send = apiRequest.make(client, timeout, bodyLimit)
-    const sendForOutput = apiRequest.make(client, Duration.fromInputUnsafe(yield* OutputTimeout), yield* OutputLimit)
+    const outputTimeout = Duration.fromInputUnsafe(yield* OutputTimeout)
+    const outputLimit = yield* OutputLimit
+    const limits = [bodyLimit, outputLimit].map(apiRequest.permitsOf)
+    const room = yield* Semaphore.make(Math.max(apiRequest.room, ...limits))
+
+    const send = apiRequest.make(client, timeout, bodyLimit, room)
+    const sendForOutput = apiRequest.make(client, outputTimeout, outputLimit, room)
 
     const call = Effect.fnUntraced(function* <A>(
       credential: Credential,
@@ -95,6 +101,7 @@ export const layer: Layer.Layer<JobsClient, never, HttpClient.HttpClient | Datab
       const answer = yield* sending(request, asked, header)
       if (!refusesToken(answer)) return yield* Effect.fromResult(read(answer, schema))
       // The token was revoked or rotated after it was cached: try once more, with a new one for the same identity.
+      answer.body = ""
       yield* auth.invalidate(credential, header)
       const again = yield* sending(request, asked, yield* auth.getHeader(credential))
       return yield* Effect.fromResult(read(again, schema))

@@ -5,6 +5,7 @@
  */
 import { printable } from "@flyte-databricks/databricks-auth/http/ForeignText"
 import * as Schema from "effect/Schema"
+import { boundedText } from "./internal/boundedText.ts"
 
 /**
  * The phases that Flyte is told. UNDEFINED is not among them: Flyte 2 fails the task for good when it sees it. Nor is
@@ -22,8 +23,10 @@ export const Phase = Schema.Literals([
 ])
 export type Phase = typeof Phase.Type
 
-const text = Schema.optionalKey(Schema.NullOr(Schema.String))
-const details = { code: text, message: text }
+const text = (maxLength: number) => Schema.optionalKey(Schema.NullOr(boundedText(maxLength)))
+const word = text(200)
+const message = text(8192)
+const details = { code: word, message }
 const nullable = <S extends Schema.Constraint>(schema: S) => Schema.optionalKey(Schema.NullOr(schema))
 
 /** Whether a run in this phase has ended, whichever way. */
@@ -35,12 +38,12 @@ export const isFailure = (phase: Phase): boolean => phase === "FAILED" || phase 
 /** The part of a `runs/get` answer that tells how a run is doing. */
 export const RunState = Schema.Struct({
   state: nullable(
-    Schema.Struct({ life_cycle_state: text, result_state: text, state_message: text, queue_reason: text })
+    Schema.Struct({ life_cycle_state: word, result_state: word, state_message: message, queue_reason: message })
   ),
   status: nullable(
     Schema.Struct({
-      state: text,
-      termination_details: nullable(Schema.Struct({ ...details, type: text })),
+      state: word,
+      termination_details: nullable(Schema.Struct({ ...details, type: word })),
       queue_details: nullable(Schema.Struct(details))
     })
   )

@@ -132,7 +132,12 @@ describe("what is not job metadata is an error that says why", () => {
     ["a run id with a fraction", json({ run_id: 1.5 }), 'Expected an integer at ["run_id"]'],
     ["a run id with too many digits", json({ run_id: "1".repeat(20) }), '64-bit integer at ["run_id"]'],
     ["an auth type of its own", json({ auth_type: "kerberos" }), '"oidc_federation" at ["auth_type"]'],
-    ["a number for a name", json({ oauth_secret_name: 1 }), 'at ["oauth_secret_name"]']
+    ["a number for a name", json({ oauth_secret_name: 1 }), 'at ["oauth_secret_name"]'],
+    ["a client id of 501 characters", json({ client_id: "i".repeat(501) }), "client_id has more than 500 characters"],
+    ["an audience of 501 characters", json({ oidc_audience: "i".repeat(501) }), "oidc_audience has more than 500"],
+    ["a namespace of 501 characters", json({ namespace: "i".repeat(501) }), "namespace has more than 500 characters"],
+    ["a path of 4097 characters", json({ oidc_token_file: "i".repeat(4097) }), "oidc_token_file has more than 4096"],
+    ["101 lists in each other", `${"[".repeat(101)}`, "it is not JSON"]
   ])("%s", (_what, text, problem) => {
     const { reason, message, retryable } = errorOf(bytes(text))
     assert.strictEqual(reason._tag, "JobMetadataInvalid")

@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { assertEquals } from "@effect/vitest/utils"
+import { growth } from "@flyte-databricks/emulators/testing/Growth"
 import { Result } from "effect"
 import { integer, parse } from "../src/internal/losslessJson.ts"
 
@@ -26,7 +27,52 @@ describe("JSON with 64-bit integers", () => {
     assert.isUndefined(value.run_id)
     assert.deepStrictEqual(Object.keys(value), ["__proto__"])
   })
-  it.each(["", "<html>", '{"token":"dapi', "[".repeat(10_000)])("says no more than that %.20s is not JSON", (text) => {
-    assertEquals(parse(text), Result.fail(undefined))
+  it.each(["", "<html>", '{"token":"dapi', "[".repeat(100)])("says no more than that %.20s is not JSON", (text) => {
+    assertEquals(parse(text), Result.fail("not JSON"))
+  })
+})
+
+describe("JSON that would become more than is wanted is not read", () => {
+  const list = (items: number, item: string) => `[${Array.from({ length: items }, () => item).join(",")}]`
+
+  it.each([
+    ["a million objects", list(1_000_000, "{}"), "more than 100000 values"],
+    ["a million lists", list(1_000_000, "[]"), "more than 100000 values"],
+    ["a million numbers", list(1_000_000, "1"), "more than 100000 values"],
+    [
+      "a million keys",
+      `{${Array.from({ length: 1_000_000 }, (_, n) => `"${n}":1`).join(",")}}`,
+      "more than 100000 values"
+    ],
+    [
+      "a hundred and one lists in each other",
+      `${"[".repeat(101)}${"]".repeat(101)}`,
+      "nested more than 100 levels deep"
+    ],
+    ["a million lists in each other", "[".repeat(1_000_000), "nested more than 100 levels deep"],
+    ["objects in each other", '{"a":'.repeat(200), "nested more than 100 levels deep"]
+  ] as const)("%s", (_, text, why) => {
+    assertEquals(parse(text), Result.fail(why))
+  })
+
+  it.each([
+    ["ninety thousand numbers", list(90_000, "1")],
+    ["a hundred lists in each other", `${"[".repeat(100)}${"]".repeat(100)}`],
+    ["a text of what would be too much outside of it", JSON.stringify(list(1_000_000, "[]"))],
+    ["a text with quotes and backslashes", JSON.stringify(`${'\\"[{,'.repeat(200_000)}\\`)],
+    ["a text that ends in backslashes", JSON.stringify("\\".repeat(101))]
+  ])("but %s is", (_, text) => {
+    assert.deepStrictEqual(read(text), JSON.parse(text))
+  })
+
+  it.each([
+    ["backslashes", (size: number) => `"${"\\".repeat(size)}`],
+    ["quotes", (size: number) => '"'.repeat(size)],
+    ["escaped quotes", (size: number) => `"${'\\"'.repeat(size)}`],
+    ["text", (size: number) => `"${"x".repeat(size)}"`],
+    ["digits", (size: number) => "1".repeat(size)],
+    ["spaces", (size: number) => " ".repeat(size)]
+  ] as const)("in time in proportion to it: %s", (_, make) => {
+    assert.isBelow(growth(make, parse), 64)
   })
 })

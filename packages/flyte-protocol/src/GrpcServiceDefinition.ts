@@ -6,6 +6,8 @@ export interface GrpcMethodDefinition<Request, Response> {
   readonly path: string
   readonly requestStream: boolean
   readonly responseStream: boolean
+  /** What a request is, for whoever looks at its bytes before it is read. */
+  readonly requestType: DescMessage
   readonly requestSerialize: (message: Request) => Buffer
   readonly requestDeserialize: (bytes: Buffer) => Request
   readonly responseSerialize: (message: Response) => Buffer
@@ -35,6 +37,7 @@ const methodDefinition = (method: DescMethod) => {
     path: `/${method.parent.typeName}/${method.name}`,
     requestStream: method.methodKind === "client_streaming" || method.methodKind === "bidi_streaming",
     responseStream: method.methodKind === "server_streaming" || method.methodKind === "bidi_streaming",
+    requestType: method.input,
     requestSerialize: request.serialize,
     requestDeserialize: request.deserialize,
     responseSerialize: response.serialize,

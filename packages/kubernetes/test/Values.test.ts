@@ -45,10 +45,26 @@ describe("a Secret's value", () => {
     }).pipe(Effect.provide(Emulated.layer()))
   )
 
-  it.effect("may fill a whole Secret, of 1 MiB", () =>
+  it.effect("is the empty string where it is longer than any credential", () =>
     Effect.gen(function* () {
-      const text = "0123456789abcdef".repeat(64 * 1024)
+      const text = "0123456789abcdef".repeat(1024)
       assertEquals(yield* textOf(text), text)
+      for (const longer of [`${text}${text}`, text.repeat(64)]) assertEquals(yield* textOf(longer), "")
+    }).pipe(Effect.provide(Emulated.layer()))
+  )
+
+  it.effect("is read beside 99 others, in the order of their names", () =>
+    Effect.gen(function* () {
+      const api = yield* KubernetesApi.KubernetesApi
+      const { readSecret } = yield* Kubernetes
+      const names = Array.from({ length: 20_000 }, (_, n) => `k${String(n).padStart(5, "0")}`)
+      yield* api.setSecret({
+        namespace: "team-a",
+        name: "s",
+        data: Object.fromEntries(names.map((name) => [name, "v"]))
+      })
+      const found = Option.getOrThrow(yield* readSecret("team-a", "s"))
+      assertEquals(Object.keys(found), names.slice(0, 100))
     }).pipe(Effect.provide(Emulated.layer()))
   )
 

@@ -189,22 +189,34 @@ const logLine = Effect.fnUntraced(function* <A, E extends { readonly _tag: strin
   if (Exit.isSuccess(exit)) {
     return warning === undefined
       ? yield* line("ok", Effect.logInfo(operation))
-      : yield* line(warning.outcome, Effect.logWarning(`${operation}: ${warning.message.toWellFormed()}`))
+      : yield* line(warning.outcome, Effect.logWarning(`${operation}: ${cut(warning.message)}`))
   }
   const error = Cause.findErrorOption(exit.cause)
   if (Option.isSome(error))
     return yield* line(
       outcomeOf(error.value),
-      Effect.logWarning(`${operation}: ${error.value.message.toWellFormed()}`),
+      Effect.logWarning(`${operation}: ${cut(error.value.message)}`),
       Catalogue.isFailure(error.value) ? Catalogue.codeOf(error.value) : undefined
     )
   return Cause.hasInterruptsOnly(exit.cause)
     ? yield* line("cancelled by the caller", Effect.logInfo(operation))
-    : yield* line("defect", Effect.logError(operation, exit.cause))
+    : yield* line("defect", Effect.logError(operation, cut(Cause.pretty(exit.cause))))
 })
 
-// Facts are what the caller sent, up to the size of a request; and cutting may leave half a surrogate pair.
-const printable = (fact: string): string => fact.slice(0, 300).toWellFormed()
+// Facts are what the caller sent, up to the size of a request; and cutting may leave half a surrogate pair. On a
+// terminal, a line of their own would look like one of the log's.
+const printable = (fact: string): string =>
+  fact
+    .slice(0, 300)
+    .toWellFormed()
+    .replaceAll(/\p{Cc}+/gu, "�")
+
+// What a workspace, a proxy or a library says has no limit of its own.
+const cut = (message: string): string =>
+  message
+    .slice(0, 4000)
+    .toWellFormed()
+    .replaceAll(/[^\P{Cc}\n]+/gu, "�")
 
 const outcomeOf = (error: {
   readonly _tag: string

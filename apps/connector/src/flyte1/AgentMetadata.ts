@@ -38,6 +38,7 @@ export const make: Effect.Effect<Service, Config.ConfigError> = Effect.gen(funct
 
   return {
     name: Flyte1.AgentMetadataService.typeName,
+    kind: "light",
     addTo: (server) => server.addService(grpcServiceDefinition(Flyte1.AgentMetadataService), { getAgent, listAgents })
   }
 })

@@ -1,13 +1,14 @@
 /**
  * Flyte 1's `flyteidl.service.AsyncAgentService`: its messages on one side, the connector's words on the other.
  */
-import { create, toBinary } from "@bufbuild/protobuf"
+import { create } from "@bufbuild/protobuf"
 import { JobSpec } from "@flyte-databricks/databricks-jobs"
 import { Flyte1, grpcServiceDefinition } from "@flyte-databricks/flyte-protocol"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { ConnectorError, type Failure, RequestIncomplete } from "../call/ConnectorError.ts"
 import { DatabricksConnector, type Task } from "../DatabricksConnector.ts"
+import { inputBytes } from "../grpc/Requests.ts"
 import type { Service } from "../grpc/Server.ts"
 import type { Attempt } from "../IdempotencyToken.ts"
 import { containerOf } from "../TaskContainer.ts"
@@ -76,8 +77,8 @@ const toTask = Effect.fnUntraced(function* (request: Flyte1.CreateTaskRequest): 
   }
 })
 
-const measureInputs = ({ template, inputs }: Flyte1.CreateTaskRequest): Effect.Effect<void> =>
-  Metrics.inputs(template?.type ?? "", inputs === undefined ? 0 : toBinary(Flyte1.LiteralMapSchema, inputs).length)
+const measureInputs = (request: Flyte1.CreateTaskRequest): Effect.Effect<void> =>
+  Metrics.inputs(request.template?.type ?? "", inputBytes(request))
 
 const attemptOf = ({
   template,

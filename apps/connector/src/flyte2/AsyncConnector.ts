@@ -1,11 +1,12 @@
 /**
  * Flyte 2's `flyteidl2.connector.AsyncConnectorService`: its messages on one side, the connector's words on the other.
  */
-import { create, toBinary } from "@bufbuild/protobuf"
+import { create } from "@bufbuild/protobuf"
 import { Flyte2, grpcServiceDefinition } from "@flyte-databricks/flyte-protocol"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { DatabricksConnector } from "../DatabricksConnector.ts"
+import { inputBytes } from "../grpc/Requests.ts"
 import type { Service } from "../grpc/Server.ts"
 import { streaming } from "../grpc/Streaming.ts"
 import { unary } from "../grpc/Unary.ts"
@@ -63,8 +64,8 @@ export const make: Effect.Effect<Service, never, DatabricksConnector> = Effect.g
   }
 })
 
-const measureInputs = ({ template, inputs }: Flyte2.CreateTaskRequest): Effect.Effect<void> =>
-  Metrics.inputs(template?.type ?? "", inputs === undefined ? 0 : toBinary(Flyte2.InputsSchema, inputs).length)
+const measureInputs = (request: Flyte2.CreateTaskRequest): Effect.Effect<void> =>
+  Metrics.inputs(request.template?.type ?? "", inputBytes(request))
 
 const toResource = ({ phase, message, link, info }: RunReport) =>
   create(Flyte2.ResourceSchema, {

@@ -38,6 +38,7 @@ export const make: Effect.Effect<Service, Config.ConfigError> = Effect.gen(funct
 
   return {
     name: Flyte2.ConnectorMetadataService.typeName,
+    kind: "light",
     addTo: (server) =>
       server.addService(grpcServiceDefinition(Flyte2.ConnectorMetadataService), { getConnector, listConnectors })
   }

@@ -23,7 +23,7 @@ const response = (health: keyof typeof ServingStatus) =>
 /**
  * Adds the health service, NOT_SERVING to begin with.
  */
-export const addTo = (server: Grpc.Server, services: ReadonlyArray<string>): Health => {
+export const addTo = (server: Pick<Grpc.Server, "addService">, services: ReadonlyArray<string>): Health => {
   const names = new Set(["", GrpcHealth.Health.typeName, ...services])
   const watches = new Set<Watch>()
   let current = response("NOT_SERVING")

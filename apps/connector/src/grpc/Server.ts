@@ -11,6 +11,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import * as Health from "./Health.ts"
+import * as Requests from "./Requests.ts"
 import * as UnderWay from "./UnderWay.ts"
 import * as Unread from "./Unread.ts"
 
@@ -20,6 +21,8 @@ import * as Unread from "./Unread.ts"
 export interface Service {
   /** Its full name, under which health is reported. */
   readonly name: string
+  /** Whether it answers at once, from memory: then it answers also while nothing else can be taken. */
+  readonly kind?: "light"
   readonly addTo: (server: Pick<Grpc.Server, "addService">) => void
 }
 
@@ -76,18 +79,21 @@ export const listen = Effect.fnUntraced(function* (
   options: Options,
   services: ReadonlyArray<Service>
 ): Effect.fn.Return<Listening, ListenFailed, Scope.Scope> {
+  const requests = yield* Requests.make(options.maxMessageBytes)
   const server = new Grpc.Server({
     "grpc.max_receive_message_length": options.maxMessageBytes,
     "grpc.max_concurrent_streams": options.maxConcurrentStreams,
     "grpc.max_connection_age_ms": Duration.toMillis(options.maxConnectionAge),
-    interceptors: [Unread.logged(yield* Effect.context<never>())]
+    "grpc.max_connection_age_grace_ms": Duration.toMillis(connectionAgeGrace),
+    interceptors: [Unread.logged(yield* Effect.context<never>()), requests.interceptor]
   })
+  yield* Effect.forkScoped(requests.watch)
   const underWay = UnderWay.make(server)
   const health = Health.addTo(
-    server,
+    requests.reading(server, "light"),
     services.map(({ name }) => name)
   )
-  for (const service of services) service.addTo(underWay.counting)
+  for (const service of services) service.addTo(requests.reading(underWay.counting, service.kind))
   const port = yield* Effect.acquireRelease(bind(server, options), () => Effect.sync(() => server.forceShutdown()))
 
   const drain = Effect.gen(function* () {
@@ -96,6 +102,7 @@ export const listen = Effect.fnUntraced(function* (
     // Connections are asked to go; whoever comes anew until the last call has ended is served all the same.
     server.drain(addressOf(options.host, port), until - (yield* Clock.currentTimeMillis))
     yield* underWay.none
+    yield* requests.endUnfinished
     health.endWatches()
     yield* shutdown(server)
   })
@@ -120,6 +127,9 @@ export const listen = Effect.fnUntraced(function* (
     )
   }
 })
+
+// Longer than any call may take whose caller sets no deadline.
+const connectionAgeGrace = Duration.minutes(2)
 
 const addressOf = (host: string, port: number): string => `${host.includes(":") ? `[${host}]` : host}:${port}`
 

@@ -44,6 +44,24 @@ export class RunLogs extends Context.Service<
 const linesByDefault = 1000
 const maxLines = 10_000
 
+// Lines keep their ends; one that is too long for a message is cut into several.
+const maxLineLength = 64 * 1024
+
+// A page is in memory until its reader has taken it.
+const maxCharacters = 1024 * 1024
+
+/** Where a page begins: so many texts of the run were given before, and so much of the next one. */
+interface Place {
+  /** The task, by its number in the run. */
+  readonly task: number
+  /** The text of the task's output, by its number. */
+  readonly text: number
+  /** The first character of it that was not given. */
+  readonly offset: number
+}
+
+const start: Place = { task: 0, text: 0, offset: 0 }
+
 export const layer: Layer.Layer<RunLogs, never, DatabricksAuth.DatabricksAuth | JobsClient.JobsClient> = Layer.effect(
   RunLogs,
   Effect.gen(function* () {
@@ -53,8 +71,8 @@ export const layer: Layer.Layer<RunLogs, never, DatabricksAuth.DatabricksAuth | 
     const page = Effect.fnUntraced(function* (request: LogRequest): Effect.fn.Return<LogPage, Failure> {
       const metadata = yield* PinnedRun.read(request.resourceMeta)
       const { runId } = metadata
-      const from = yield* offsetOf(request.token, runId)
-      const until = from + (request.lines > 0 ? Math.min(request.lines, maxLines) : linesByDefault)
+      const from = yield* placeOf(request.token, runId)
+      const limit = request.lines > 0 ? Math.min(request.lines, maxLines) : linesByDefault
       const riding = rideOut(yield* Call.endsAt)
 
       const credential = yield* PinnedRun.recall(auth, metadata, request.connection).pipe(riding)
@@ -65,51 +83,99 @@ export const layer: Layer.Layer<RunLogs, never, DatabricksAuth.DatabricksAuth | 
         .pipe(Call.waitFor(`${instance} to say how run ${runId} is doing`), riding)
       const tasks: ReadonlyArray<Run.RunTask> = run.tasks?.length ? run.tasks : [run]
 
-      const lines: Array<LogLine> = []
-      for (const task of tasks) {
-        // A line more than the page has, to know whether there is another.
-        if (lines.length > until) break
-        if (tasks.length > 1) lines.push(system(`=== task ${task.task_key ?? ""} ===`))
-        const output = yield* jobs
-          .output(credential, task.run_id ?? runId)
-          .pipe(Call.waitFor(`${instance} to give the output of run ${runId}`), riding)
-        for (const line of linesOf(output)) lines.push(line)
-      }
       const { phase } = RunState.toPhaseReport(run)
-      if (!RunState.hasEnded(phase)) {
-        lines.push(system(`The run is ${phase}: Databricks gives the output of a task once it is over.`))
+      const page: Page = { lines: [], left: limit, characters: maxCharacters }
+      for (let task = from.task; task < tasks.length; task++) {
+        const { task_key: key, run_id: id = runId } = tasks[task]!
+        const output = yield* jobs
+          .output(credential, id)
+          .pipe(Call.waitFor(`${instance} to give the output of run ${runId}`), riding)
+        const texts = textsOf(output, tasks.length > 1 ? (key ?? "") : undefined)
+        for (let text = task === from.task ? from.text : 0; text < texts.length; text++) {
+          const offset = task === from.task && text === from.text ? from.offset : 0
+          const end = addLines(page, texts[text]!, offset)
+          if (end !== undefined) return { lines: page.lines, next: tokenOf(runId, { task, text, offset: end }) }
+        }
       }
-      return {
-        lines: lines.slice(from, until),
-        next: lines.length > until ? tokenOf(runId, until) : ""
+      const last = textIf(!RunState.hasEnded(phase), `The run is ${phase}: ${outputComesLate}`)
+      for (const text of last) {
+        if (addLines(page, text, 0) === undefined) continue
+        return { lines: page.lines, next: tokenOf(runId, { ...start, task: tasks.length }) }
       }
+      return { lines: page.lines, next: "" }
     })
     return RunLogs.of({ page })
   })
 )
 
-const system = (message: string): LogLine => ({ message: `${message}\n`, originator: "SYSTEM" })
+const outputComesLate = "Databricks gives the output of a task once it is over."
 
-const linesOf = (output: Run.RunOutput): ReadonlyArray<LogLine> => [
-  ...(output.logs_truncated === true ? [system("Databricks keeps the last 5 MB; what was before is not shown.")] : []),
-  ...[output.logs, output.notebook_output?.result, output.error, output.error_trace].flatMap(written),
-  ...(output.notebook_output?.truncated === true ? [system("Databricks cut the notebook's result.")] : [])
-]
+type Text = Pick<LogLine, "originator"> & { readonly content: string }
 
-// Lines keep their ends; one that is too long for a message is cut into several.
-const written = (text: string | null | undefined): ReadonlyArray<LogLine> =>
-  (text?.match(/[^\r\n]{0,65536}(?:\r\n|\r|\n|(?=[^])|$)/g) ?? []).flatMap((line) =>
-    line === "" ? [] : [{ message: line.toWellFormed(), originator: "USER" }]
-  )
+/** What a task's output says, part by part; the key names a task that is one of several. */
+const textsOf = (output: Run.RunOutput, key: string | undefined): ReadonlyArray<Text> => {
+  const printed = [output.logs, output.notebook_output?.result, output.error, output.error_trace]
+  return [
+    ...textIf(key !== undefined, `=== task ${key} ===`),
+    ...textIf(output.logs_truncated === true, "Databricks keeps the last 5 MB; what was before is not shown."),
+    ...printed.map((content): Text => ({ content: content ?? "", originator: "USER" })),
+    ...textIf(output.notebook_output?.truncated === true, "Databricks cut the notebook's result.")
+  ]
+}
 
-const tokenOf = (runId: RunId.RunId, offset: number): string =>
-  Buffer.from(`databricks-logs:${runId}:${offset}`).toString("base64url")
+const textIf = (isSo: boolean, message: string): ReadonlyArray<Text> =>
+  isSo ? [{ content: `${message}\n`, originator: "SYSTEM" }] : []
 
-const offsetOf = (token: string, runId: RunId.RunId): Effect.Effect<number, ConnectorError> => {
-  if (token === "") return Effect.succeed(0)
-  const [, of, offset] =
-    /^databricks-logs:(\d+):(\d{1,9})$/.exec(Buffer.from(token.slice(0, 200), "base64url").toString()) ?? []
-  return of === runId && offset !== undefined && tokenOf(runId, Number(offset)) === token
-    ? Effect.succeed(Number(offset))
+/** A page that is being filled, and how many lines and characters it may still take. */
+interface Page {
+  readonly lines: Array<LogLine>
+  left: number
+  characters: number
+}
+
+/** Adds the lines of a text from there on; gives where the first one begins for which there is no room. */
+const addLines = (page: Page, { content, originator }: Text, offset: number): number | undefined => {
+  const most = own(content.slice(offset, offset + page.characters + maxLineLength))
+  let from = 0
+  while (offset + from < content.length) {
+    if (page.left <= 0 || page.characters <= 0) return offset + from
+    const end = endOfLine(most, from)
+    page.lines.push({ message: most.slice(from, end).toWellFormed(), originator })
+    page.left -= 1
+    page.characters -= end - from
+    from = end
+  }
+  return undefined
+}
+
+// A part of a string keeps the whole of it in memory.
+const own = (part: string): string => Buffer.from(part, "utf16le").toString("utf16le")
+
+const endOfLine = (content: string, from: number): number => {
+  const most = Math.min(content.length, from + maxLineLength)
+  for (let at = from; at < most; at++) {
+    const code = content.charCodeAt(at)
+    if (code === lineFeed) return at + 1
+    if (code === carriageReturn) return content.charCodeAt(at + 1) === lineFeed ? at + 2 : at + 1
+  }
+  // A surrogate pair stays whole.
+  const isSplit = most < content.length && (content.charCodeAt(most - 1) & 0xfc00) === 0xd800
+  return isSplit ? most - 1 : most
+}
+
+const [lineFeed, carriageReturn] = [10, 13]
+
+const tokenOf = (runId: RunId.RunId, { task, text, offset }: Place): string =>
+  Buffer.from(`databricks-logs:${runId}:${task}:${text}:${offset}`).toString("base64url")
+
+const placeOf = (token: string, runId: RunId.RunId): Effect.Effect<Place, ConnectorError> => {
+  if (token === "") return Effect.succeed(start)
+  const [, of, ...numbers] =
+    /^databricks-logs:(\d+):(\d{1,4}):(\d):(\d{1,9})$/.exec(Buffer.from(token.slice(0, 200), "base64url").toString()) ??
+    []
+  const [task = 0, text = 0, offset = 0] = numbers.map(Number)
+  const place = { task, text, offset }
+  return of === runId && tokenOf(runId, place) === token
+    ? Effect.succeed(place)
     : Effect.fail(new ConnectorError({ reason: new PageTokenInvalid({ runId }) }))
 }

@@ -98,6 +98,31 @@ describe("the log of a call is one line", () => {
     })
   )
 
+  it.effect("that stays short whatever went wrong, and forges no line of its own", () =>
+    Effect.gen(function* () {
+      const huge = `one\r\u001b[2K${"x".repeat(2_000_000)}`
+      class Loud extends Data.TaggedError("Loud") {
+        override get message() {
+          return huge
+        }
+      }
+      const note = Call.note({ namespace: "a\n[05:00:00] INFO: CreateTask" })
+      const works = [
+        Effect.andThen(note, Effect.fail(new Loud())),
+        Effect.andThen(note, Effect.die(new Error(huge))),
+        Effect.andThen(note, Effect.as(Call.warn({ outcome: "x", message: huge }), "answered"))
+      ]
+      for (const work of works) {
+        const { call, log } = yield* ran<unknown, Loud>(work)
+        yield* Effect.exit(Fiber.join(call))
+        const [line] = log.lines()
+        assert.isBelow(log.texts.join("").length, 5000)
+        assert.notMatch(String(line?.message), /[\r\u001b]/)
+        assert.strictEqual(line?.annotations["namespace"], "a�[05:00:00] INFO: CreateTask")
+      }
+    })
+  )
+
   it.effect("of its own, also for two calls at once", () =>
     Effect.gen(function* () {
       const work = (runId: string) => Effect.andThen(Effect.sleep("1 second"), Call.note({ runId }))

@@ -16,22 +16,30 @@ export class BodyTooLarge extends Data.TaggedError("BodyTooLarge")<{ readonly li
   }
 }
 
+/** A body larger than this is a large one. */
+const large = 64 * 1024
+
 /**
- * The body as text. Reading stops at the limit, and the connection with it.
+ * The body as text. Reading stops at the limit, and the connection with it. Of a large one, the rest is read after `room`
+ * was made: many of them at once may be more than the memory holds.
  */
-export const text = Effect.fnUntraced(function* (
+export const text = Effect.fnUntraced(function* <R = never>(
   response: HttpClientResponse.HttpClientResponse,
-  limit: number
-): Effect.fn.Return<string, BodyTooLarge | HttpClientError.HttpClientError> {
-  // A stream costs more than the rest of a request, and a body that says its length cannot be longer.
-  if (lengthOf(response) <= limit) return yield* response.text
+  limit: number,
+  room: Effect.Effect<void, never, R> = Effect.void
+): Effect.fn.Return<string, BodyTooLarge | HttpClientError.HttpClientError, R> {
+  // A stream costs more than the rest of a request, and a body that says its length cannot be longer. For a large one it
+  // is the other way round: its bytes need not be there as long as its text.
+  if (lengthOf(response) <= Math.min(limit, large)) return yield* response.text
   const decoder = new TextDecoder()
   let body = ""
   let size = 0
   yield* Stream.runForEach(response.stream, (chunk) => {
+    const wasSmall = size <= large
     size += chunk.byteLength
     body += decoder.decode(chunk, { stream: true })
-    return size > limit ? Effect.fail(new BodyTooLarge({ limit })) : Effect.void
+    if (size > limit) return Effect.fail(new BodyTooLarge({ limit }))
+    return wasSmall && size > large ? room : Effect.void
   }).pipe(
     // Fetch has no stream where there is no body, which is as good an empty text as any.
     Effect.catchReason("HttpClientError", "EmptyBodyError", () => Effect.void)

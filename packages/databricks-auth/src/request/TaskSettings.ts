@@ -65,19 +65,25 @@ const propertyOf = (object: unknown, key: string): unknown =>
   Predicate.isObject(object) && Object.hasOwn(object, key) ? Reflect.get(object, key) : undefined
 
 // Of free text. Every other setting is a word, a host or a name, and those are short.
-const limits: { readonly [N in Name]?: number } = { clientId: 256, oidcAudience: 256, oidcTokenFile: 1000 }
+const limits: { readonly [N in Name]?: number } = {
+  clientId: 256,
+  oidcAudience: 256,
+  oidcTokenFile: 1000,
+  connectionSecretName: 500
+}
 
 const read = Effect.fnUntraced(function* (name: Name, value: unknown): Effect.fn.Return<string | undefined, AuthError> {
   if (value === undefined || value === null) return undefined
   const isOfFlyte = name === "connectionSecretName"
   if (!Predicate.isString(value)) return isOfFlyte ? undefined : yield* invalid(describe(name), typeof value, "text")
   const text = Option.getOrUndefined(nonBlank(value))
-  // Flyte looks that secret up itself: any name is as good as another.
-  if (text === undefined || isOfFlyte) return text
+  if (text === undefined) return undefined
   const limit = limits[name]
   if (limit !== undefined && text.length > limit) {
     return yield* invalid(describe(name), `${text.length} characters long`, `at most ${limit}`)
   }
+  // Flyte looks its secret up itself: any name is as good as another.
+  if (isOfFlyte) return text
   // Errors, explanations and job metadata show every setting.
   return looksLikeSecret(text)
     ? yield* invalid(describe(name), text, "a setting: secrets are for Kubernetes Secrets")

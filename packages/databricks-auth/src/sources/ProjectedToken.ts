@@ -5,6 +5,7 @@
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Equal from "effect/Equal"
 import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
@@ -69,6 +70,9 @@ export const tokenFileOf = ({ named, aws, defaultPath }: ConnectorSettings.Token
 // A projected token has some 1 KB; a file of this size is something else.
 const maxBytes = 64 * 1024
 
+// Links to what a process has open.
+const openFiles = "/proc/self/fd"
+
 export const layer: Layer.Layer<
   ProjectedToken,
   never,
@@ -81,7 +85,7 @@ export const layer: Layer.Layer<
     const secrets = yield* ConnectorSecrets.ConnectorSecrets
     const { taskTokenFileDirs } = yield* ConnectorSettings.ConnectorSettings
 
-    const orAbsent = <A>(file: TokenFile, effect: Effect.Effect<A, PlatformError.PlatformError>) =>
+    const orAbsent = <A, R = never>(file: TokenFile, effect: Effect.Effect<A, PlatformError.PlatformError, R>) =>
       effect.pipe(
         Effect.asSome,
         Effect.catch((error) =>
@@ -123,6 +127,35 @@ export const layer: Layer.Layer<
       return yield* orAbsent(file, Effect.fromResult(real))
     })
 
+    // A link can be turned between two looks at a path, but not under a file that is open. Where those are, Linux tells;
+    // elsewhere the path is believed. Two that are open may be the same file: then both have to be inside.
+    const isOpenInside = Effect.fnUntraced(function* ({ dev, ino }: FileSystem.File.Info) {
+      const directories = yield* Effect.forEach(taskTokenFileDirs, whereabouts)
+      const descriptors = yield* fileSystem.readDirectory(openFiles).pipe(Effect.orElseSucceed(() => []))
+      const places = yield* Effect.forEach(descriptors, (descriptor) => {
+        const link = path.join(openFiles, descriptor)
+        return fileSystem.stat(link).pipe(
+          Effect.filterOrFail((info) => info.dev === dev && Equal.equals(info.ino, ino)),
+          Effect.andThen(fileSystem.readLink(link)),
+          Effect.option
+        )
+      })
+      return places.every((place) => Option.isNone(place) || inside(directories, place.value))
+    })
+
+    const contentOf = (file: TokenFile, place: string) =>
+      file.from !== "task" && file.from !== "run"
+        ? orAbsent(file, fileSystem.readFileString(place))
+        : Effect.gen(function* () {
+            const open = yield* orAbsent(file, fileSystem.open(place, { flag: "r" }))
+            if (Option.isNone(open)) return Option.none()
+            const info = yield* orAbsent(file, open.value.stat)
+            if (Option.isNone(info) || !(yield* isOpenInside(info.value)))
+              return yield* refused(file, taskTokenFileDirs)
+            const bytes = yield* orAbsent(file, open.value.readAlloc(maxBytes))
+            return Option.map(bytes, (found) => new TextDecoder().decode(Option.getOrUndefined(found)))
+          }).pipe(Effect.scoped)
+
     const read = Effect.fnUntraced(function* (file: TokenFile) {
       const place = yield* admitted(file)
       if (Option.isNone(place)) return Option.none()
@@ -130,7 +163,7 @@ export const layer: Layer.Layer<
       if (Option.isNone(info)) return Option.none()
       if (info.value.type !== "File") return yield* broken(file, `is not a file but a ${info.value.type.toLowerCase()}`)
       if (info.value.size > maxBytes) return yield* broken(file, `has ${info.value.size} bytes, which no JWT has`)
-      const content = yield* orAbsent(file, fileSystem.readFileString(place.value))
+      const content = yield* contentOf(file, place.value)
       if (Option.isNone(content)) return Option.none()
       const text = content.value.trim()
       if (text === "") return yield* broken(file, "is empty")

@@ -118,6 +118,16 @@ describe("a refusal", () => {
     { arbitrary: { runs: 20 }, timeout: 60_000 }
   )
 
+  it.effect("of lists in lists in lists is a refusal, and not repeated", () =>
+    Effect.gen(function* () {
+      const nested = `${"[".repeat(50_000)}${"]".repeat(50_000)}`
+      for (const body of [`{"error":${nested}}`, `{"error":"x","error_description":${nested},"error_id":${nested}}`]) {
+        const { error } = yield* refusalOf(answer(400, body))
+        assert.include(["x", "(nested too deep to be repeated)"], error)
+      }
+    })
+  )
+
   it.effect("has a description and an id only where it says them", () =>
     Effect.gen(function* () {
       const refused = yield* refusalOf(answer(401, { error: "invalid_client" }))

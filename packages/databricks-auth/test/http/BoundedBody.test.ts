@@ -44,6 +44,36 @@ describe("a body that nobody wants", () => {
   )
 })
 
+describe("room for a large body", () => {
+  const asked = (pieces: number, headers: Record<string, string> = {}) =>
+    Effect.gen(function* () {
+      const { response, pulled } = counted(pieces, 16 * 1024, headers)
+      const pulledBefore: Array<number> = []
+      const room = Effect.sync(() => void pulledBefore.push(pulled()))
+      const text = yield* BoundedBody.text(response, 1024 * 1024, room)
+      assert.lengthOf(text, pieces * 16 * 1024)
+      return pulledBefore
+    })
+
+  it.effect("is made once, before the rest of it is read", () =>
+    Effect.gen(function* () {
+      for (const headers of [{}, { "content-length": String(32 * 16 * 1024) }]) {
+        const [pulledBefore = 0, ...more] = yield* asked(32, headers)
+        assert.isAtLeast(pulledBefore, 5)
+        assert.isBelow(pulledBefore, 10)
+        assert.deepStrictEqual(more, [])
+      }
+    })
+  )
+
+  it.effect("is not waited for by a small one", () =>
+    Effect.gen(function* () {
+      assert.deepStrictEqual(yield* asked(4), [])
+      assert.deepStrictEqual(yield* asked(4, { "content-length": String(4 * 16 * 1024) }), [])
+    })
+  )
+})
+
 describe("a body", () => {
   it.effect("is read whole, also where a character is cut in two", () =>
     Effect.gen(function* () {

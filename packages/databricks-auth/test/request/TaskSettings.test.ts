@@ -102,7 +102,7 @@ describe("the settings in a task's custom", () => {
 
   it.effect("take any name for a secret of Flyte, and a section of another kind for none", () =>
     Effect.gen(function* () {
-      for (const name of ["dapi0123456789abcdef0123456789abcdef", "x".repeat(2000)]) {
+      for (const name of ["dapi0123456789abcdef0123456789abcdef", "x".repeat(500)]) {
         const { connectionSecretName } = yield* fromCustom({ secrets: { databricks_token: name } })
         assert.strictEqual(connectionSecretName, name)
       }

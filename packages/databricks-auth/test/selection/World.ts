@@ -5,6 +5,7 @@
 import { AuthError, DatabricksAuth, Kubernetes, TokenEndpoint } from "@flyte-databricks/databricks-auth"
 import { Duration, Effect, FileSystem, Layer, Option, PlatformError, Redacted } from "effect"
 import { configured } from "../support/environment.ts"
+import { openFile } from "../support/oidc.ts"
 import { type Combination, connectorPair, connectorPat, oauthSecret, tokenSecret } from "./Combination.ts"
 import { bySecret, clientSecretOf, patOf, tokenOf } from "./Credentials.ts"
 import { audience, type Content, jwtFile, jwtOf, pathBy, serviceAccounts, textOf } from "./OidcStates.ts"
@@ -85,7 +86,8 @@ const filesOf = (combination: Combination) => {
   const layer = FileSystem.layerNoop({
     realPath: (path) => find(path, () => path),
     stat: (path) => find(path, ({ length }) => ({ type: "File", size: BigInt(length) }) as FileSystem.File.Info),
-    readFileString: (path) => find(path, (text) => text)
+    readFileString: (path) => find(path, (text) => text),
+    open: (path) => find(path, openFile)
   })
   return { variables, layer }
 }

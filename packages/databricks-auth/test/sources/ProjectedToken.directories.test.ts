@@ -36,11 +36,27 @@ const world = Effect.gen(function* () {
       Effect.runSync(Ref.update(touched, (all) => [...all, path]))
       return method(path, ...rest)
     }
+  // A file that is a link to outside for as long as it takes to open it.
+  const turning = at("dir/turning")
+  yield* fileSystem.writeFileString(turning, jwtText({ sub: "dir/turning" }))
+  const turned = <A, E, R>(file: string, opened: Effect.Effect<A, E, R>) =>
+    file === turning
+      ? Effect.acquireUseRelease(
+          Effect.andThen(fileSystem.remove(turning), fileSystem.symlink(at("outside/token"), turning)),
+          () => opened,
+          () =>
+            Effect.andThen(
+              fileSystem.remove(turning),
+              fileSystem.writeFileString(turning, jwtText({ sub: "dir/turning" }))
+            )
+        ).pipe(Effect.catchTag("PlatformError", (error) => Effect.fail(error as never)))
+      : opened
   const recording: FileSystem.FileSystem = {
     ...fileSystem,
     realPath: noted(fileSystem.realPath),
     stat: noted(fileSystem.stat),
-    readFileString: noted(fileSystem.readFileString)
+    readFileString: (file, ...rest) => turned(file, noted(fileSystem.readFileString)(file, ...rest)),
+    open: (file, ...rest) => turned(file, noted(fileSystem.open)(file, ...rest))
   }
   const files = Layer.succeed(FileSystem.FileSystem, recording)
   const readAs = (from: ProjectedToken.TokenFile["from"], file: string, dirs = at("dir")) =>
@@ -149,6 +165,14 @@ describe("a file that a task or a run's metadata names", () => {
           assert.include(broken(error).problem, "is refused", file)
         }
         assert.notInclude((yield* touched).join(" "), at("outside"))
+      })
+    )
+  )
+
+  it.effect.each(chosen)("that turns into a link while it is looked at is refused (%s)", (from) =>
+    real(({ at, readAs }) =>
+      Effect.gen(function* () {
+        assert.include(broken(yield* Effect.flip(readAs(from, at("dir/turning")))).problem, "is refused")
       })
     )
   )

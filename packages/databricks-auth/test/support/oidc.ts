@@ -6,7 +6,7 @@ import {
   TokenEndpoint
 } from "@flyte-databricks/databricks-auth"
 import { assert } from "@effect/vitest"
-import { Duration, Effect, FileSystem, Layer, PlatformError, Redacted, Ref, Result } from "effect"
+import { Duration, Effect, FileSystem, Layer, Option, PlatformError, Redacted, Ref, Result } from "effect"
 import { configured, instance } from "./environment.ts"
 
 /** A file's content, or what stands in its place. */
@@ -14,6 +14,13 @@ export type Entry =
   | string
   | { readonly type: FileSystem.File.Type }
   | { readonly unreadable: PlatformError.SystemErrorTag }
+
+/** An open file of memory. */
+export const openFile = (text: string): FileSystem.File =>
+  ({
+    stat: Effect.succeed({ type: "File" }),
+    readAlloc: () => Effect.succeed(text === "" ? Option.none() : Option.some(new TextEncoder().encode(text)))
+  }) as unknown as FileSystem.File
 
 /** A file system in memory, of files that change while the connector runs; and every path that was looked at. */
 export const makeTokenFiles = (initial: Record<string, Entry> = {}) =>
@@ -26,6 +33,12 @@ export const makeTokenFiles = (initial: Record<string, Entry> = {}) =>
       yield* Ref.update(touched, (all) => [...all, path])
       return (yield* Ref.get(entries))[path] ?? (yield* fail("NotFound", path))
     })
+    const content = (path: string) =>
+      Effect.flatMap(entry(path), (found) =>
+        typeof found === "string"
+          ? Effect.succeed(found)
+          : Effect.fail(fail("unreadable" in found ? found.unreadable : "BadResource", path))
+      )
     const layer = FileSystem.layerNoop({
       realPath: (path) => Effect.as(entry(path), path),
       stat: (path) =>
@@ -33,12 +46,8 @@ export const makeTokenFiles = (initial: Record<string, Entry> = {}) =>
           const type = typeof found === "object" && "type" in found ? found.type : "File"
           return { type, size: BigInt(typeof found === "string" ? found.length : 0) } as FileSystem.File.Info
         }),
-      readFileString: (path) =>
-        Effect.flatMap(entry(path), (found) =>
-          typeof found === "string"
-            ? Effect.succeed(found)
-            : Effect.fail(fail("unreadable" in found ? found.unreadable : "BadResource", path))
-        )
+      readFileString: content,
+      open: (path) => Effect.map(content(path), openFile)
     })
     return {
       layer,

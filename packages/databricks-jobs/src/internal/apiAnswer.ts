@@ -36,7 +36,8 @@ export interface Asked {
 export interface Answer {
   readonly asked: Asked
   readonly status: number
-  readonly body: string | BodyTooLarge
+  /** Empty once it was read. */
+  body: string | BodyTooLarge
   readonly headers: Headers.Headers
   readonly retryAfterMillis: number | undefined
   /** The header that was sent: a server may repeat it. */
@@ -52,13 +53,25 @@ interface Refusal {
   readonly detail: string
 }
 
-/** Reads a final answer into a value. */
+/**
+ * Reads a final answer into a value, and lets go of its body. An error keeps alive what was on the stack when it was made:
+ * each that waits to be tried again would keep megabytes.
+ */
 export const read = <A>(answer: Answer, schema: Schema.Codec<A, unknown>): Result.Result<A, JobsError> => {
+  const result = readBody(answer, schema)
+  answer.body = ""
+  return result
+}
+
+const readBody = <A>(answer: Answer, schema: Schema.Codec<A, unknown>): Result.Result<A, JobsError> => {
   const { status, body } = answer
   if (status !== 200) return Result.fail(new JobsError({ reason: refusal(answer) }))
   if (typeof body !== "string") return invalid(answer, body.message)
   const json = parse(body)
-  if (Result.isFailure(json)) return invalid(answer, HttpAnswer.describeBody(body))
+  if (Result.isFailure(json)) {
+    const isText = json.failure === "not JSON"
+    return invalid(answer, isText ? HttpAnswer.describeBody(body) : `the body is JSON, ${json.failure}`)
+  }
   // A proxy may put an error under status 200. It is never a success.
   if (Predicate.hasProperty(json.success, "error_code")) return Result.fail(new JobsError({ reason: refusal(answer) }))
   return Result.orElse(Schema.decodeUnknownResult(schema)(json.success), (error) =>

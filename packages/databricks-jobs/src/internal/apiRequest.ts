@@ -15,12 +15,22 @@ import type * as HttpClientError from "effect/http/HttpClientError"
 import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import type * as HttpClientResponse from "effect/http/HttpClientResponse"
 import * as Redacted from "effect/Redacted"
+import type * as Semaphore from "effect/Semaphore"
 import { JobsError, JobsUnavailable } from "../JobsError.ts"
 import { type Answer, type Asked, tokenOf } from "./apiAnswer.ts"
 
-/** Sends a request with a header; that there is an answer does not mean that it is a good one. */
+/** How many permits a body takes while it is read. */
+export const permitsOf = (bodyLimit: number): number => Math.ceil(bodyLimit / (1024 * 1024))
+
+/** How many MiB the large answers that are being read may have, all together. */
+export const room = 16
+
+/**
+ * Sends a request with a header; that there is an answer does not mean that it is a good one. Large answers share the
+ * room, in which a permit is for a MiB.
+ */
 export const make =
-  (client: HttpClient.HttpClient, timeout: Duration.Duration, bodyLimit: number) =>
+  (client: HttpClient.HttpClient, timeout: Duration.Duration, bodyLimit: number, room: Semaphore.Semaphore) =>
   (
     request: HttpClientRequest.HttpClientRequest,
     asked: Asked,
@@ -28,7 +38,7 @@ export const make =
   ): Effect.Effect<Answer, JobsError> =>
     HttpClientRequest.setHeader(request, "authorization", Redacted.value(authorization)).pipe(
       client.execute,
-      Effect.flatMap((response) => readAnswer(response, bodyLimit, asked, authorization)),
+      Effect.flatMap((response) => readAnswer(response, bodyLimit, room, asked, authorization)),
       // undici follows no redirect by itself; fetch would.
       Effect.provideService(FetchHttpClient.RequestInit, { redirect: "manual" }),
       Effect.catchTag("HttpClientError", (error) =>
@@ -49,11 +59,15 @@ export const make =
 const readAnswer = Effect.fnUntraced(function* (
   response: HttpClientResponse.HttpClientResponse,
   bodyLimit: number,
+  room: Semaphore.Semaphore,
   asked: Asked,
   authorization: Redacted.Redacted<string>
 ): Effect.fn.Return<Answer, HttpClientError.HttpClientError> {
   const { status, headers } = response
-  const body = yield* BoundedBody.text(response, bodyLimit).pipe(Effect.catchTag("BodyTooLarge", Effect.succeed))
+  const body = yield* BoundedBody.text(response, bodyLimit, room.takeScoped(permitsOf(bodyLimit))).pipe(
+    Effect.catchTag("BodyTooLarge", Effect.succeed),
+    Effect.scoped
+  )
   const now = yield* Clock.currentTimeMillis
   return {
     asked,

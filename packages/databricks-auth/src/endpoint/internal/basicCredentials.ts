@@ -24,12 +24,22 @@ export const spellings = (clientId: string, clientSecret: Redacted.Redacted<stri
     encodeURIComponent(secret.toWellFormed()),
     JSON.stringify(secret).slice(1, -1),
     ...[secret, `${clientId}:${secret}`, joined(clientId, secret)].flatMap(base64),
-    // What makes a JWT one is its signature.
-    ...Array.from(secret.matchAll(/eyJ[\w-]+\.[\w-]+\.([\w-]+)/g), ([, signature]) => signature!)
+    ...signatures(secret)
   ]
     .filter((spelling) => spelling !== "")
     .toSorted((one, other) => other.length - one.length)
 }
+
+// What makes a JWT one is its signature. Part by part, as one expression over all three would begin anew at every "eyJ";
+// and not too many, as each is searched for.
+const signatures = (secret: string): ReadonlyArray<string> =>
+  secret
+    .split(/[^\w.-]/)
+    .flatMap((word) => {
+      const parts = word.split(".")
+      return parts.filter((_, n) => n >= 2 && /eyJ[\w-]/.test(parts[n - 2]!) && parts[n - 1] !== "")
+    })
+    .slice(0, 10)
 
 // In both alphabets, and where the padding was dropped.
 const base64 = (text: string): ReadonlyArray<string> => {

@@ -6,6 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
+import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import type * as Headers from "effect/http/Headers"
 import { AuthError, ExchangeRefused, TokenRefused, TokenResponseInvalid } from "../../AuthError.ts"
@@ -142,8 +143,15 @@ const isRefusal = (body: typeof Refusal.Type): boolean => errorOf(body) !== ""
 
 const firstSaid = (...values: ReadonlyArray<unknown>): string =>
   values
-    .map((value) => (Predicate.isString(value) ? value : value == null ? "" : JSON.stringify(value)))
+    .map((value) => (Predicate.isString(value) ? value : value == null ? "" : asJson(value)))
     .find((value) => value !== "") ?? ""
+
+// It is written by a function that calls itself for each level, and would use up the stack.
+const asJson = (value: unknown): string =>
+  Result.getOrElse(
+    Result.try(() => JSON.stringify(value)),
+    () => "(nested too deep to be repeated)"
+  )
 
 /**
  * Foreign text as an error may repeat it: a server may send back what it was sent.
