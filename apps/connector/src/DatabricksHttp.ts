@@ -3,6 +3,7 @@
  * the token endpoint and the Jobs API alone; the Kubernetes API has a way of its own, which none of this touches.
  */
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
+import { shown } from "@flyte-databricks/databricks-auth/request/Variable"
 import type * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
@@ -123,7 +124,7 @@ const readAuthorities = Effect.gen(function* () {
   const problem = (found: string) =>
     new NetworkSettingInvalid({
       setting: Settings.caFileName,
-      problem: `names ${file.value}, ${found}`,
+      problem: `names ${shown(file.value, 300)}, ${found}`,
       expected: "the path of a file with certificates in PEM, each between BEGIN CERTIFICATE and END CERTIFICATE"
     })
   const text = yield* FileSystem.FileSystem.use((files) => files.readFileString(file.value)).pipe(

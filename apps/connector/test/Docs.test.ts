@@ -219,7 +219,7 @@ describe("README.md", () => {
         HTTPS_PROXY: undefined,
         NO_PROXY: undefined,
         FLYTE_DATABRICKS_CA_FILE: undefined,
-        FLYTE_DATABRICKS_LOG_FORMAT: /"FLYTE_DATABRICKS_LOG_FORMAT"\)\.pipe\(\s*Config\.withDefault\("(\w+)"\)/.exec(
+        FLYTE_DATABRICKS_LOG_FORMAT: /"FLYTE_DATABRICKS_LOG_FORMAT",\s*SettingValue\.word\([^)]*\),\s*"(\w+)"/.exec(
           sources
         )?.[1],
         FLYTE_SECRETS_ENV_PREFIX: asked.find((name) => name.endsWith("_NAME"))?.replace("NAME", ""),

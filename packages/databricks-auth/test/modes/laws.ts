@@ -22,7 +22,7 @@ const namespace = "team-a"
 const auth = DatabricksAuth.DatabricksAuth
 
 /** How to fill one place, and how to spoil it. Every secret holds `secretMark`. */
-export interface Filling {
+interface Filling {
   readonly whole: DatabricksAuth.Memory
   /** A whole one under settings that are not the defaults, as far as there are any for it. */
   readonly set?: DatabricksAuth.Memory
