@@ -4,6 +4,7 @@
  */
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import * as TransportFault from "@flyte-databricks/databricks-auth/http/TransportFault"
+import { shown } from "@flyte-databricks/databricks-auth/request/Variable"
 import type * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
@@ -139,7 +140,7 @@ const readAuthorities = Effect.gen(function* () {
   const problem = (found: string) =>
     new NetworkSettingInvalid({
       setting: Settings.caFileName,
-      problem: `names ${file.value}, ${found}`,
+      problem: `names ${shown(file.value, 300)}, ${found}`,
       expected: "the path of a file with certificates in PEM, each between BEGIN CERTIFICATE and END CERTIFICATE"
     })
   const text = yield* FileSystem.FileSystem.use((files) => files.readFileString(file.value)).pipe(

@@ -98,17 +98,15 @@ export const word = <const Words extends ReadonlyArray<string>>(...words: Words)
 
 const hostName = /^(?=.{1,253}$)([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)*[a-z]([a-z0-9-]*[a-z0-9])?$/i
 
-/** What a server listens on. */
+/** What a server listens on. It is shown, so it is nothing that looks like a secret. */
 export const address: Kind<string> = {
-  read: (text) => (isIP(text) !== 0 || hostName.test(text) ? Option.some(text) : Option.none()),
+  read: (text) =>
+    isIP(text) !== 0 || (hostName.test(text) && shown(text, 253) === text) ? Option.some(text) : Option.none(),
   expected: "an IP address or a host name of this machine",
   write: (value) => value
 }
 
-/**
- * A value that somebody wrote for a setting.
- */
-export const read = <A>(setting: string, kind: Kind<A>, written: string): Config.Config<A> =>
+const read = <A>(setting: string, kind: Kind<A>, written: string): Config.Config<A> =>
   Option.match(kind.read(written), {
     onNone: () =>
       Config.fail(
@@ -118,13 +116,15 @@ export const read = <A>(setting: string, kind: Kind<A>, written: string): Config
   })
 
 /**
- * A setting of the environment. A blank one is unset.
+ * A setting of the environment. A blank one is unset. A flag goes before it.
  */
-export const setting = <A>(name: string, kind: Kind<A>, byDefault: A): Config.Config<A> =>
-  Config.flatMap(
-    variable(name),
-    Option.match({
-      onNone: () => Config.succeed(byDefault),
-      onSome: (written) => read(name, kind, written)
-    })
-  )
+export const setting = <A>(
+  name: string,
+  kind: Kind<A>,
+  byDefault: A,
+  flag?: { readonly name: string; readonly written: string }
+): Config.Config<A> =>
+  Config.flatMap(variable(name), (written) => {
+    if (flag !== undefined) return read(flag.name, kind, flag.written)
+    return Option.isSome(written) ? read(name, kind, written.value) : Config.succeed(byDefault)
+  })

@@ -39,22 +39,22 @@ describe("connector serve does not start", () => {
     {
       what: "with a port that is none",
       args: ["--port", "70000"],
-      says: ["--port", "70000", "between 0 and 65535"]
+      says: ["--port", "70000", "a whole number from 0 to 65535"]
     },
     {
       what: "with a limit that lets nothing in",
       env: { FLYTE_DATABRICKS_MAX_MESSAGE_BYTES: "-1" },
-      says: ["--max-message-bytes", "greater than 0"]
+      says: ["FLYTE_DATABRICKS_MAX_MESSAGE_BYTES", '"-1"', "a size such as"]
     },
     {
       what: "with a drain timeout that is no time",
       env: { FLYTE_DATABRICKS_DRAIN_TIMEOUT: "soon" },
-      says: ["FLYTE_DATABRICKS_DRAIN_TIMEOUT", "Duration"]
+      says: ["FLYTE_DATABRICKS_DRAIN_TIMEOUT", '"soon"', "a duration such as 5s"]
     },
     {
       what: "with a patience that is no time",
       env: { FLYTE_DATABRICKS_POLL_PATIENCE: "long" },
-      says: ["FLYTE_DATABRICKS_POLL_PATIENCE", "Duration"]
+      says: ["FLYTE_DATABRICKS_POLL_PATIENCE", '"long"', "a duration such as 5s"]
     },
     {
       what: "with a patience without end",
@@ -155,22 +155,22 @@ describe("connector serve, where nobody looks at a terminal,", () => {
         const run = (yield* workspace.runs)[0]?.runId
         const known = {
           taskType: "databricks",
-          namespace: "team-pat",
           instance: workspace.url,
           authType: "pat",
           identity: "owner of the PAT",
-          origin: "Secret team-pat/databricks-token",
+          origin: "auth_token of the job metadata",
           runId: String(run),
           outcome: "ok"
         }
         const execution = "billing:production:f0c1d2e3"
+        const created = { namespace: "team-pat", origin: "Secret team-pat/databricks-token", execution }
         assert.deepStrictEqual(
           (yield* connector.calls).map(({ level, message, annotations: { durationMs, ...facts } }) => {
             assert.isNumber(durationMs)
             return { level, message, facts }
           }),
           [
-            { level: "INFO", message: "CreateTask", facts: { ...known, execution } },
+            { level: "INFO", message: "CreateTask", facts: { ...known, ...created } },
             { level: "INFO", message: "GetTask", facts: { ...known, phase: "INITIALIZING" } },
             { level: "INFO", message: "DeleteTask", facts: known },
             {

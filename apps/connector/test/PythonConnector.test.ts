@@ -6,11 +6,11 @@ import { NodeServices } from "@effect/platform-node"
 import { assert, describe, it, layer } from "@effect/vitest"
 import { RunPlan } from "@flyte-databricks/emulators"
 import { Effect, Option, Predicate } from "effect"
-import { readFileSync } from "node:fs"
 import { Beside, identities, type Identity, layer as besideLayer } from "./support/beside.ts"
 import { phaseOf } from "./support/FlyteClient.ts"
 import { jobsTokens, readMetadata } from "./support/outcomes.ts"
 import * as PythonConnector from "./support/PythonConnector.ts"
+import { isAbout, read, tableOf } from "./support/versionTable.ts"
 import { connectorPat } from "./support/World.ts"
 
 const versions = ["1.13.0", "1.15.4", "1.16.4", "1.16.25", PythonConnector.current]
@@ -19,25 +19,10 @@ const python = await Effect.runPromise(PythonConnector.find(versions))
 /** As Flyte finds it: the first version offers no other. */
 const taskTypeOf = (version: string) => (version === "1.13.0" ? "spark" : "databricks")
 
-// The first table of the document: who polls and cancels, by identity and version.
-const document = readFileSync(new URL("../../../docs/versions.md", import.meta.url), "utf8")
-const rows = (document.split("\n## Runs of Flyte 1 that this connector submitted\n")[1]?.split("\n## ")[0] ?? "")
-  .split("\n")
-  .filter((line) => line.startsWith("|"))
-  .map((line) =>
-    line
-      .split("|")
-      .slice(1, -1)
-      .map((cell) => cell.trim())
-  )
-const [header = [], _, ...table] = rows
-const columnOf = (version: string) => {
-  const number = (text: string) => text.split(".").reduce((sum, part) => sum * 1000 + Number(part), 0)
-  return header.findIndex((cell) => {
-    const [, from, to = "9.0.0"] = /^(\d+\.\d+\.\d+) (?:to (\d+\.\d+\.\d+)|and later)$/.exec(cell) ?? []
-    return from !== undefined && number(from) <= number(version) && number(version) <= number(to)
-  })
-}
+// Who polls and cancels, by identity and version.
+const document = read("versions.md")
+const [header = [], ...table] = tableOf(document, "Runs of Flyte 1 that this connector submitted")
+const columnOf = (version: string) => header.findIndex((cell) => isAbout(cell, version))
 const rowOf = (name: string) => table.find(([cell]) => cell === name) ?? assert.fail(`no row ${name}`)
 const takesOver = (version: string, name: string) => rowOf(name)[columnOf(version)] === "yes"
 const keysOf = (name: string) => Number(rowOf(name)[1])

@@ -30,7 +30,7 @@ const resourceMeta = Uint8Array.of(1, 2, 3)
 
 const started = Layer.merge(
   Layer.mock(DatabricksConnector.DatabricksConnector, { create: () => Effect.succeed(resourceMeta) }),
-  Layer.mock(AuthSummary.AuthSummary, {})
+  Layer.mock(AuthSummary.AuthSummary, { warnings: [] })
 )
 
 const environment = ConfigProvider.layer(ConfigProvider.fromEnv({ env: {} }))

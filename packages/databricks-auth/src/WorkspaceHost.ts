@@ -119,7 +119,7 @@ export const allowList = Effect.fnUntraced(function* (
 })
 
 const refuseListed = (pattern: string, why: string, setting: string): AuthError =>
-  refuse(pattern, `${why} (in ${setting})`, [])
+  refuse(pattern, `${why}; expected in ${setting}: host names and *. wildcards, separated by commas`, [])
 
 /**
  * The canonical form of an instance, whoever may use it; what is wrong with it, where it is not one.
@@ -127,6 +127,24 @@ const refuseListed = (pattern: string, why: string, setting: string): AuthError 
 export const canonicalize = Effect.fnUntraced(function* (input: string): Effect.fn.Return<WorkspaceHost, AuthError> {
   const parsed = parse(input)
   return typeof parsed === "string" ? yield* refuse(input, parsed, []) : canonical(parsed)
+})
+
+/**
+ * The operator's own instance, by the setting that names it. No workspace answers for a bare IP address with a certificate,
+ * so that one has to be listed too; loopback is a stand-in on this machine.
+ */
+export const operatorsOwn = Effect.fnUntraced(function* (
+  setting: string,
+  input: string,
+  listed: ReadonlyArray<string>
+): Effect.fn.Return<WorkspaceHost, AuthError> {
+  const parsed = parse(input)
+  const refused = (why: string) =>
+    refuse(input, `${why}; expected in ${setting}: a host name such as dbc-a1b2.cloud.databricks.com`, [])
+  if (typeof parsed === "string") return yield* refused(parsed)
+  const isListed = listed.some((pattern) => pattern === input)
+  if (!isIpAddress(parsed.hostname) || loopbackNames.has(parsed.hostname) || isListed) return canonical(parsed)
+  return yield* refused("it is an IP address, and FLYTE_DATABRICKS_ALLOWED_INSTANCES does not list it too")
 })
 
 /**

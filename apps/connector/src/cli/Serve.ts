@@ -3,6 +3,7 @@
  */
 import { AuthSummary } from "@flyte-databricks/databricks-auth"
 import * as Config from "effect/Config"
+import type * as ConfigProvider from "effect/ConfigProvider"
 import * as Console from "effect/Console"
 import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
@@ -18,6 +19,7 @@ import * as Logging from "../telemetry/Logging.ts"
 import * as MetricsServer from "../telemetry/MetricsServer.ts"
 import { version } from "../Version.ts"
 import * as SettingValue from "../SettingValue.ts"
+import * as Variables from "./Variables.ts"
 
 /** A flag that is a variable too: the setting that one of them says, or the default. It is read when it is needed. */
 const flag = <A>(name: string, about: string, variable: string, kind: SettingValue.Kind<A>, byDefault: A) =>
@@ -27,7 +29,7 @@ const flag = <A>(name: string, about: string, variable: string, kind: SettingVal
     Flag.map(
       Option.match({
         onNone: () => SettingValue.setting(variable, kind, byDefault),
-        onSome: (given) => SettingValue.read(`--${name}`, kind, given)
+        onSome: (written) => SettingValue.setting(variable, kind, byDefault, { name: `--${name}`, written })
       })
     )
   )
@@ -101,7 +103,7 @@ interface Options extends Server.Options {
   readonly prometheusPort: number
 }
 
-const serve = (options: Options) =>
+const serve = (options: Options, unread: Effect.Effect<ReadonlyArray<string>, ConfigProvider.SourceError>) =>
   Effect.gen(function* () {
     yield* MetricsServer.serve(options.host, options.prometheusPort)
     const summary = yield* AuthSummary.AuthSummary
@@ -109,6 +111,7 @@ const serve = (options: Options) =>
     yield* Effect.logInfo(`${DatabricksConnector.connectorName} is listening on ${options.host}:${port}`).pipe(
       Effect.annotateLogs({ version, port, ...(yield* summary.describe) })
     )
+    for (const warning of [...summary.warnings, ...(yield* unread)]) yield* Effect.logWarning(warning)
     return yield* Effect.never
   }).pipe(
     Effect.scoped,
@@ -120,8 +123,12 @@ const serve = (options: Options) =>
  * Serves until it is told to stop, or says why it does not start.
  */
 export const run = (given: Given): Effect.Effect<never, { readonly _tag: "StartUpFailed" }> =>
-  Effect.flatMap(Config.all(given), serve).pipe(
-    Effect.provide(Logging.layer),
+  Effect.flatMap(Variables.watched, ({ layer, warnings }) =>
+    Effect.flatMap(Config.all(given), (options) => serve(options, warnings)).pipe(
+      Effect.provide(Logging.layer),
+      Effect.provide(layer)
+    )
+  ).pipe(
     Effect.catch((error) => {
       const { message } = error._tag === "ConfigError" ? error.cause : error
       return Effect.andThen(

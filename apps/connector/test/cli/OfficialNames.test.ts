@@ -6,7 +6,9 @@ import * as ConnectorProcess from "../support/ConnectorProcess.ts"
 import * as FlyteClient from "../support/FlyteClient.ts"
 
 describe("the connector serves when it is started as", () => {
-  for (const command of [["c0"], ["pyflyte", "serve", "agent"], ["pyflyte", "serve", "connector"]]) {
+  // The last as the chart of Flyte 1.10 has it.
+  const commands = [["c0"], ["pyflyte", "serve", "agent"], ["pyflyte", "serve", "connector"], ["pyflyte", "serve"]]
+  for (const command of commands) {
     it.live(
       `${command.join(" ")}, with the flags of Flyte's own`,
       () =>
@@ -32,4 +34,32 @@ describe("the connector serves when it is started as", () => {
       60_000
     )
   }
+})
+
+describe("the connector does not end as if all were well when it is started as", () => {
+  for (const args of [
+    ["pyflyte", "serve", "agnet"],
+    ["pyflyte", "serve", "--prot", "0"],
+    ["pyflyte", "serve", "--port", "0", "agent", "extra"]
+  ]) {
+    it.live(
+      args.join(" "),
+      () =>
+        Effect.gen(function* () {
+          assert.strictEqual((yield* ConnectorProcess.finished(args)).exitCode, 1)
+        }).pipe(Effect.provide(NodeServices.layer)),
+      60_000
+    )
+  }
+
+  it.live(
+    "pyflyte serve, with a flag before agent: it is the same as after",
+    () =>
+      Effect.gen(function* () {
+        const connector = yield* ConnectorProcess.serve({}, ["agent"], undefined, ["pyflyte", "serve"])
+        const flyte = yield* FlyteClient.make(`127.0.0.1:${connector.port}`, [])
+        assert.strictEqual(yield* flyte.health(""), "SERVING")
+      }).pipe(Effect.scoped, Effect.provide(NodeServices.layer)),
+    60_000
+  )
 })

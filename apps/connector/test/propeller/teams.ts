@@ -67,7 +67,9 @@ export const cluster = Kubernetes.layerMemory(
     "team-oidc/spark": {
       labels: { "flyte.org/databricks-enabled": "true" },
       annotations: { "flyte.org/databricks-client-id": federated }
-    }
+    },
+    // It brings nothing, and exists.
+    "team-plain/default": {}
   }
 )
 

@@ -13,6 +13,16 @@ export const current = "1.16.31"
 
 const folderOf = (python: string, version: string) => join(dirname(dirname(python)), "connectors", version)
 
+/** What has to be on Python's path for a version, the tests' own programs included. */
+const pathOf = (python: string, version: string) =>
+  version === current ? support : `${folderOf(python, version)}:${support}`
+
+/** How a program of the tests is started beside a version. */
+export const environment = (python: string, version: string) => ({
+  PYTHONPATH: pathOf(python, version),
+  PYTHONDONTWRITEBYTECODE: "1"
+})
+
 /** The older versions that a test needs are not installed, and in CI that is a failure. */
 class ConnectorsMissing extends Schema.TaggedError<ConnectorsMissing>()("ConnectorsMissing", {
   folders: Schema.Array(Schema.String)
@@ -43,9 +53,8 @@ export const serve = Effect.fnUntraced(function* (
   env: Readonly<Record<string, string>>,
   version = current
 ) {
-  const path = version === current ? support : `${folderOf(python, version)}:${support}`
   const handle = yield* ChildProcess.make(python, ["-c", "import python_connector"], {
-    env: { PYTHONPATH: path, PYTHONDONTWRITEBYTECODE: "1", ...env },
+    env: { ...environment(python, version), ...env },
     extendEnv: true,
     stderr: "inherit",
     forceKillAfter: "10 seconds"

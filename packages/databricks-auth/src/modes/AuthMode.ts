@@ -92,8 +92,10 @@ export interface Resolved<I extends Identity = Identity> extends Credential<I> {
 export interface Summary {
   /** A fact by its name, as log lines have it. */
   readonly facts: Readonly<Record<string, string>>
-  /** Whether the connector has all that the mode needs. */
-  readonly isWhole: boolean
+  /** How much of a credential there is. */
+  readonly has: "nothing" | "part" | "whole"
+  /** Whether a client id without a secret is this mode's. */
+  readonly takesClientId?: boolean
 }
 
 /**
@@ -123,8 +125,8 @@ export interface Wired<I extends Identity> {
     instance: WorkspaceHost,
     connection: Connection | undefined
   ): Effect.Effect<Credential<I>, AuthError>
-  /** A half that another mode makes whole is not broken: `isServed` says that a stronger mode has all that it needs. */
-  summarize(isServed: boolean): Effect.Effect<Summary>
+  /** A client id without a secret is half of a pair, unless a stronger mode takes it. */
+  summarize(isClientIdTaken: boolean): Effect.Effect<Summary>
 }
 
 /**

@@ -13,7 +13,7 @@ import { authTypeOf } from "../IdentityRecord.ts"
 import type { AuthRequest } from "../request/AuthRequest.ts"
 import { type ClientCredentials, ClientCredentialsSource } from "../sources/ClientCredentialsSource.ts"
 import type { AuthMode, Wired } from "./AuthMode.ts"
-import { isWhole, said } from "./internal/facts.ts"
+import { has, said } from "./internal/facts.ts"
 import {
   connectorLevel,
   namespaceSecret,
@@ -77,11 +77,10 @@ const wire = Effect.gen(function* () {
       const origin = Unrecorded.make({ namespace, name: name.value })
       return as(Option.isSome(namespace) ? Option.none() : clientId, origin)
     }),
-    // A client id alone is half of a pair, unless a stronger mode needs no more than that.
-    summarize: (isServed) =>
+    summarize: (isClientIdTaken) =>
       Effect.map(Effect.result(credentials.connector(Option.none())), (pair) => ({
-        facts: { connectorClientSecret: isServed && Result.isFailure(pair) ? "none" : said(pair) },
-        isWhole: isWhole(pair)
+        facts: { connectorClientSecret: isClientIdTaken && Result.isFailure(pair) ? "none" : said(pair) },
+        has: has(pair)
       }))
   } satisfies Wired<OAuthM2MIdentity>
 })

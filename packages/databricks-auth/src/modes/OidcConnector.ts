@@ -6,7 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { AuthError, CredentialsMissing } from "../AuthError.ts"
 import type { Absent, AuthMode, Found, Wired } from "./AuthMode.ts"
-import { isWhole, said } from "./internal/facts.ts"
+import { has, said } from "./internal/facts.ts"
 import type { AuthRequest } from "../request/AuthRequest.ts"
 import { ConnectorSettings, defaultOidcAudience } from "../request/ConnectorSettings.ts"
 import { OidcConnectorIdentity } from "../Identity.ts"
@@ -133,13 +133,15 @@ const wire = Effect.gen(function* () {
     forget: () => Effect.void,
     summarize: Effect.fnUntraced(function* () {
       const file = tokenFileOf(tokenFiles)
-      const jwt = yield* Effect.result(tokens.read(file))
+      const jwt = yield* Effect.result(Option.isSome(named) ? Effect.asSome(whole(file)) : tokens.read(file))
+      const clientId = yield* Effect.result(tokens.clientId)
       return {
         facts: {
-          connectorClientId: said(yield* Effect.result(tokens.clientId), (id) => id),
+          connectorClientId: said(clientId, (id) => id),
           connectorJwt: said(jwt, () => describeFile(file))
         },
-        isWhole: isWhole(jwt)
+        has: has(clientId) === "whole" && has(jwt) !== "whole" ? "part" : has(clientId),
+        takesClientId: has(clientId) === "whole" && has(jwt) !== "nothing"
       }
     })
   } satisfies Wired<OidcConnectorIdentity>

@@ -135,7 +135,7 @@ const wire = Effect.gen(function* () {
     }),
     forget: ({ namespace }) => serviceAccounts.forget(namespace),
     // Nothing of it is on the connector.
-    summarize: () => Effect.succeed({ facts: {}, isWhole: false })
+    summarize: () => Effect.succeed({ facts: {}, has: "nothing" })
   } satisfies Wired<OidcNamespaceIdentity>
 })
 

@@ -26,7 +26,7 @@ import { ConnectorSettings } from "../request/ConnectorSettings.ts"
 import { PatSource } from "../sources/PatSource.ts"
 import type { WorkspaceHost } from "../WorkspaceHost.ts"
 import type { AuthMode, Place, Wired } from "./AuthMode.ts"
-import { isWhole, said } from "./internal/facts.ts"
+import { has, said } from "./internal/facts.ts"
 import {
   connectorLevel,
   namespaceSecret,
@@ -132,7 +132,7 @@ const wire = Effect.gen(function* () {
     summarize: () =>
       Effect.map(Effect.result(pats.connector), (pat) => ({
         facts: { connectorPat: said(pat) },
-        isWhole: isWhole(pat)
+        has: has(pat)
       }))
   } satisfies Wired<PatIdentity>
 })

@@ -25,8 +25,8 @@ import {
   type AllowList,
   admit,
   allowList,
-  canonicalize,
   databricksDomains,
+  operatorsOwn,
   type WorkspaceHost
 } from "../WorkspaceHost.ts"
 
@@ -146,8 +146,16 @@ const make = Effect.fnUntraced(function* (
   given: { readonly [Name in keyof Options]: Options[Name] | string },
   nameOf: (option: keyof Options) => string
 ): Effect.fn.Return<ConnectorSettings["Service"], AuthError> {
-  const instance = yield* Effect.transposeOption(Option.map(text(given.instance), canonicalize))
   const listed = list(given.allowedInstances)
+  const instance = yield* Effect.transposeOption(
+    Option.map(text(given.instance), (own) =>
+      operatorsOwn(
+        nameOf("instance"),
+        own,
+        Option.getOrElse(listed, () => [])
+      )
+    )
+  )
   if (Option.exists(listed, ({ length }) => length === 0)) {
     const expected = "instances and *. wildcards, separated by commas"
     return yield* invalid(nameOf("allowedInstances"), String(given.allowedInstances), expected)

@@ -106,7 +106,7 @@ describe("a connector's settings as values", () => {
   it.effect("are named also where a pattern among them is wrong", () =>
     Effect.gen(function* () {
       const { message } = yield* Effect.flip(values({ allowedInstances: ["*.10.0.0.1"] }))
-      assert.include(message, "(in allowedInstances)")
+      assert.include(message, "expected in allowedInstances: host names")
     })
   )
 })

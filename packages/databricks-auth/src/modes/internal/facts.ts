@@ -4,6 +4,7 @@
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import type { AuthError } from "../../AuthError.ts"
+import type { Summary } from "../AuthMode.ts"
 
 /** Says that a credential is there, is not, or is broken; `whole` is what a whole one is said to be. */
 export const said = <A>(
@@ -15,6 +16,9 @@ export const said = <A>(
     onSuccess: Option.match({ onNone: () => "none", onSome: whole })
   })
 
-/** Whether the connector has a whole credential. */
-export const isWhole = <A>(found: Result.Result<Option.Option<A>, AuthError>): boolean =>
-  Result.isSuccess(found) && Option.isSome(found.success)
+/** How much of a credential there is: of one that is broken, a part. */
+export const has = <A>(found: Result.Result<Option.Option<A>, AuthError>): Summary["has"] =>
+  Result.match(found, {
+    onFailure: () => "part",
+    onSuccess: Option.match({ onNone: () => "nothing", onSome: () => "whole" })
+  })
