@@ -133,7 +133,7 @@ describe("a caller from before task categories", () => {
         assert.strictEqual(code, "NOT_FOUND")
         assert.strictEqual(
           details,
-          "Cannot find connector for task type: snowflake. This connector serves spark and databricks."
+          "Cannot find connector for task type: snowflake. This connector serves spark and databricks. [FDC606, docs/diagnosis.md#fdc606]"
         )
       })
     )

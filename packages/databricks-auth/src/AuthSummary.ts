@@ -72,7 +72,8 @@ export const layer: Layer.Layer<
     /** A task that says nothing, in a namespace that brings nothing. */
     const trial = Effect.gen(function* () {
       const select = yield* Selection.make(settings, modes)
-      return yield* select(yield* plainRequest(settings, looksIntoNamespaces))
+      const { outcome } = yield* select(yield* plainRequest(settings, looksIntoNamespaces))
+      return yield* Effect.fromResult(outcome)
     })
     const warnings = yield* trial.pipe(
       Effect.map(({ identity }) => unexpected(settings, identity)),

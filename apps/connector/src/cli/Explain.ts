@@ -76,7 +76,7 @@ const run = Effect.fnUntraced(function* ({ format, noExchange, task: file, ...op
 
 const explained = Effect.fnUntraced(function* (asked: Explanation.Asked) {
   const auth = yield* DatabricksAuth.DatabricksAuth
-  return { checks: [], explanations: [yield* Explanation.explain(auth, asked, Explanation.reach)] }
+  return { checks: [], explanations: [yield* Explanation.explain(auth, asked, yield* Explanation.makeWays)] }
 })
 
 export const command = Command.make("explain", flags, run).pipe(

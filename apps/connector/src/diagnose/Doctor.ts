@@ -3,7 +3,6 @@
  */
 import { ConnectorSettings, DatabricksAuth } from "@flyte-databricks/databricks-auth"
 import { SelfReview } from "@flyte-databricks/kubernetes"
-import * as Cache from "effect/Cache"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
@@ -58,10 +57,10 @@ export const examine = Effect.fnUntraced(function* (asked: Asked): Effect.fn.Ret
 
   const authType = Option.getOrElse(settings.authType, () => "")
   const rules = Cluster.needed({ ...settings, authType })
-  const reach = yield* sharedReach
+  const ways = yield* Explanation.makeWays
   const workspace = yield* Option.match(settings.instance, {
     onNone: () => Effect.succeed(undefined),
-    onSome: reach
+    onSome: ways.reach
   })
   // The issuer is asked over the same way out.
   const wayOut = workspace === undefined ? cluster.ground : Result.flatMap(workspace.ground, () => cluster.ground)
@@ -70,8 +69,8 @@ export const examine = Effect.fnUntraced(function* (asked: Asked): Effect.fn.Ret
       asked.pre
         ? Effect.succeed(undefined)
         : check("rights", cluster.ground, (review) => Cluster.rights(review, rules, namespaces, authType === "")),
-      check("issuer", wayOut, (review) => examineIssuer(review, settings)),
-      asked.pre ? Effect.succeed([]) : explainAll(auth, namespaces, reach),
+      check("issuer", wayOut, (review) => examineIssuer(review, settings, ways)),
+      asked.pre ? Effect.succeed([]) : explainAll(auth, namespaces, ways),
       check("runtime", firm, Runtime.runtime),
       asked.pre
         ? Effect.succeed(undefined)
@@ -79,7 +78,7 @@ export const examine = Effect.fnUntraced(function* (asked: Asked): Effect.fn.Ret
     ],
     { concurrency: "unbounded" }
   )
-  const shared = asked.pre ? undefined : yield* explainShared(auth, reach)
+  const shared = asked.pre ? undefined : yield* explainShared(auth, ways)
   const parts: ReadonlyArray<Checked<unknown> | undefined> = [
     ofSettings,
     cluster,
@@ -130,34 +129,27 @@ const hostOf = (proxy: string): string =>
 // The issuer counts where namespaces or the connector log in by it.
 const examineIssuer = Effect.fnUntraced(function* (
   review: SelfReview.SelfReview,
-  { authType, instance }: ConnectorSettings.ConnectorSettings["Service"]
-): Effect.fn.Return<Passed<void>, Finding, HttpClient.HttpClient> {
+  { authType, instance }: ConnectorSettings.ConnectorSettings["Service"],
+  { documentsOf }: Explanation.Ways
+): Effect.fn.Return<Passed<void>, Finding> {
   const isFederated = Option.isNone(authType) || authType.value === "oidc_federation"
   if (!isFederated || Option.isNone(instance)) return { value: undefined, text: "" }
   const issuer = yield* Effect.orElseSucceed(review.issuer, () => Option.none<string>())
   // Who may not read it meets it in the JWT of an explanation.
   if (Option.isNone(issuer)) return { value: undefined, text: "" }
-  return yield* Issuer.lookUp({ issuer: issuer.value, kid: undefined }, instance.value)
+  return yield* Issuer.lookUp({ issuer: issuer.value, kid: undefined }, instance.value, documentsOf)
 })
-
-/** One workspace is reached once, however many namespaces name it. */
-const sharedReach: Effect.Effect<Explanation.Reach, never, HttpClient.HttpClient> = Effect.map(
-  Cache.make({ capacity: 100, lookup: Explanation.reach }),
-  (cache): Explanation.Reach =>
-    (instance) =>
-      Cache.get(cache, instance)
-)
 
 const explainAll = (
   auth: DatabricksAuth.DatabricksAuth["Service"],
   namespaces: ReadonlyArray<string>,
-  reach: Explanation.Reach
+  ways: Explanation.Ways
 ) =>
   Effect.forEach(
     namespaces,
     (namespace) =>
       Effect.map(
-        Explanation.explain(auth, { context: { namespace }, task: {}, flags: {}, exchange: true }, reach),
+        Explanation.explain(auth, { context: { namespace }, task: {}, flags: {}, exchange: true }, ways),
         // What is so for all stands above.
         (explanation) => ({
           ...explanation,
@@ -171,7 +163,7 @@ const explainAll = (
 /** The identity that the connector has of its own, proved; that it has none is no fault. */
 const explainShared = Effect.fnUntraced(function* (
   auth: DatabricksAuth.DatabricksAuth["Service"],
-  reach: Explanation.Reach
+  ways: Explanation.Ways
 ): Effect.fn.Return<Checked<void>, never, HttpClient.HttpClient> {
   const { outcome } = yield* auth.explain({})
   if (Result.isFailure(outcome) && outcome.failure.reason._tag === "CredentialsMissing") {
@@ -180,7 +172,7 @@ const explainShared = Effect.fnUntraced(function* (
     )
   }
   const asked = { context: {}, task: {}, flags: {}, exchange: true }
-  const { checks, identity } = yield* Explanation.explain(auth, asked, reach)
+  const { checks, identity } = yield* Explanation.explain(auth, asked, ways)
   const rotated =
     Result.isSuccess(outcome) && identity?.mode === "oidc_connector"
       ? yield* check("token", firm, () => examineProjected(auth, outcome.success))

@@ -10,6 +10,7 @@ import {
   TaskSettings,
   type WorkspaceHost
 } from "@flyte-databricks/databricks-auth"
+import * as Cache from "effect/Cache"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Record from "effect/Record"
@@ -33,12 +34,25 @@ export interface Asked {
   readonly exchange: boolean
 }
 
-/** Reaches a workspace without a credential. */
-export type Reach = (
-  instance: WorkspaceHost.WorkspaceHost
-) => Effect.Effect<Checked<Network.Workspace>, never, HttpClient.HttpClient>
+/** What all namespaces have in common, and is looked at once. */
+export interface Ways {
+  /** Reaches a workspace without a credential. */
+  readonly reach: (instance: WorkspaceHost.WorkspaceHost) => Effect.Effect<Checked<Network.Workspace>>
+  readonly documentsOf: (issuer: string) => Effect.Effect<Issuer.Documents, Finding>
+}
 
-export const reach: Reach = (instance) => check("workspace", firm, () => Network.reach(instance))
+export const makeWays: Effect.Effect<Ways, never, HttpClient.HttpClient> = Effect.gen(function* () {
+  const capacity = 100
+  const workspaces = yield* Cache.make({
+    capacity,
+    lookup: (instance: WorkspaceHost.WorkspaceHost) => check("workspace", firm, () => Network.reach(instance))
+  })
+  const issuers = yield* Cache.make({ capacity, lookup: Issuer.fetchDocuments })
+  return {
+    reach: (instance) => Cache.get(workspaces, instance),
+    documentsOf: (issuer) => Cache.get(issuers, issuer)
+  }
+})
 
 /**
  * Explains one request.
@@ -46,14 +60,14 @@ export const reach: Reach = (instance) => check("workspace", firm, () => Network
 export const explain = Effect.fnUntraced(function* (
   auth: DatabricksAuth.DatabricksAuth["Service"],
   asked: Asked,
-  reach: Reach
+  ways: Ways
 ): Effect.fn.Return<Report.Explanation, never, HttpClient.HttpClient> {
   const settings = { ...asked.task, ...asked.flags }
   const { request, looked, outcome } = yield* auth.explain({ ...asked.context, settings })
   const selected = yield* check("identity", firm, () => select(looked, outcome))
   const proof =
     Result.isSuccess(outcome) && Result.isSuccess(selected.ground)
-      ? yield* prove(auth, outcome.success, asked.exchange, reach)
+      ? yield* prove(auth, outcome.success, asked.exchange, ways)
       : []
   return {
     namespace: Option.match(request, {
@@ -110,19 +124,19 @@ const prove = Effect.fnUntraced(function* (
   auth: DatabricksAuth.DatabricksAuth["Service"],
   credential: DatabricksAuth.Resolved,
   exchange: boolean,
-  reach: Reach
+  ways: Ways
 ): Effect.fn.Return<ReadonlyArray<Report.Entry>, never, HttpClient.HttpClient> {
   const { identity } = credential
   const jwt = yield* check("jwt", firm, () => IdentityCheck.readJwt(auth, credential))
   if (!exchange) return jwt.entries
-  const workspace = yield* reach(identity.instance)
+  const workspace = yield* ways.reach(identity.instance)
   const isFederated = identity.authType === "oidc_federation"
   const both = Result.flatMap(jwt.ground, (described) =>
     Result.map(workspace.ground, (reached) => ({ described, reached }))
   )
   const issuer = isFederated
     ? (yield* check("issuer", both, ({ described }) =>
-        Issuer.lookUp(IdentityCheck.issuerOf(described), identity.instance)
+        Issuer.lookUp(IdentityCheck.issuerOf(described), identity.instance, ways.documentsOf)
       )).entries
     : []
   const token = yield* check("token", both, ({ described }) => IdentityCheck.getToken(auth, credential, described))

@@ -19,7 +19,10 @@ export const refusal = Effect.fnUntraced(function* <A>(
   const [line, ...more] = log.calls().slice(before)
   assert.deepStrictEqual(more, [])
   assert.strictEqual(line?.level, "WARN")
-  assert.include(String(line?.message).toWellFormed(), details)
+  // What is refused before it is read, gRPC refuses, and has no code.
+  const [, message = details, finding] = /^(.*) \[(FDC\d+), docs\/\w+\.md#[\w-]+\]$/s.exec(details) ?? []
+  assert.include(String(line?.message).toWellFormed(), message)
+  assert.strictEqual(line?.annotations["code"], finding)
   assert.notInclude(["ok", "defect", "Unknown"], line?.annotations["outcome"])
   return { code, details, line }
 })

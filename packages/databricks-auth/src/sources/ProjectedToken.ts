@@ -249,10 +249,18 @@ export const layerFiles = (
   const disk = FileSystem.layerNoop({
     realPath: (path) => find(path, () => path),
     stat: (path) => find(path, ({ length }) => ({ type: "File", size: BigInt(length) }) as FileSystem.File.Info),
-    readFileString: (path) => find(path, (text) => text)
+    readFileString: (path) => find(path, (text) => text),
+    open: (path) => find(path, openInMemory)
   })
   return layer.pipe(Layer.provide([disk, Path.layer]))
 }
+
+// As much of an open file as a JWT is read by.
+const openInMemory = (text: string) =>
+  ({
+    stat: Effect.succeed({ type: "File" }),
+    readAlloc: () => Effect.succeed(Option.some(new TextEncoder().encode(text)))
+  }) as unknown as FileSystem.File
 
 /**
  * JWTs in memory, by path, and the connector's client id.

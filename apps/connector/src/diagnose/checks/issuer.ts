@@ -15,36 +15,48 @@ const Keys = Schema.fromJsonString(
   Schema.Struct({ keys: Schema.Array(Schema.Struct({ kid: Schema.optional(Schema.String) })) })
 )
 
+/** What an issuer publishes. */
+export interface Documents {
+  readonly documentUrl: string
+  /** What it calls itself. */
+  readonly issuer: string
+  readonly jwksUri: string
+  readonly keys: ReadonlyArray<{ readonly kid?: string | undefined }>
+}
+
+/** Fetches what an issuer publishes. */
+export const fetchDocuments = Effect.fnUntraced(function* (
+  issuer: string
+): Effect.fn.Return<Documents, Finding, HttpClient.HttpClient> {
+  const documentUrl = `${issuer.replace(/\/$/, "")}/.well-known/openid-configuration`
+  const document = yield* fetch(documentUrl, Document, "an OpenID discovery document")
+  const { keys } = yield* fetch(document.jwks_uri, Keys, "a JSON Web Key Set")
+  return { documentUrl, issuer: document.issuer, jwksUri: document.jwks_uri, keys }
+})
+
 /** Looks the issuer of a JWT up. */
-export const lookUp = Effect.fnUntraced(function* (
+export const lookUp = Effect.fnUntraced(function* <R>(
   { issuer, kid }: { readonly issuer: string; readonly kid: string | undefined },
-  instance: WorkspaceHost.WorkspaceHost
-): Effect.fn.Return<Passed<void>, Finding, HttpClient.HttpClient> {
+  instance: WorkspaceHost.WorkspaceHost,
+  documentsOf: (issuer: string) => Effect.Effect<Documents, Finding, R>
+): Effect.fn.Return<Passed<void>, Finding, R> {
   const url = URL.parse(issuer)
   if (url === null) return yield* new Finding({ code: "FDC303", detail: `"${issuer}" is not a URL.` })
   if (isPrivate(url.hostname) && !isPrivate(new URL(baseUrl(instance)).hostname)) {
     return yield* new Finding({ code: "FDC302", detail: `It is ${issuer}.` })
   }
-  const documentUrl = `${issuer.replace(/\/$/, "")}/.well-known/openid-configuration`
-  const document = yield* fetch(documentUrl, Document, "an OpenID discovery document")
-  if (document.issuer !== issuer) {
-    return yield* new Finding({
-      code: "FDC304",
-      detail: `${documentUrl} says "${document.issuer}", and the JWT "${issuer}".`
-    })
+  const { documentUrl, jwksUri, keys, issuer: own } = yield* documentsOf(issuer)
+  if (own !== issuer) {
+    return yield* new Finding({ code: "FDC304", detail: `${documentUrl} says "${own}", and the JWT "${issuer}".` })
   }
-  const { keys } = yield* fetch(document.jwks_uri, Keys, "a JSON Web Key Set")
   if (kid !== undefined && !keys.some((key) => key.kid === kid)) {
     const published = keys.flatMap((key) => key.kid ?? []).join(", ") || "none"
-    return yield* new Finding({
-      code: "FDC305",
-      detail: `The JWT has kid ${kid}; ${document.jwks_uri} has ${published}.`
-    })
+    return yield* new Finding({ code: "FDC305", detail: `The JWT has kid ${kid}; ${jwksUri} has ${published}.` })
   }
   return {
     value: undefined,
     text: kid === undefined ? "The issuer publishes its keys." : "The issuer publishes the key that signed the JWT.",
-    facts: { jwks_uri: document.jwks_uri }
+    facts: { jwks_uri: jwksUri }
   }
 })
 
