@@ -45,8 +45,8 @@ const tokenView = (token, now) => html`
     ${badge(token.identity.mode)}
     <span class="state ${token.state}">${states[token.state]}</span>
   </div>
-  <p class="principal">${token.identity.principal}</p>
   <p class="source">${token.identity.source}</p>
+  <p class="principal">${token.identity.principal}</p>
   ${timeline(token, now)}
   ${token.failure === undefined ? nothing : html`<p class="refusal-detail">${token.failure}</p>`}
 `

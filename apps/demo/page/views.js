@@ -67,7 +67,7 @@ export const page = (state, now, actions) => html`
 /** @param {State} state */
 const summary = ({ cards }) => {
   const refused = cards.filter(({ problem }) => problem !== undefined).length
-  if (cards.length === 0 || cards.some(({ resolved, problem }) => resolved === undefined && problem === undefined)) {
+  if (cards.length === 0 || cards.some(isLoading)) {
     return ""
   }
   return refused === 0
@@ -111,7 +111,7 @@ const cards = (state, actions) => html`
       ? html`<p class="empty">No namespace is shown yet. Name one to see who it would be.</p>`
       : html`<ul class="cards">
           ${repeat(
-            state.cards,
+            refusedFirst(state.cards),
             ({ name }) => name,
             (card) => html`<li>${cardView(card, state, actions)}</li>`
           )}
@@ -120,24 +120,55 @@ const cards = (state, actions) => html`
   ${addNamespace(actions)}
 `
 
+/** @param {Card} card */
+const isLoading = ({ resolved, problem }) => resolved === undefined && problem === undefined
+
+/**
+ * What wants a hand comes first, once all is known: cards do not change places under the reader's eyes before.
+ *
+ * @param {ReadonlyArray<Card>} cards
+ */
+const refusedFirst = (cards) =>
+  cards.some(isLoading)
+    ? cards
+    : cards.toSorted((a, b) => Number(b.problem !== undefined) - Number(a.problem !== undefined))
+
+/** @param {Identity} identity */
+const isShared = ({ mode, source }) => mode === "oidc_connector" || source === "connector"
+
+/**
+ * Whether a namespace brings something that is not used, since something stronger is.
+ *
+ * @param {Card} card
+ */
+const isPassedOver = ({ brings, resolved }) =>
+  brings !== undefined && brings !== "Nothing" && resolved !== undefined && isShared(resolved.identity)
+
 /** @param {Card} card @param {State} state @param {Actions} actions */
 const cardView = (card, state, actions) => {
   const { name, resolved, problem, run } = card
-  const isLoading = resolved === undefined && problem === undefined
+  const loading = isLoading(card)
   return html`<article
     class="card ${problem === undefined ? "" : "refused"}"
     aria-labelledby="namespace-${name}"
-    aria-busy=${isLoading ? "true" : "false"}
+    aria-busy=${loading ? "true" : "false"}
   >
     <div class="card-top">
       <h3 id="namespace-${name}">${name}</h3>
       ${resolved !== undefined ? badge(resolved.identity.mode) : nothing}
       ${problem !== undefined ? html`<span class="badge error">Refused</span>` : nothing}
     </div>
-    ${card.brings === undefined ? nothing : html`<p class="brings">Brings: ${card.brings}</p>`}
-    ${isLoading ? html`<div class="pending"><span class="hidden">Looking</span></div>` : nothing}
+    ${
+      card.brings === undefined
+        ? nothing
+        : html`<p class="brings">
+            Brings: ${card.brings}${isPassedOver(card) ? html`<span class="unused">not used</span>` : nothing}
+          </p>`
+    }
+    ${loading ? html`<div class="pending"><span class="hidden">Looking</span></div>` : nothing}
     ${resolved !== undefined ? [who(resolved.identity), chain(name, resolved.explanation)] : nothing}
-    ${problem !== undefined ? refusal(name, problem) : nothing} ${run === undefined ? nothing : runView(run, state)}
+    ${problem !== undefined ? refusal(name, problem) : nothing}
+    ${run === undefined ? nothing : runView(run, resolved?.identity, state)}
     <div class="buttons">
       ${
         problem !== undefined
@@ -147,7 +178,7 @@ const cardView = (card, state, actions) => {
           : html`<button
               type="button"
               class="primary"
-              ?disabled=${isLoading || isUnderWay(run)}
+              ?disabled=${loading || isUnderWay(run)}
               @click=${() => actions.run(name)}
             >
               ${run === undefined ? "Run a job" : "Run another"}<span class="hidden"> as ${name}</span>
@@ -169,14 +200,16 @@ const cardView = (card, state, actions) => {
 }
 
 /** @param {Identity} identity */
-const who = ({ mode, principal, source }) => html`
+const who = (identity) => html`
   <dl class="who">
     <dt>Runs as</dt>
-    <dd class="principal">${principal}</dd>
-    <dt>From</dt>
-    <dd>${mode === "oidc_connector" || source === "connector" ? `${source}, shared by namespaces` : source}</dd>
+    <dd class="source">${isShared(identity) ? `${identity.source}, shared by namespaces` : identity.source}</dd>
+    <dd class="principal">${identity.principal}</dd>
   </dl>
 `
+
+// Where there is little room it is folded.
+const isPhone = matchMedia("(max-width: 34rem)")
 
 const outcomes = /** @type {const} */ ({
   used: "used",
@@ -187,8 +220,8 @@ const outcomes = /** @type {const} */ ({
 })
 
 /** @param {string} name @param {ReadonlyArray<Finding>} findings */
-const chain = (name, findings) => html`
-  <h4 id="chain-${name}">Looked for, strongest first</h4>
+const chain = (name, findings) => html`<details class="looked" ?open=${!isPhone.matches}>
+  <summary id="chain-${name}">Looked for, strongest first</summary>
   <ol class="chain" aria-labelledby="chain-${name}">
     ${findings.map(
       ({ source, outcome, detail }) =>
@@ -199,7 +232,7 @@ const chain = (name, findings) => html`
         </li>`
     )}
   </ol>
-`
+</details>`
 
 /** @param {string} name @param {Problem} problem */
 const refusal = (name, { title, detail, findings }) => html`
@@ -238,8 +271,11 @@ const ends = /** @type {Readonly<Record<string, string>>} */ ({
   RETRYABLE_FAILED: "Failed"
 })
 
-/** @param {CardRun} run @param {State} state */
-const runView = ({ submitted, progress, problem }, state) => {
+/** @param {Identity} one @param {Identity | undefined} other */
+const isSame = (one, other) => one.mode === other?.mode && one.principal === other.principal
+
+/** @param {CardRun} run @param {Identity | undefined} identity  Who the namespace is now. @param {State} state */
+const runView = ({ submitted, progress, problem }, identity, state) => {
   const step = progress === undefined ? -1 : stepOf[progress.phase]
   const end = progress === undefined ? undefined : ends[progress.phase]
   return html`<div class="run ${problem === undefined ? (end ?? "").toLowerCase() : "failed"}">
@@ -256,8 +292,14 @@ const runView = ({ submitted, progress, problem }, state) => {
           : html`<strong>${end ?? steps[step] ?? "Submitting"}</strong>${
                 submitted === undefined
                   ? nothing
-                  : html`<span class="run-id">run ${submitted.runId}</span>
-                      <span class="run-as">as ${submitted.identity.principal}</span>`
+                  : html`<span class="run-id">run ${submitted.runId}</span>${
+                        isSame(submitted.identity, identity)
+                          ? nothing
+                          : html`<span class="run-as">
+                              ${badge(submitted.identity.mode)} It was submitted as ${submitted.identity.source},
+                              <span class="principal">${submitted.identity.principal}</span>, and stays that.
+                            </span>`
+                      }`
               }`
       }
       ${

@@ -37,7 +37,7 @@ export const routes = Layer.mergeAll(Handlers.layer, page, Access.guard)
 /** Serves as long as the layer lives. */
 export const layer = (options: { readonly host: string; readonly port: number }) =>
   HttpRouter.serve(routes, { disableLogger: true, disableListenLog: true }).pipe(
-    Layer.provide(Runs.layer),
+    Layer.provideMerge(Runs.layer),
     Layer.provide([core, NodeCrypto.layerSecureRandom]),
     Layer.provideMerge(NodeHttpServer.layer(() => createServer(), { ...options, gracefulShutdownTimeout: 0 }))
   )

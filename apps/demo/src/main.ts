@@ -14,6 +14,7 @@ import * as Base64Url from "effect/encoding/Base64Url"
 import * as HttpServer from "effect/http/HttpServer"
 import * as Access from "./Access.ts"
 import * as Platform from "./Platform.ts"
+import * as Runs from "./Runs.ts"
 import * as Server from "./Server.ts"
 
 const flags = {
@@ -44,15 +45,15 @@ const demo = Command.make("npm run demo --", flags, ({ instance, namespaces, spe
   Effect.gen(function* () {
     const token = loopback.includes(listen.host) ? undefined : Base64Url.encode(randomBytesUnsafe(32))
     const access = Layer.succeed(Access.Expected, token === undefined ? token : Redacted.make(token))
-    const platform = Option.match(instance, {
-      onNone: () => Platform.layerStandIns(speed),
-      onSome: (instance) => Platform.layer(instance, namespaces)
-    })
+    const standIns = Platform.layerStandIns(speed)
+    const platform = Option.isNone(instance) ? standIns : Platform.layer(instance.value, namespaces)
     yield* Effect.gen(function* () {
-      const url = yield* HttpServer.addressFormattedWith(Effect.succeed)
-      const { workspace, standIns } = yield* Platform.Platform
+      const { namespaces, standIns, workspace } = yield* Platform.Platform
+      // So that there is a token to look at before anybody has run a job.
+      if (standIns) yield* (yield* Runs.Runs).submit({ namespace: namespaces[0]?.name ?? "" })
       yield* Console.log(`Workspace  ${workspace}${standIns ? "  (stand-in)" : ""}`)
-      yield* Console.log(`Demo       ${url}/${token === undefined ? "" : `#token=${token}`}`)
+      const secret = token === undefined ? "" : `#token=${token}`
+      yield* HttpServer.addressFormattedWith((url) => Console.log(`Demo       ${url}/${secret}`))
       return yield* Effect.never
     }).pipe(Effect.provide(Server.layer(listen).pipe(Layer.provide(access), Layer.provideMerge(platform))))
   }).pipe(Effect.tapError((error) => Console.error(error._tag === "ServeError" ? String(error.cause) : error.message)))

@@ -47,6 +47,12 @@ describe("npm run demo", () => {
       assertEquals([url.hostname, url.hash], ["127.0.0.1", ""])
       assertInclude(lines.join("\n"), "(stand-in)")
       assertEquals(yield* status(url, "/api/identity?namespace=fraud-production"), 200)
+      // Something to look at before anybody has run a job.
+      const { tokens } = yield* Effect.promise(() => fetch(new URL("/api/tokens", url)).then((answer) => answer.json()))
+      assertEquals(
+        tokens.map(({ identity }: { readonly identity: { readonly source: string } }) => identity.source),
+        ["ServiceAccount fraud-production/spark"]
+      )
       yield* process.kill()
       assertEquals(Number(yield* process.exitCode), 0)
     }).pipe(Effect.scoped, Effect.provide(NodeServices.layer))

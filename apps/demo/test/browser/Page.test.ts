@@ -138,6 +138,46 @@ describe.skipIf(Option.isNone(chromium))("the page", () => {
     await card("fraud-production").getByText("kubectl create secret generic databricks-token").waitFor()
   })
 
+  visiting(
+    "marks what a namespace brings and is not used, and puts the refused one first",
+    async ({ page, card, choose }) => {
+      await page.getByText("7 of 8 have an identity").waitFor()
+      const marked = () =>
+        page.getByRole("article").filter({ hasText: "not used" }).getByRole("heading").allInnerTexts()
+      const first = () => page.getByRole("article").first().getByRole("heading").first().innerText()
+      assertEquals(await marked(), ["search-production", "billing-production", "growth-staging"])
+      assertEquals(await first(), "risk-staging")
+      await choose("OAuth M2M")
+      await card("search-production").getByText("Secret search-production/databricks-oauth").first().waitFor()
+      await page.getByText("have an identity").waitFor()
+      assert.notInclude(await marked(), "search-production")
+      assertEquals(await first(), "growth-staging")
+    }
+  )
+
+  visiting("says who a run is where the card is somebody else by now", async ({ card, choose }) => {
+    await choose("OAuth M2M")
+    const run = card("search-production").getByRole("status")
+    await card("search-production").getByRole("button", { name: "Run a job" }).click()
+    await run.getByText(/run \d{16}/).waitFor()
+    assert.notInclude(await run.innerText(), "40000000-")
+    await choose("Auto-detect")
+    await run.getByText("It was submitted as Secret search-production/databricks-oauth").waitFor()
+    assertInclude(await run.innerText(), "40000000-")
+  })
+
+  visiting(
+    "folds on a phone what was looked for",
+    async ({ card }) => {
+      await card("reports-development").locator(".who").waitFor()
+      const found = card("reports-development").getByText("nothing there")
+      assertEquals(await found.isVisible(), false)
+      await card("reports-development").getByText("Looked for, strongest first").click()
+      await found.waitFor()
+    },
+    { as: Browser.phone }
+  )
+
   visiting("submits a job and follows it to its end, by keyboard alone", async ({ page, card }) => {
     await card("fraud-production").locator(".who").waitFor()
     const run = card("fraud-production").getByRole("button", { name: "Run a job as fraud-production" })
@@ -150,7 +190,8 @@ describe.skipIf(Option.isNone(chromium))("the page", () => {
     const order = ["Submitting", "Queued", "Starting", "Running", "Succeeded"].filter((phase) => phases.includes(phase))
     assertEquals(phases, order)
     assertEquals(order.slice(-2), ["Running", "Succeeded"])
-    assert.match(await card("fraud-production").getByRole("status").innerText(), /run \d{16}\s+as 20000000-/)
+    // The card says who it is.
+    assert.match(await card("fraud-production").getByRole("status").innerText(), /run \d{16}$/)
     const token = page.getByRole("region", { name: "Tokens" }).getByRole("listitem").first()
     assertInclude(await token.innerText(), "ServiceAccount fraud-production/spark")
   })

@@ -49,6 +49,7 @@ done
 ip netns list | sed -n 's/^\\(flytebox-[0-9]*\\).*/\\1/p' | xargs -r -n1 ip netns del
 ip link show ${bridge} && ip link del ${bridge}
 awk '$2 ~ "^/tmp/box-" { print $2 }' /proc/mounts | sort -r | xargs -r umount --lazy
+find /sys/fs/cgroup -depth -type d -path '*/flytebox/*' -exec rmdir {} + 2>/dev/null
 true`
 
 const owned = Effect.gen(function* () {
