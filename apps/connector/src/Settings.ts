@@ -57,11 +57,6 @@ export const httpsProxy = firstOf("https_proxy", "HTTPS_PROXY").pipe(
 /** What is reached without the proxy: names, `.suffixes`, `*.wildcards`, each with a port or without, or `*`. */
 export const noProxy = firstOf("no_proxy", "NO_PROXY")
 
-export const metadataKeyFileName = "FLYTE_DATABRICKS_METADATA_KEY_FILE"
-
-/** A file of keys by which job metadata is signed. */
-export const metadataKeyFile = variable(metadataKeyFileName)
-
 export const caFileName = "FLYTE_DATABRICKS_CA_FILE"
 
 /** A file of certificate authorities to trust at Databricks and the proxy, beside those that Node.js trusts. */

@@ -68,7 +68,6 @@ describe("docs/settings.md", () => {
         FLYTE_DATABRICKS_NAMESPACE_IDENTITY: own.namespaceIdentity,
         FLYTE_DATABRICKS_NAMESPACE_TEMPLATE: own.namespaceTemplate,
         FLYTE_DATABRICKS_PERSIST_PAT: String(own.persistPat),
-        FLYTE_DATABRICKS_METADATA_KEY_FILE: undefined,
         FLYTE_DATABRICKS_LISTEN_HOST: flags.host,
         FLYTE_DATABRICKS_LISTEN_PORT: String(flags.port),
         FLYTE_DATABRICKS_PROMETHEUS_PORT: String(flags.prometheusPort),
