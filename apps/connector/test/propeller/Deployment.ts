@@ -2,18 +2,25 @@
  * The connector as Kubernetes runs it: replicas that share nothing, replaced one by one in an update, and one that
  * crashes.
  */
-import { Clock, Effect, Exit, Scope } from "effect"
+import { Clock, Effect, Exit, Option, Random, Scope } from "effect"
 import { CallFailed, type Method } from "../support/FlyteClient.ts"
 import { one } from "./dice.ts"
 import type { Wire } from "./Wire.ts"
+
+/** What becomes of the answer to a call, on its way to Flyte. */
+export type Way = "arrives" | "answer lost" | "connection lost"
 
 interface Replica {
   readonly wire: Wire
   readonly scope: Scope.Closeable
 }
 
-/** Starts replicas; they stop when the scope closes. */
-export const make = Effect.fnUntraced(function* <E>(replicas: number, build: Effect.Effect<Wire, E, Scope.Scope>) {
+/** Starts replicas; they stop when the scope closes. The way is asked for before each call, by the method's path. */
+export const make = Effect.fnUntraced(function* <E>(
+  replicas: number,
+  build: Effect.Effect<Wire, E, Scope.Scope>,
+  way: (path: string) => Effect.Effect<Way>
+) {
   const whole = yield* Effect.scope
   const start = Effect.gen(function* () {
     const scope = yield* Scope.fork(whole)
@@ -46,7 +53,7 @@ export const make = Effect.fnUntraced(function* <E>(replicas: number, build: Eff
       if (ready.length === 0) return yield* new CallFailed({ code: "UNAVAILABLE", details: "connection refused" })
       const { wire } = yield* one(ready)
       const deadline = (yield* Clock.currentTimeMillis) + timeoutMillis
-      return yield* wire.call(method, request, deadline).pipe(
+      return yield* onItsWay(yield* way(method.path), wire.call(method, request, deadline)).pipe(
         Effect.timeoutOrElse({
           duration: timeoutMillis,
           orElse: () => Effect.fail(new CallFailed({ code: "DEADLINE_EXCEEDED", details: "the caller's own deadline" }))
@@ -68,5 +75,24 @@ export const make = Effect.fnUntraced(function* <E>(replicas: number, build: Eff
     })
   }
 })
+
+const onItsWay = <A>(way: Way, call: Effect.Effect<A, CallFailed>): Effect.Effect<A, CallFailed> => {
+  switch (way) {
+    case "arrives":
+      return call
+    case "answer lost":
+      // The connector has answered; nobody hears it before the deadline.
+      return Effect.andThen(Effect.forkDetach(call), Effect.never)
+    case "connection lost":
+      // In the midst of the call, which the connector sees.
+      return Effect.gen(function* () {
+        const answer = yield* Effect.timeoutOption(call, yield* Random.nextIntBetween(1, 3000))
+        return yield* Option.match(answer, {
+          onNone: () => Effect.fail(new CallFailed({ code: "UNAVAILABLE", details: "connection reset" })),
+          onSome: Effect.succeed
+        })
+      })
+  }
+}
 
 export type Deployment = Effect.Success<ReturnType<typeof make>>

@@ -19,6 +19,8 @@ import type { Tally } from "./Tally.ts"
 interface Attempt {
   /** The runs that its creates gave: one, if the connector tells a repeated create from a new one. */
   readonly runIds: ReadonlySet<string>
+  /** When the last of its creates ended, in milliseconds. */
+  readonly createdAt: number
   /** The phases that it heard, in order. */
   readonly phases: ReadonlyArray<string>
   /** Whether the first RUNNING came with a link: later ones are not shown. */
@@ -32,7 +34,6 @@ export interface Ended {
   readonly attempts: ReadonlyArray<Attempt>
 }
 
-const maxAttempts = 5
 const maxFailedPolls = 5
 const ends = ["SUCCEEDED", "FAILED", "ABORTED", "RETRYABLE_FAILED"]
 
@@ -57,7 +58,7 @@ const counting =
     })
 
 /** An executor: its workers, its limits and its timers are shared by all tasks. */
-export const make = Effect.fnUntraced(function* (calls: Version, tally: Tally) {
+export const make = Effect.fnUntraced(function* (calls: Version, tally: Tally, maxAttempts = 5) {
   const counted = counting(tally)
   const workers = yield* Semaphore.make(20)
   let nextPoll = 0
@@ -120,7 +121,7 @@ export const make = Effect.fnUntraced(function* (calls: Version, tally: Tally) {
     while (attempts.length < maxAttempts) {
       const attempt = openAttempt()
       const metas = yield* createTask(order, attempts.push(attempt) - 1)
-      metas.forEach((meta) => attempt.runIds.add(runIdOf(meta)))
+      attempt.created(yield* Clock.currentTimeMillis, metas.map(runIdOf))
       const [meta] = metas
       if (meta === undefined) continue
       const end = yield* followTask(order, meta, attempt)
@@ -142,17 +143,26 @@ export const make = Effect.fnUntraced(function* (calls: Version, tally: Tally) {
 })
 
 interface OpenAttempt extends Attempt {
-  readonly runIds: Set<string>
+  readonly created: (at: number, runIds: ReadonlyArray<string>) => void
   readonly phase: () => string | undefined
   readonly hear: (answer: { readonly phase: string; readonly links: number }) => void
 }
 
 const openAttempt = (): OpenAttempt => {
   const phases: Array<string> = []
+  const runIds = new Set<string>()
+  let createdAt = 0
   let linkWithRunning = true
   return {
-    runIds: new Set(),
+    runIds,
     phases,
+    get createdAt() {
+      return createdAt
+    },
+    created: (at, ids) => {
+      createdAt = at
+      ids.forEach((id) => runIds.add(id))
+    },
     get linkWithRunning() {
       return linkWithRunning
     },

@@ -3,7 +3,7 @@
  * the ways in which a call can fail and later succeed.
  */
 import { Kubernetes } from "@flyte-databricks/databricks-auth"
-import { Effect, Layer, Random, Stream } from "effect"
+import { Clock, Duration, Effect, Fiber, Layer, Random, Stream } from "effect"
 import { HttpClient, HttpClientError, type HttpClientRequest, HttpServerResponse } from "effect/http"
 import { chance, one } from "./dice.ts"
 import type { Tally } from "./Tally.ts"
@@ -11,7 +11,7 @@ import type { Tally } from "./Tally.ts"
 type Request = HttpClientRequest.HttpClientRequest
 type Answer = Effect.Effect<HttpServerResponse.HttpServerResponse, HttpClientError.HttpClientError>
 /** In place of an answer, or of the way it comes; what does not run `answer` never reached the workspace. */
-type HttpFault = (answer: Answer, request: Request) => Answer
+export type HttpFault = (answer: Answer, request: Request) => Answer
 
 const html = (status: number, headers: Record<string, string> = {}) =>
   HttpServerResponse.text("<!doctype html><html><body>Sign in to continue</body></html>", {
@@ -37,6 +37,29 @@ const afterwards =
   (answer) =>
     Effect.as(answer, response)
 
+/** Takes this long in all, and goes on with the work also where nobody waits for it any longer. */
+export const slow =
+  (takes: Duration.Input): HttpFault =>
+  (answer) =>
+    Effect.gen(function* () {
+      const half = Duration.times(Duration.fromInputUnsafe(takes), 0.5)
+      const work = yield* Effect.forkDetach(Effect.delay(answer, half))
+      const response = yield* Fiber.join(work)
+      return yield* Effect.delay(Effect.succeed(response), half)
+    })
+
+/** The workspace does what it is asked, and its answer never comes. */
+export const answerLost: HttpFault = (answer) => Effect.andThen(answer, Effect.never)
+
+/** Nothing comes of the request. */
+export const silence: HttpFault = () => Effect.never
+
+/** Nobody is there. */
+export const refused: HttpFault = (_answer, request) => Effect.fail(transport(request, "connect ECONNREFUSED"))
+
+/** Databricks is there and says that it is down. */
+export const down: HttpFault = instead(refusal(503))
+
 const bytesOf = ({ body }: HttpServerResponse.HttpServerResponse) =>
   body._tag === "Uint8Array" ? body.body : new Uint8Array()
 
@@ -59,14 +82,14 @@ const httpFaults: Readonly<Record<string, HttpFault>> = {
   "502 and HTML": instead(html(502)),
   "503": instead(refusal(503)),
   "504 after the work": afterwards(html(504)),
-  "connection refused": (_answer, request) => Effect.fail(transport(request, "connect ECONNREFUSED")),
+  "connection refused": refused,
   "no such host": (_answer, request) => Effect.fail(transport(request, "getaddrinfo EAI_AGAIN")),
   "reset after the work": (answer, request) =>
     Effect.andThen(answer, Effect.fail(transport(request, "read ECONNRESET"))),
-  "no answer": () => Effect.never,
-  "no answer after the work": (answer) => Effect.andThen(answer, Effect.never),
-  "answer after 2 s": (answer) => Effect.delay(answer, "2 seconds"),
-  "answer after 4 s": (answer) => Effect.delay(answer, "4 seconds"),
+  "no answer": silence,
+  "no answer after the work": answerLost,
+  "answer after 2 s": slow("2 seconds"),
+  "answer after 4 s": slow("4 seconds"),
   "login page": instead(html(200)),
   "redirect to a login page": instead(html(302, { location: "https://sso.example.com/login" })),
   "empty body after the work": afterwards(HttpServerResponse.empty({ status: 200 })),
@@ -91,22 +114,41 @@ const drawn = Effect.fnUntraced(function* <A>(probability: number, faults: Reado
   return (yield* chance(probability)) ? yield* one(Object.entries(faults)) : undefined
 })
 
+/** A call to Databricks: its path, how many came to it before, and when it is made, in milliseconds. */
+export interface DatabricksCall {
+  readonly path: string
+  readonly before: number
+  readonly now: number
+}
+
+/** What befalls a call for certain; none where chance decides. */
+export type Weather = (call: DatabricksCall) => HttpFault | undefined
+
 /** An HTTP client whose requests reach the workspace, most of them. */
 export const http = (
   answer: (request: Request) => Effect.Effect<HttpServerResponse.HttpServerResponse>,
   probability: Effect.Effect<number>,
-  tally: Tally
+  tally: Tally,
+  weather: Weather
 ) =>
   Layer.succeed(
     HttpClient.HttpClient,
     HttpClient.make((request, url) =>
       Effect.gen(function* () {
         const target = url.pathname.startsWith("/oidc/") ? "token" : "databricks"
+        const before = tally.get(url.pathname)
         yield* tally.count(`${target} calls`)
+        yield* tally.count(url.pathname)
         yield* Effect.sleep(yield* Random.nextIntBetween(5, 100))
-        const fault = yield* drawn(yield* probability, target === "token" ? httpFaults : jobsFaults)
-        if (fault !== undefined) yield* tally.count(`${target} fault: ${fault[0]}`)
-        const response = yield* fault === undefined ? answer(request) : fault[1](answer(request), request)
+        const now = yield* Clock.currentTimeMillis
+        const certain = weather({ path: url.pathname, before, now })
+        const drew =
+          certain === undefined
+            ? yield* drawn(yield* probability, target === "token" ? httpFaults : jobsFaults)
+            : undefined
+        if (drew !== undefined) yield* tally.count(`${target} fault: ${drew[0]}`)
+        const fault = certain ?? drew?.[1]
+        const response = yield* fault === undefined ? answer(request) : fault(answer(request), request)
         return HttpServerResponse.toClientResponse(response, { request })
       })
     )
@@ -133,7 +175,8 @@ const kubernetesFaults: Readonly<Record<string, KubernetesFault>> = {
 export const kubernetes = (
   cluster: Layer.Layer<Kubernetes.Kubernetes>,
   probability: Effect.Effect<number>,
-  tally: Tally
+  tally: Tally,
+  takes: Duration.Input = Duration.zero
 ) =>
   Layer.effect(
     Kubernetes.Kubernetes,
@@ -142,6 +185,7 @@ export const kubernetes = (
       const perhaps = Effect.fnUntraced(function* <A>(answer: Effect.Effect<A, Kubernetes.KubernetesError>) {
         yield* tally.count("kubernetes calls")
         yield* Effect.sleep(yield* Random.nextIntBetween(2, 30))
+        yield* Effect.sleep(takes)
         const fault = yield* drawn(yield* probability, kubernetesFaults)
         if (fault === undefined) return yield* answer
         yield* tally.count(`kubernetes fault: ${fault[0]}`)

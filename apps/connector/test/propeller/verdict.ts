@@ -85,6 +85,27 @@ const attemptOf = (ended: Outcome["ended"], { task, attempt }: Outcome["runs"][n
   return found
 }
 
+/** The runs that Flyte was never told of. */
+export interface Unknown {
+  readonly runs: number
+  /** How many of them are going on at the end. */
+  readonly active: number
+  /** For how long, at the most, one went on after Flyte had given up its attempt, in seconds. */
+  readonly longest: number
+}
+
+/** Looks for them. A run is as good as known until its attempt's last create has ended. */
+export const unknownOf = ({ ended, lookedAt, runs }: Outcome): Unknown => {
+  const known = new Set(ended.flatMap(({ attempts }) => attempts.flatMap(({ runIds }) => [...runIds])))
+  const unknown = runs.filter(({ runId }) => !known.has(runId))
+  const seconds = unknown.map((run) => (Math.min(run.until, lookedAt) - attemptOf(ended, run).createdAt) / 1000)
+  return {
+    runs: unknown.length,
+    active: unknown.filter(({ until }) => until > lookedAt).length,
+    longest: Math.max(0, ...seconds)
+  }
+}
+
 /**
  * The share of attempts that failed for Flyte while Databricks had taken the job: each answer was lost until the caller's
  * time was up, three seconds for some. Nobody follows these runs; that they are few is all that can be asked.
@@ -113,6 +134,7 @@ export const report = (name: string, outcome: Outcome): string => {
     `calls: ${called.join("; ")}`,
     `attempts that failed though Databricks had taken the job: ${(leftBehind(outcome) * 100).toFixed(2)} %`,
     `attempts that went back to an earlier phase: ${attempts.filter(({ phases }) => goesBack(phases)).length}`,
+    `runs that Flyte was never told of: ${JSON.stringify(unknownOf(outcome))}`,
     ...tally.lines(),
     JSON.stringify(verdictOf(outcome))
   ].join("\n")
