@@ -5,7 +5,7 @@
 import { KubernetesError, Unavailable } from "@flyte-databricks/databricks-auth/Kubernetes"
 import { type ConfigurationOptions, CoreV1Api, createConfiguration, ServerConfiguration } from "@kubernetes/client-node"
 import * as Clock from "effect/Clock"
-import type * as Duration from "effect/Duration"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Equal from "effect/Equal"
 import * as Option from "effect/Option"
@@ -18,6 +18,10 @@ import { exchange } from "./exchange.ts"
 import type { Loaded } from "./kubeConfig.ts"
 import * as Pools from "./pools.ts"
 import { presentable } from "./presentable.ts"
+
+// An API server answers within a second. Where it does not, the request may be lost: another is made beside it, and the
+// answer that comes first counts. All operations may be repeated.
+const hedgeAfter = Duration.seconds(2)
 
 /** An operation of the API. */
 export interface Operation<A> {
@@ -68,7 +72,9 @@ export const make = Effect.fnUntraced(function* ({ kubeConfig, server, address }
   /** None where the object does not exist. */
   return Effect.fnUntraced(function* <A>(operation: Operation<A>): Effect.fn.Return<Option.Option<A>, KubernetesError> {
     const start = yield* Clock.currentTimeMillis
-    return yield* withRenewal(operation).pipe(
+    const asked = withRenewal(operation)
+    return yield* asked.pipe(
+      Effect.raceFirst(Effect.delay(asked, hedgeAfter)),
       Effect.timeoutOrElse({
         duration: timeout,
         orElse: () => Effect.fail(new Unavailable({ detail: "gave no answer in time" }))
