@@ -214,7 +214,9 @@ describe("README.md", () => {
         FLYTE_DATABRICKS_DRAIN_DELAY: spoken(flags.drainDelay),
         FLYTE_DATABRICKS_DRAIN_TIMEOUT: spoken(flags.drainTimeout),
         FLYTE_DATABRICKS_TASK_TYPES: value.taskTypes.join(","),
-        FLYTE_DATABRICKS_CREATE_PATIENCE: spoken(value.createPatience),
+        FLYTE_DATABRICKS_CREATE_PATIENCE: Duration.isFinite(value.createPatience)
+          ? spoken(value.createPatience)
+          : undefined,
         FLYTE_DATABRICKS_POLL_PATIENCE: spoken(value.pollPatience),
         HTTPS_PROXY: undefined,
         NO_PROXY: undefined,

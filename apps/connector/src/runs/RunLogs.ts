@@ -4,9 +4,7 @@
  */
 import { type Connection, DatabricksAuth } from "@flyte-databricks/databricks-auth"
 import { JobsClient, type Run, type RunId, RunState } from "@flyte-databricks/databricks-jobs"
-import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
 import * as Call from "../call/Call.ts"
 import { ConnectorError, type Failure, PageTokenInvalid } from "../call/ConnectorError.ts"
 import { rideOut } from "../call/Faults.ts"
@@ -33,60 +31,49 @@ export interface LogRequest {
   readonly connection?: Connection.Connection | undefined
 }
 
-/**
- * Reads runs' output.
- */
-export class RunLogs extends Context.Service<
-  RunLogs,
-  { readonly page: (request: LogRequest) => Effect.Effect<LogPage, Failure> }
->()("@flyte-databricks/connector/RunLogs") {}
-
 const linesByDefault = 1000
 const maxLines = 10_000
 
-export const layer: Layer.Layer<RunLogs, never, DatabricksAuth.DatabricksAuth | JobsClient.JobsClient> = Layer.effect(
-  RunLogs,
-  Effect.gen(function* () {
-    const auth = yield* DatabricksAuth.DatabricksAuth
-    const jobs = yield* JobsClient.JobsClient
+/** Makes the way to read what runs printed. */
+export const make = Effect.gen(function* () {
+  const auth = yield* DatabricksAuth.DatabricksAuth
+  const jobs = yield* JobsClient.JobsClient
 
-    const page = Effect.fnUntraced(function* (request: LogRequest): Effect.fn.Return<LogPage, Failure> {
-      const metadata = yield* PinnedRun.read(request.resourceMeta)
-      const { runId } = metadata
-      const from = yield* offsetOf(request.token, runId)
-      const until = from + (request.lines > 0 ? Math.min(request.lines, maxLines) : linesByDefault)
-      const riding = rideOut(yield* Call.endsAt)
+  return Effect.fnUntraced(function* (request: LogRequest): Effect.fn.Return<LogPage, Failure> {
+    const metadata = yield* PinnedRun.read(request.resourceMeta)
+    const { runId } = metadata
+    const from = yield* offsetOf(request.token, runId)
+    const until = from + (request.lines > 0 ? Math.min(request.lines, maxLines) : linesByDefault)
+    const riding = rideOut(yield* Call.endsAt)
 
-      const credential = yield* PinnedRun.recall(auth, metadata, request.connection).pipe(riding)
-      yield* PinnedRun.readyToken(auth, credential).pipe(riding)
-      const { instance } = credential.identity
-      const run = yield* jobs
-        .get(credential, runId)
-        .pipe(Call.waitFor(`${instance} to say how run ${runId} is doing`), riding)
-      const tasks: ReadonlyArray<Run.RunTask> = run.tasks?.length ? run.tasks : [run]
+    const credential = yield* PinnedRun.recall(auth, metadata, request.connection).pipe(riding)
+    yield* PinnedRun.header(auth, credential).pipe(riding)
+    const { instance } = credential.identity
+    const run = yield* jobs
+      .get(credential, runId)
+      .pipe(Call.waitFor(`${instance} to say how run ${runId} is doing`), riding)
+    const tasks: ReadonlyArray<Run.RunTask> = run.tasks?.length ? run.tasks : [run]
 
-      const lines: Array<LogLine> = []
-      for (const task of tasks) {
-        // A line more than the page has, to know whether there is another.
-        if (lines.length > until) break
-        if (tasks.length > 1) lines.push(system(`=== task ${task.task_key ?? ""} ===`))
-        const output = yield* jobs
-          .output(credential, task.run_id ?? runId)
-          .pipe(Call.waitFor(`${instance} to give the output of run ${runId}`), riding)
-        for (const line of linesOf(output)) lines.push(line)
-      }
-      const { phase } = RunState.toPhaseReport(run)
-      if (!RunState.isOver(phase)) {
-        lines.push(system(`The run is ${phase}: Databricks gives the output of a task once it is over.`))
-      }
-      return {
-        lines: lines.slice(from, until),
-        next: lines.length > until ? tokenOf(runId, until) : ""
-      }
-    })
-    return RunLogs.of({ page })
+    const lines: Array<LogLine> = []
+    for (const task of tasks) {
+      // A line more than the page has, to know whether there is another.
+      if (lines.length > until) break
+      if (tasks.length > 1) lines.push(system(`=== task ${task.task_key ?? ""} ===`))
+      const output = yield* jobs
+        .output(credential, task.run_id ?? runId)
+        .pipe(Call.waitFor(`${instance} to give the output of run ${runId}`), riding)
+      for (const line of linesOf(output)) lines.push(line)
+    }
+    const { phase } = RunState.toPhaseReport(run)
+    if (!RunState.isOver(phase)) {
+      lines.push(system(`The run is ${phase}: Databricks gives the output of a task once it is over.`))
+    }
+    return {
+      lines: lines.slice(from, until),
+      next: lines.length > until ? tokenOf(runId, until) : ""
+    }
   })
-)
+})
 
 const system = (message: string): LogLine => ({ message: `${message}\n`, originator: "SYSTEM" })
 

@@ -10,21 +10,28 @@ import type { Wire } from "./Wire.ts"
 /** What becomes of the answer to a call, on its way to Flyte. */
 export type Way = "arrives" | "answer lost" | "connection lost"
 
+/** A connector, and whether its process lives: where it does not, nothing that it asks for comes about. */
+export interface Process {
+  isAlive: boolean
+}
+
 interface Replica {
   readonly wire: Wire
   readonly scope: Scope.Closeable
+  readonly process: Process
 }
 
 /** Starts replicas; they stop when the scope closes. The way is asked for before each call, by the method's path. */
 export const make = Effect.fnUntraced(function* <E>(
   replicas: number,
-  build: Effect.Effect<Wire, E, Scope.Scope>,
+  build: (process: Process) => Effect.Effect<Wire, E, Scope.Scope>,
   way: (path: string) => Effect.Effect<Way>
 ) {
   const whole = yield* Effect.scope
   const start = Effect.gen(function* () {
     const scope = yield* Scope.fork(whole)
-    return { scope, wire: yield* Scope.provide(build, scope) }
+    const process = { isAlive: true }
+    return { scope, process, wire: yield* Scope.provide(build(process), scope) }
   })
   let ready: ReadonlyArray<Replica> = yield* Effect.replicateEffect(start, replicas)
 
@@ -69,6 +76,7 @@ export const make = Effect.fnUntraced(function* <E>(
       const [first] = ready
       if (first === undefined) return
       yield* remove(first)
+      first.process.isAlive = false
       yield* first.wire.kill
       yield* Scope.close(first.scope, Exit.void)
       yield* Effect.andThen(Effect.sleep("5 seconds"), add)

@@ -2,7 +2,7 @@
  * Flyte's side: what its executor does with a task, its failure counter included.
  *
  * - A create that fails costs an attempt, and the next one follows at once. One whose answer Flyte cannot store is
- *   repeated for the same attempt, and now and then an attempt is created twice at the same time.
+ *   repeated for the same attempt, and now and then an attempt is created twice at the same time: the last answer counts.
  * - Failed polls are counted for a run and never forgotten. At the sixth the connector is not asked again: the task
  *   hangs on its last phase, or is lost where there was none.
  * - A run that failed is deleted before the next attempt; a refusal keeps the task waiting, or loses it.
@@ -70,14 +70,19 @@ export const make = Effect.fnUntraced(function* (calls: Version, tally: Tally, m
     yield* Effect.sleep(mine - now)
   })
 
+  // What the last of an attempt's creates came to is what Flyte keeps; what it heard before is gone.
   const createTask = Effect.fnUntraced(function* (order: Order, attempt: number) {
-    const once = counted("create", calls.create(order, attempt))
-    const answers = yield* Effect.replicateEffect(once, (yield* chance(0.04)) ? 2 : 1, { concurrency: "unbounded" })
+    const answers: Array<Result.Result<Uint8Array, CallFailed>> = []
+    const once = Effect.map(counted("create", calls.create(order, attempt)), (answer) => answers.push(answer))
+    yield* Effect.replicateEffect(once, (yield* chance(0.04)) ? 2 : 1, { concurrency: "unbounded" })
     while (answers.some(Result.isSuccess) && (yield* chance(0.08))) {
       yield* tally.count("create repeated though it had succeeded")
-      answers.push(yield* once)
+      yield* once
     }
-    return answers.flatMap((answer) => (Result.isSuccess(answer) ? [answer.success] : []))
+    const last = answers.at(-1)
+    return last !== undefined && Result.isSuccess(last)
+      ? answers.flatMap((answer) => (Result.isSuccess(answer) ? [answer.success] : []))
+      : []
   }, workers.withPermits(1))
 
   const deleteTask = Effect.fnUntraced(function* (order: Order, meta: Uint8Array) {
@@ -122,7 +127,7 @@ export const make = Effect.fnUntraced(function* (calls: Version, tally: Tally, m
       const attempt = openAttempt()
       const metas = yield* createTask(order, attempts.push(attempt) - 1)
       attempt.created(yield* Clock.currentTimeMillis, metas.map(runIdOf))
-      const [meta] = metas
+      const meta = metas.at(-1)
       if (meta === undefined) continue
       const end = yield* followTask(order, meta, attempt)
       if (end === "hung" || end === "lost") return { order, attempts, end }

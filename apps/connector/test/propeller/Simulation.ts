@@ -44,7 +44,8 @@ const connector = Effect.fnUntraced(function* (
   workspace: Workspace.Workspace,
   probability: Effect.Effect<number>,
   tally: Tally.Tally,
-  { weather = () => undefined, kubernetesTakes }: Scenario
+  { weather = () => undefined, kubernetesTakes }: Scenario,
+  process: Deployment.Process
 ) {
   const config = ConfigProvider.fromEnv({ env: { FLYTE_DATABRICKS_INSTANCE: workspace.instance, ...environment } })
   const layer = DatabricksConnector.layer.pipe(
@@ -52,7 +53,7 @@ const connector = Effect.fnUntraced(function* (
     Layer.provide(DatabricksAuth.layerConfig),
     Layer.provide([
       Faults.kubernetes(cluster, probability, tally, kubernetesTakes),
-      Faults.http(workspace.answer, probability, tally, weather),
+      Faults.http(workspace.answer, probability, tally, (call) => (process.isAlive ? weather(call) : Faults.silence)),
       files
     ]),
     Layer.provide(ConfigProvider.layer(config))
@@ -93,12 +94,14 @@ export const run = Effect.fnUntraced(function* (scenario: Scenario) {
   const workspace = yield* Workspace.make((task, attempt) => planOf(byName.get(task), attempt))
   const deployment = yield* Deployment.make(
     scenario.replicas,
-    connector(
-      workspace,
-      Effect.sync(() => probability),
-      tally,
-      scenario
-    ),
+    (process) =>
+      connector(
+        workspace,
+        Effect.sync(() => probability),
+        tally,
+        scenario,
+        process
+      ),
     scenario.way ?? (() => Effect.succeed("arrives"))
   )
   const executors = {

@@ -90,7 +90,7 @@ export interface Unknown {
   readonly runs: number
   /** How many of them are going on at the end. */
   readonly active: number
-  /** For how long, at the most, one went on after Flyte had given up its attempt, in seconds. */
+  /** For how long, at the most, one went on that Flyte had given up already, in seconds. */
   readonly longest: number
 }
 
@@ -98,7 +98,9 @@ export interface Unknown {
 export const unknownOf = ({ ended, lookedAt, runs }: Outcome): Unknown => {
   const known = new Set(ended.flatMap(({ attempts }) => attempts.flatMap(({ runIds }) => [...runIds])))
   const unknown = runs.filter(({ runId }) => !known.has(runId))
-  const seconds = unknown.map((run) => (Math.min(run.until, lookedAt) - attemptOf(ended, run).createdAt) / 1000)
+  const seconds = unknown.map(
+    (run) => (Math.min(run.until, lookedAt) - Math.max(run.from, attemptOf(ended, run).createdAt)) / 1000
+  )
   return {
     runs: unknown.length,
     active: unknown.filter(({ until }) => until > lookedAt).length,
@@ -107,12 +109,16 @@ export const unknownOf = ({ ended, lookedAt, runs }: Outcome): Unknown => {
 }
 
 /**
- * The share of attempts that failed for Flyte while Databricks had taken the job: each answer was lost until the caller's
- * time was up, three seconds for some. Nobody follows these runs; that they are few is all that can be asked.
+ * The share of attempts whose run Flyte was never told of, and nobody ended: those that a crash forgot, and those whose
+ * attempt went to another replica. That they are few is all that can be asked.
  */
-export const leftBehind = ({ ended, runs }: Outcome): number =>
-  runs.filter((run) => attemptOf(ended, run).runIds.size === 0).length /
-  ended.reduce((sum, { attempts }) => sum + attempts.length, 0)
+export const leftBehind = ({ ended, runs }: Outcome): number => {
+  const known = new Set(ended.flatMap(({ attempts }) => attempts.flatMap(({ runIds }) => [...runIds])))
+  return (
+    runs.filter(({ runId, resultState }) => !known.has(runId) && resultState !== "CANCELED").length /
+    ended.reduce((sum, { attempts }) => sum + attempts.length, 0)
+  )
+}
 
 const order = ["QUEUED", "INITIALIZING", "RUNNING"]
 const goesBack = (phases: ReadonlyArray<string>) =>
@@ -132,7 +138,7 @@ export const report = (name: string, outcome: Outcome): string => {
     `\n${name}`,
     `${ended.length} tasks, ${attempts.length} attempts, ${runs.length} runs in ${Math.round(Duration.toMinutes(lasted))} virtual minutes`,
     `calls: ${called.join("; ")}`,
-    `attempts that failed though Databricks had taken the job: ${(leftBehind(outcome) * 100).toFixed(2)} %`,
+    `attempts whose run was left to itself: ${(leftBehind(outcome) * 100).toFixed(2)} %`,
     `attempts that went back to an earlier phase: ${attempts.filter(({ phases }) => goesBack(phases)).length}`,
     `runs that Flyte was never told of: ${JSON.stringify(unknownOf(outcome))}`,
     ...tally.lines(),
