@@ -21,7 +21,7 @@ import * as PinnedRun from "./runs/PinnedRun.ts"
 import * as LastReports from "./runs/LastReports.ts"
 import * as RunFollower from "./runs/RunFollower.ts"
 import * as RunLogs from "./runs/RunLogs.ts"
-import type { RunReport } from "./runs/RunReport.ts"
+import * as RunReport from "./runs/RunReport.ts"
 import * as Submissions from "./runs/Submissions.ts"
 import * as Settings from "./Settings.ts"
 
@@ -56,7 +56,7 @@ export class DatabricksConnector extends Context.Service<
       taskType: string,
       resourceMeta: Uint8Array,
       connection?: Connection.Connection
-    ) => Effect.Effect<RunReport, ConnectorError>
+    ) => Effect.Effect<RunReport.RunReport, ConnectorError>
     readonly delete: (
       taskType: string,
       resourceMeta: Uint8Array,
@@ -129,6 +129,7 @@ export const layer: Layer.Layer<
         .submit({ attempt: task.attempt, credential, header, body, patientUntil })
         .pipe(Call.waitFor(`${identity.instance} to take the job`))
       yield* Call.note({ runId })
+      reports.reported(LastReports.keyOf({ instance: identity.instance, runId }), RunReport.submitted(runId))
       // The run is there; to fail now would lose it.
       const recorded = yield* auth.record(resolved).pipe(rideOut(yield* Call.endsAt))
       const metadata = new JobMetadata.JobMetadata({

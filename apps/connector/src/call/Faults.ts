@@ -68,3 +68,14 @@ export const rideOut =
         }
       )
     )
+
+/**
+ * Asks again, after a moment, where the workspace says that it does not know a run: one that fails over says so for a
+ * moment.
+ */
+export const askAgainIfGone = <A, E extends Failure, R>(call: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.retry(call, {
+    times: 1,
+    schedule: Schedule.spaced("2 seconds"),
+    while: ({ reason }) => reason._tag === "RunNotFound"
+  })

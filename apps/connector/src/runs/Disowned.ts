@@ -10,7 +10,7 @@ import * as Effect from "effect/Effect"
 import * as Metric from "effect/Metric"
 import * as Semaphore from "effect/Semaphore"
 import { endByHand } from "../call/byHand.ts"
-import { rideOut } from "../call/Faults.ts"
+import { askAgainIfGone, rideOut } from "../call/Faults.ts"
 import type { Attempt } from "../IdempotencyToken.ts"
 
 /** Why nobody follows a run. */
@@ -54,6 +54,7 @@ export const make = Effect.fnUntraced(function* (jobs: JobsClient.JobsClient["Se
       })
       const outcome = yield* end.pipe(
         rideOut((yield* Clock.currentTimeMillis) + patience),
+        askAgainIfGone,
         Effect.catchReason("JobsError", "RunNotFound", () => Effect.succeed("over")),
         Effect.catch((failure) =>
           Effect.as(

@@ -12,13 +12,13 @@ export type RunKey = `${string} ${string}`
 export const keyOf = ({ instance, runId }: { readonly instance: string; readonly runId: string }): RunKey =>
   `${instance} ${runId}`
 
-/**
- * What is known of a run.
- */
-export interface Known {
+/** What is known of a run. */
+interface Known {
   readonly report: RunReport | undefined
   /** When its first poll failed that no good one followed, in milliseconds. */
   readonly faultySince: number | undefined
+  /** When the workspace first said that it does not know the run, and has said nothing else since. */
+  readonly missingSince: number | undefined
 }
 
 /**
@@ -29,9 +29,11 @@ export interface LastReports {
   readonly reported: (run: RunKey, report: RunReport) => void
   /** Records a failed poll. Returns when the current series of failures began. */
   readonly failed: (run: RunKey, at: number) => number
+  /** Records that the workspace does not know the run. Returns when it first said so. */
+  readonly missing: (run: RunKey, at: number) => number
 }
 
-const unknown: Known = { report: undefined, faultySince: undefined }
+const unknown: Known = { report: undefined, faultySince: undefined, missingSince: undefined }
 
 /**
  * Remembers so many runs, at about 1 KB each.
@@ -48,13 +50,16 @@ export const make = (capacity = 10_000): LastReports => {
     }
   }
   const of = (run: RunKey) => runs.get(run) ?? unknown
+  const since = (what: "faultySince" | "missingSince") => (run: RunKey, at: number) => {
+    const known = of(run)
+    const first = known[what] ?? at
+    keep(run, { ...known, [what]: first })
+    return first
+  }
   return {
     of,
-    reported: (run, report) => keep(run, { report, faultySince: undefined }),
-    failed: (run, at) => {
-      const { report, faultySince = at } = of(run)
-      keep(run, { report, faultySince })
-      return faultySince
-    }
+    reported: (run, report) => keep(run, { ...unknown, report }),
+    failed: since("faultySince"),
+    missing: since("missingSince")
   }
 }

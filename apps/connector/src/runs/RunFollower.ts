@@ -6,6 +6,7 @@
 import { type Connection, DatabricksAuth, type Credential } from "@flyte-databricks/databricks-auth"
 import { type JobMetadata, JobsClient, type Run, type RunId, RunState } from "@flyte-databricks/databricks-jobs"
 import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -21,11 +22,20 @@ import * as PinnedRun from "./PinnedRun.ts"
 import * as RunReport from "./RunReport.ts"
 import type { Submissions } from "./Submissions.ts"
 
+/**
+ * How long a workspace has to say that it does not know a run, in two polls at least: one that fails over says so for a
+ * moment. Flyte polls a run every thirty seconds, or less often where there are many.
+ */
+export const GoneAfter = Context.Reference<Duration.Input>("@flyte-databricks/connector/GoneAfter", {
+  defaultValue: () => "15 seconds"
+})
+
 /** Makes the way to say how runs are doing. */
 export const make = Effect.fnUntraced(function* (reports: LastReports, submissions: Submissions) {
   const auth = yield* DatabricksAuth.DatabricksAuth
   const jobs = yield* JobsClient.JobsClient
   const patience = Duration.toMillis(yield* Settings.pollPatience)
+  const goneAfter = Duration.toMillis(yield* GoneAfter)
 
   const ask = Effect.fnUntraced(function* (
     metadata: JobMetadata.JobMetadata,
@@ -75,12 +85,7 @@ export const make = Effect.fnUntraced(function* (reports: LastReports, submissio
       const why = `${said} That is longer than FLYTE_DATABRICKS_POLL_PATIENCE, so this attempt is given up.`
       return verdict(runId, "RETRYABLE_FAILED", `${why} ${endByHand(runId, pageOf(report))}`, report)
     }
-    return report === undefined
-      ? verdict(runId, "QUEUED", `${said} Nothing else is known of it yet.`, report)
-      : {
-          ...report,
-          message: `${said} It was ${report.phase} when last asked${report.message && `: ${report.message}`}`
-        }
+    return again(runId, said, report)
   })
 
   const poll = Effect.fnUntraced(function* (
@@ -108,11 +113,15 @@ export const make = Effect.fnUntraced(function* (reports: LastReports, submissio
     const fault = { outcome: failure.reason._tag, message: failure.message }
     yield* Call.warn(fault)
     if (isTransient(failure)) return yield* outlast(metadata, fault)
-    // Nothing is left of a run that is gone, so another attempt starts afresh. Whatever else is final, another attempt
-    // meets it too, and the run may still be going on.
-    return failure.reason._tag === "RunNotFound"
-      ? verdict(runId, "RETRYABLE_FAILED", failure.message, last)
-      : verdict(runId, "FAILED", `${failure.message} ${endByHand(runId, pageOf(last))}`, last)
+    if (failure.reason._tag === "RunNotFound") {
+      const now = yield* Clock.currentTimeMillis
+      // Nothing is left of a run that is gone, so another attempt starts afresh.
+      return now - reports.missing(key, now) > goneAfter
+        ? verdict(runId, "RETRYABLE_FAILED", failure.message, last)
+        : again(runId, failure.message, last)
+    }
+    // Another attempt meets it too, and the run may still be going on.
+    return verdict(runId, "FAILED", `${failure.message} ${endByHand(runId, pageOf(last))}`, last)
   })
 
   return Effect.fnUntraced(function* (
@@ -147,6 +156,14 @@ const verdict = (
   link: last?.link ?? Option.none(),
   info: last?.info ?? { run_id: runId }
 })
+
+// A phase that Flyte has heard already is no news to it, while a lower one takes the task back and sets its start anew. A
+// run that this connector did not create and has not heard of was created by one that is gone, or by another replica: most
+// of those are RUNNING.
+const again = (runId: RunId.RunId, said: string, last: RunReport.RunReport | undefined): RunReport.RunReport =>
+  last === undefined
+    ? verdict(runId, "RUNNING", `${said} Nothing else is known of it yet.`, last)
+    : { ...last, message: `${said} It was ${last.phase} when last asked${last.message && `: ${last.message}`}` }
 
 const pageOf = (report: RunReport.RunReport | undefined): string | undefined =>
   report === undefined ? undefined : Option.getOrUndefined(report.link)

@@ -23,8 +23,8 @@ interface Attempt {
   readonly createdAt: number
   /** The phases that it heard, in order. */
   readonly phases: ReadonlyArray<string>
-  /** Whether the first RUNNING came with a link: later ones are not shown. */
-  readonly linkWithRunning: boolean
+  /** Whether the console got a link: one that comes without a change of phase is not shown. */
+  readonly hasLink: boolean
 }
 
 /** What became of a task: the phase it ended in, or how it went astray. */
@@ -157,7 +157,7 @@ const openAttempt = (): OpenAttempt => {
   const phases: Array<string> = []
   const runIds = new Set<string>()
   let createdAt = 0
-  let linkWithRunning = true
+  let hasLink = false
   return {
     runIds,
     phases,
@@ -168,13 +168,14 @@ const openAttempt = (): OpenAttempt => {
       createdAt = at
       ids.forEach((id) => runIds.add(id))
     },
-    get linkWithRunning() {
-      return linkWithRunning
+    get hasLink() {
+      return hasLink
     },
     phase: () => phases.at(-1),
     hear: ({ phase, links }) => {
-      if (phase === "RUNNING" && !phases.includes(phase)) linkWithRunning = links > 0
-      if (phase !== phases.at(-1)) phases.push(phase)
+      if (phase === phases.at(-1)) return
+      phases.push(phase)
+      hasLink ||= links > 0
     }
   }
 }

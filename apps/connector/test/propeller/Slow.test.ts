@@ -5,9 +5,10 @@ import { Effect, Random } from "effect"
 import { chance } from "./dice.ts"
 import * as Faults from "./faults.ts"
 import * as Simulation from "./Simulation.ts"
-import { flawless, report, unknownOf, verdictOf } from "./verdict.ts"
+import { flawless, report, takenBack, unknownOf, verdictOf } from "./verdict.ts"
 
 const submitPath = "/api/2.1/jobs/runs/submit"
+const getPath = "/api/2.1/jobs/runs/get"
 const createPath = /CreateTask$/
 
 const submitsTake =
@@ -58,6 +59,11 @@ describe("every task has one run where", () => {
     allSucceed(`a submit takes ${seconds} s`, { weather: submitsTake(seconds) })
   }
 
+  allSucceed("the workspace does not know its runs for a moment", {
+    window: "1 second",
+    weather: ({ path, at }) => (getPath === path && at > 30_000 && at < 45_000 ? Faults.forgetful : undefined)
+  })
+
   allSucceed("the first answer to each submit is lost", {
     weather: ({ path, before }) => (path === submitPath && before === 0 ? Faults.answerLost : undefined)
   })
@@ -88,7 +94,7 @@ describe("nothing that Flyte does not know of goes on where", () => {
   nothingLeft("Databricks does not answer for 20 s", {
     attempts: 4,
     window: "1 second",
-    weather: ({ now }) => (now < 20_000 ? Faults.silence : undefined)
+    weather: ({ at }) => (at < 20_000 ? Faults.silence : undefined)
   })
 })
 
@@ -100,8 +106,34 @@ describe("all tasks succeed through 20 s in which", () => {
     allSucceed(what, {
       attempts: 4,
       window: "1 second",
-      weather: ({ now, path }) => (now < 20_000 && path.startsWith("/api/") ? fault : undefined)
+      weather: ({ at, path }) => (at < 20_000 && path.startsWith("/api/") ? fault : undefined)
     })
+  }
+})
+
+describe("a task that is RUNNING stays so through an outage", () => {
+  const outage: Simulation.Scenario["events"] = ({ deployment, setFaults }) =>
+    Effect.gen(function* () {
+      // All runs have begun by then.
+      yield* Effect.sleep("70 seconds")
+      yield* setFaults(1)
+      yield* deployment.update
+      yield* Effect.sleep("1 minute")
+      yield* setFaults(0)
+    })
+
+  for (const replicas of [1, 2]) {
+    it.effect(`in which each of ${replicas} connectors starts anew`, () =>
+      Effect.gen(function* () {
+        const outcome = yield* simulate(`an outage and an update of ${replicas}`, {
+          replicas,
+          window: "1 second",
+          events: outage
+        })
+        assertEquals(verdictOf(outcome), flawless)
+        assertEquals(takenBack(outcome), 0)
+      })
+    )
   }
 })
 

@@ -57,6 +57,14 @@ export const silence: HttpFault = () => Effect.never
 /** Nobody is there. */
 export const refused: HttpFault = (_answer, request) => Effect.fail(transport(request, "connect ECONNREFUSED"))
 
+/** A workspace that fails over knows none of its runs. */
+export const forgetful: HttpFault = instead(
+  HttpServerResponse.jsonUnsafe(
+    { error_code: "RESOURCE_DOES_NOT_EXIST", message: "Run does not exist." },
+    { status: 404 }
+  )
+)
+
 /** Databricks is there and says that it is down. */
 export const down: HttpFault = instead(refusal(503))
 
@@ -115,10 +123,10 @@ const drawn = Effect.fnUntraced(function* <A>(probability: number, faults: Reado
 })
 
 /** A call to Databricks: its path, how many of the same there were before, and when it is made, in milliseconds. */
-export interface DatabricksCall {
+interface DatabricksCall {
   readonly path: string
   readonly before: number
-  readonly now: number
+  readonly at: number
 }
 
 /** What befalls a call for certain; none where chance decides. */
@@ -142,7 +150,7 @@ export const http = (
         const call = `${url} ${request.body._tag === "Uint8Array" ? new TextDecoder().decode(request.body.body) : ""}`
         const before = same.get(call) ?? 0
         same.set(call, before + 1)
-        const certain = weather({ path: url.pathname, before, now: yield* Clock.currentTimeMillis })
+        const certain = weather({ path: url.pathname, before, at: yield* Clock.currentTimeMillis })
         const drew =
           certain === undefined
             ? yield* drawn(yield* probability, target === "token" ? httpFaults : jobsFaults)

@@ -20,7 +20,7 @@ export interface Verdict {
   readonly notCancelled: number
   /** Runs that belong to somebody else than the team whose task it is. */
   readonly foreign: number
-  /** Attempts whose first RUNNING had no link: Flyte's console shows none that comes later. */
+  /** Attempts that were followed to their end, and whose link Flyte's console never got. */
   readonly withoutLink: number
   /** Answers in a phase that Flyte does not take. */
   readonly unknownPhase: number
@@ -45,16 +45,8 @@ export const flawless: Verdict = {
   defects: 0
 }
 
-const accepted = new Set([
-  "QUEUED",
-  "WAITING_FOR_RESOURCES",
-  "INITIALIZING",
-  "RUNNING",
-  "SUCCEEDED",
-  "ABORTED",
-  "FAILED",
-  "RETRYABLE_FAILED"
-])
+const ends = new Set(["SUCCEEDED", "ABORTED", "FAILED", "RETRYABLE_FAILED"])
+const accepted = new Set(["QUEUED", "WAITING_FOR_RESOURCES", "INITIALIZING", "RUNNING", ...ends])
 
 /** Compares the two. */
 export const verdictOf = ({ ended, runs, tally }: Outcome): Verdict => {
@@ -72,7 +64,7 @@ export const verdictOf = ({ ended, runs, tally }: Outcome): Verdict => {
     orphaned: runs.filter((run) => !known.has(run.runId) && attemptOf(ended, run).runIds.size > 0).length,
     notCancelled: runs.filter(({ runId, resultState }) => lastRuns.has(runId) && resultState !== "CANCELED").length,
     foreign: runs.filter(({ task, principal }) => principals.get(task) !== principal).length,
-    withoutLink: attempts.filter(({ linkWithRunning }) => !linkWithRunning).length,
+    withoutLink: attempts.filter(({ phases, hasLink }) => ends.has(phases.at(-1) ?? "") && !hasLink).length,
     unknownPhase: attempts.flatMap(({ phases }) => phases).filter((phase) => !accepted.has(phase)).length,
     registryEmptied: tally.sum("list failed"),
     defects: tally.sum("log: defect")
@@ -127,6 +119,10 @@ const goesBack = (phases: ReadonlyArray<string>) =>
       order.indexOf(phase) > order.indexOf(phases[index + 1] ?? "") && order.includes(phases[index + 1] ?? "")
   )
 
+/** How many attempts went back to an earlier phase. */
+export const takenBack = ({ ended }: Outcome): number =>
+  ended.flatMap(({ attempts }) => attempts).filter(({ phases }) => goesBack(phases)).length
+
 /** The figures of a simulation, for people. */
 export const report = (name: string, outcome: Outcome): string => {
   const { ended, lasted, runs, tally } = outcome
@@ -139,7 +135,7 @@ export const report = (name: string, outcome: Outcome): string => {
     `${ended.length} tasks, ${attempts.length} attempts, ${runs.length} runs in ${Math.round(Duration.toMinutes(lasted))} virtual minutes`,
     `calls: ${called.join("; ")}`,
     `attempts whose run was left to itself: ${(leftBehind(outcome) * 100).toFixed(2)} %`,
-    `attempts that went back to an earlier phase: ${attempts.filter(({ phases }) => goesBack(phases)).length}`,
+    `attempts that went back to an earlier phase: ${takenBack(outcome)}`,
     `runs that Flyte was never told of: ${JSON.stringify(unknownOf(outcome))}`,
     ...tally.lines(),
     JSON.stringify(verdictOf(outcome))

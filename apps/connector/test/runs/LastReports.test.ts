@@ -9,14 +9,28 @@ const run = (id: number): RunKey => `dbc-a1b2.cloud.databricks.com ${id}`
 describe("what is known of a run", () => {
   it("is its last report, and since when polls of it fail", () => {
     const reports = make()
-    assert.deepStrictEqual(reports.of(run(1)), { report: undefined, faultySince: undefined })
+    assert.deepStrictEqual(reports.of(run(1)), { report: undefined, faultySince: undefined, missingSince: undefined })
     assert.strictEqual(reports.failed(run(1), 5), 5)
     reports.reported(run(1), report("in run"))
-    assert.deepStrictEqual(reports.of(run(1)), { report: report("in run"), faultySince: undefined })
+    assert.deepStrictEqual(reports.of(run(1)), {
+      report: report("in run"),
+      faultySince: undefined,
+      missingSince: undefined
+    })
     assert.strictEqual(reports.failed(run(1), 7), 7)
     assert.strictEqual(reports.failed(run(1), 9), 7)
-    assert.deepStrictEqual(reports.of(run(1)), { report: report("in run"), faultySince: 7 })
-    assert.deepStrictEqual(reports.of(run(2)), { report: undefined, faultySince: undefined })
+    assert.deepStrictEqual(reports.of(run(1)), { report: report("in run"), faultySince: 7, missingSince: undefined })
+    assert.deepStrictEqual(reports.of(run(2)), { report: undefined, faultySince: undefined, missingSince: undefined })
+  })
+
+  it("is since when the workspace does not know it, whatever else fails meanwhile", () => {
+    const reports = make()
+    assert.strictEqual(reports.missing(run(1), 5), 5)
+    reports.failed(run(1), 6)
+    assert.strictEqual(reports.missing(run(1), 7), 5)
+    assert.deepStrictEqual(reports.of(run(1)), { report: undefined, faultySince: 6, missingSince: 5 })
+    reports.reported(run(1), report("in run"))
+    assert.strictEqual(reports.missing(run(1), 9), 9)
   })
 
   it("is forgotten when more runs are followed than there is room for, the one longest not polled first", () => {
