@@ -14,14 +14,15 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Call from "./call/Call.ts"
 import { ConnectorError, type Failure, MetricsUnavailable, TaskTypeUnknown } from "./call/ConnectorError.ts"
-import { type Attempt, idempotencyToken } from "./IdempotencyToken.ts"
+import type { Attempt } from "./IdempotencyToken.ts"
 import * as Cancellation from "./runs/Cancellation.ts"
-import { leavesDoubt, rideOut } from "./call/Faults.ts"
+import { rideOut } from "./call/Faults.ts"
 import * as PinnedRun from "./runs/PinnedRun.ts"
 import * as LastReports from "./runs/LastReports.ts"
 import * as RunFollower from "./runs/RunFollower.ts"
 import * as RunLogs from "./runs/RunLogs.ts"
-import type { RunReport } from "./runs/RunReport.ts"
+import * as RunReport from "./runs/RunReport.ts"
+import * as Submissions from "./runs/Submissions.ts"
 import * as Settings from "./Settings.ts"
 
 /** The name that Flyte shows. */
@@ -55,7 +56,7 @@ export class DatabricksConnector extends Context.Service<
       taskType: string,
       resourceMeta: Uint8Array,
       connection?: Connection.Connection
-    ) => Effect.Effect<RunReport, ConnectorError>
+    ) => Effect.Effect<RunReport.RunReport, ConnectorError>
     readonly delete: (
       taskType: string,
       resourceMeta: Uint8Array,
@@ -79,12 +80,14 @@ export const layer: Layer.Layer<
   Effect.gen(function* () {
     const auth = yield* DatabricksAuth.DatabricksAuth
     const jobs = yield* JobsClient.JobsClient
-    const follower = yield* RunFollower.RunFollower
-    const runLogs = yield* RunLogs.RunLogs
-    const cancellation = yield* Cancellation.Cancellation
+    const submissions = yield* Submissions.make(jobs)
+    const reports = LastReports.make()
+    const follow = yield* RunFollower.make(reports, submissions)
+    const cancelRun = yield* Cancellation.make(reports, submissions)
+    const readLogs = yield* RunLogs.make
     const provider = yield* Settings.serviceCredentialProvider
     const taskTypes = yield* Settings.taskTypes
-    const patience = Duration.toMillis(yield* Settings.createPatience)
+    const patience = yield* Settings.createPatience
 
     const create = Effect.fn("DatabricksConnector.create")(function* (task: Task) {
       yield* serves(taskTypes, task.taskType)
@@ -97,9 +100,8 @@ export const layer: Layer.Layer<
         )
       )
       const settings = yield* TaskSettings.fromCustom(task.custom)
-      const start = yield* Clock.currentTimeMillis
-      const until = start + patience
-      const resolved = yield* auth
+      const patientUntil = Math.min(yield* Call.endsAt, (yield* Clock.currentTimeMillis) + Duration.toMillis(patience))
+      const { header, ...resolved } = yield* auth
         .resolve({
           namespace: task.namespace,
           project,
@@ -110,30 +112,25 @@ export const layer: Layer.Layer<
         })
         .pipe(
           Call.waitFor("an identity"),
-          Effect.tap((found) =>
-            Effect.andThen(PinnedRun.noteIdentity(found.identity), PinnedRun.readyToken(auth, found))
+          Effect.flatMap((resolved) =>
+            PinnedRun.noteIdentity(resolved.identity).pipe(
+              Effect.andThen(PinnedRun.header(auth, resolved)),
+              Effect.map((header) => ({ ...resolved, header }))
+            )
           ),
-          rideOut(until),
+          rideOut(patientUntil),
           // Nothing has been submitted: to give up here leaves no run behind.
-          Call.within(Math.max(patience, leastPatience), "FLYTE_DATABRICKS_CREATE_PATIENCE")
+          Call.within(Math.max(Duration.toMillis(patience), leastPatience), "FLYTE_DATABRICKS_CREATE_PATIENCE")
         )
       if (Option.isSome(resolved.namespace)) yield* Call.note({ namespace: resolved.namespace.value })
       yield* Effect.logDebug(`Identity chosen from:\n${AuthError.describeFindings(resolved.explanation)}`)
 
-      // Whatever became of a try whose answer is lost, the same token gives the same run. Once there may be one, patience
-      // lasts as long as the call: to give up would leave the run to itself, beside that of Flyte's next attempt.
-      const endsAt = yield* Call.endsAt
-      let mayBeThere = false
-      const runId = yield* jobs.submit(resolved, body, idempotencyToken(task.attempt)).pipe(
-        Call.waitFor(`${resolved.identity.instance} to take the job`),
-        Effect.tapError((failure) =>
-          Effect.sync(() => {
-            mayBeThere ||= leavesDoubt(failure)
-          })
-        ),
-        rideOut(() => (mayBeThere ? endsAt : until))
-      )
+      const { instance } = resolved.identity
+      const runId = yield* submissions
+        .submit({ attempt: task.attempt, credential: resolved, header, body, patientUntil })
+        .pipe(Call.waitFor(`${instance} to take the job`))
       yield* Call.note({ runId })
+      reports.reported(LastReports.keyOf({ instance, runId }), RunReport.submitted(runId))
       const metadata = new JobMetadata.JobMetadata({ ...auth.record(resolved, task.connection), runId })
       return yield* Effect.fromResult(JobMetadata.encode(metadata))
     })
@@ -145,7 +142,7 @@ export const layer: Layer.Layer<
     ) {
       // Runs that were created before the setting was narrowed are followed to their end.
       yield* serves(Settings.knownTaskTypes, taskType)
-      const report = yield* follower.report(resourceMeta, connection)
+      const report = yield* follow(resourceMeta, connection)
       yield* Call.note({ phase: report.phase })
       return report
     })
@@ -156,12 +153,12 @@ export const layer: Layer.Layer<
       connection?: Connection.Connection
     ) {
       yield* serves(Settings.knownTaskTypes, taskType)
-      yield* cancellation.cancel(resourceMeta, connection)
+      yield* cancelRun(resourceMeta, connection)
     })
 
     const logs = Effect.fn("DatabricksConnector.logs")(function* (taskType: string, request: RunLogs.LogRequest) {
       yield* serves(Settings.knownTaskTypes, taskType)
-      return yield* runLogs.page(request)
+      return yield* readLogs(request)
     })
 
     const metrics = Effect.fnUntraced(function* (taskType: string) {
@@ -171,7 +168,7 @@ export const layer: Layer.Layer<
 
     return DatabricksConnector.of({ create, get, delete: cancel, logs, metrics })
   })
-).pipe(Layer.provide([RunFollower.layer, Cancellation.layer, RunLogs.layer]), Layer.provide(LastReports.layer))
+)
 
 const serves = Effect.fnUntraced(function* (
   served: ReadonlyArray<string>,

@@ -48,7 +48,13 @@ const namingTheSetting = HttpClient.transformResponse(
 )
 
 // More than these only queue at Databricks' rate limits.
-const pool = { connections: 64, keepAliveTimeout: 30_000, allowH2: false }
+const pool = {
+  connections: 64,
+  keepAliveTimeout: 30_000,
+  allowH2: false,
+  // For TCP and TLS together. Nothing was sent by then, so it is tried again: three times fit into Flyte's ten seconds.
+  connectTimeout: 3000
+}
 
 // A proxy that does not answer must not keep its connection busy long after the request was given up.
 const proxyAnswersWithin = 10_000

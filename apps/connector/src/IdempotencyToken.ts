@@ -17,21 +17,28 @@ export interface Attempt {
   readonly retryAttempt: number
 }
 
+const parts = ({ org, project, domain, execution, node, task }: Attempt) => [
+  org,
+  project,
+  domain,
+  execution,
+  node,
+  task
+]
+
+// JSON keeps the parts apart whatever is in them.
+const digest = (values: ReadonlyArray<string | number>): string =>
+  createHash("sha256").update(JSON.stringify(values)).digest("hex")
+
 /**
  * The token of an attempt: 64 characters, as many as Databricks takes. Inputs are no part of it, since their order is
- * random in Flyte 2; JSON keeps the parts apart whatever is in them.
+ * random in Flyte 2. An attempt whose run the connector has cancelled itself needs another token, or it would be given
+ * that run again: `cancelled` says how many there were.
  */
-export const idempotencyToken = (attempt: Attempt): string =>
-  createHash("sha256")
-    .update(
-      JSON.stringify([
-        attempt.org,
-        attempt.project,
-        attempt.domain,
-        attempt.execution,
-        attempt.node,
-        attempt.task,
-        attempt.retryAttempt
-      ])
-    )
-    .digest("hex")
+export const idempotencyToken = (attempt: Attempt, cancelled = 0): string =>
+  digest([...parts(attempt), attempt.retryAttempt, ...(cancelled === 0 ? [] : [cancelled])])
+
+/**
+ * What all attempts at a task have in common.
+ */
+export const taskKey = (attempt: Attempt): string => digest(parts(attempt))

@@ -63,12 +63,12 @@ export const caFileName = "FLYTE_DATABRICKS_CA_FILE"
 export const caFile = variable(caFileName)
 
 /**
- * How long a create rides out what may pass. A failed create costs one of the task's retries, and Flyte 2 uses them up
- * within milliseconds; but one that waits holds one of propeller's few workers, and an abort that comes meanwhile never
- * reaches the run.
+ * How long a create rides out what may pass: as long as its caller waits, unless an operator sets less. A failed create
+ * costs one of the task's retries, which Flyte uses up one after the other without a pause; but one that waits holds one
+ * of propeller's workers.
  */
 export const createPatience = SettingValue.setting(
   "FLYTE_DATABRICKS_CREATE_PATIENCE",
   SettingValue.duration,
-  Duration.seconds(5)
+  Duration.infinity
 )

@@ -2,11 +2,14 @@
 import { NodeServices } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
 import { Circuit, RetryPolicy, TokenEndpoint, WorkspaceHost } from "@flyte-databricks/databricks-auth"
+import * as TransportFault from "@flyte-databricks/databricks-auth/http/TransportFault"
 import { DatabricksWorkspace, Fault } from "@flyte-databricks/emulators"
 import * as Certificates from "@flyte-databricks/emulators/Certificates"
 import { ConfigProvider, Effect, FileSystem, Layer, Logger, Redacted, Schedule, type Scope } from "effect"
+import { HttpClient } from "effect/http"
 import * as DatabricksHttp from "../src/DatabricksHttp.ts"
 import * as Log from "./support/Log.ts"
+import { silentHost } from "./support/silentHost.ts"
 import * as Network from "./support/network.ts"
 
 const host = "dbc-a1b2.cloud.databricks.com"
@@ -329,5 +332,22 @@ describe("connections", () => {
       )
       assert.strictEqual(yield* sockets.accepted, 64)
     })
+  )
+})
+
+describe("a host that takes connections and goes no further", () => {
+  live(
+    "is given up after three seconds: nothing was sent, so that it is tried again",
+    Effect.gen(function* () {
+      const { url } = yield* silentHost
+      const error = yield* Effect.flip(HttpClient.get(url.replace("http:", "https:")))
+      assert.isTrue(TransportFault.neverConnected(error))
+      assert.match(TransportFault.describe(error), /timeout: 3000ms/)
+    }).pipe(
+      Effect.provide(
+        DatabricksHttp.layer.pipe(Layer.provide(ConfigProvider.layer(ConfigProvider.fromEnv({ env: {} }))))
+      ),
+      Effect.scoped
+    )
   )
 })

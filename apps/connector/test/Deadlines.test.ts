@@ -1,7 +1,10 @@
-/** Time: a caller hears why it waited before its own deadline, and a caller that goes away is not worked for. */
+/**
+ * Time: a caller hears why it waited before its own deadline, and a caller that goes away is not worked for, except
+ * that a submit is seen to.
+ */
 import { assert, describe } from "@effect/vitest"
 import { Flyte1 } from "@flyte-databricks/flyte-protocol"
-import { toBinary } from "@bufbuild/protobuf"
+import { create, toBinary } from "@bufbuild/protobuf"
 import { Effect, Fiber, Layer } from "effect"
 import * as Call from "../src/call/Call.ts"
 import type { CallFailed, CallOptions, FlyteClient } from "./support/FlyteClient.ts"
@@ -11,7 +14,7 @@ import { silentHost } from "./support/silentHost.ts"
 import * as tasks from "./support/tasks.ts"
 import { scenario, teamPat, teamPrincipal, withConnectorPat } from "./support/World.ts"
 
-const createPath = "/flyteidl.service.AsyncAgentService/CreateTask"
+const getPath = "/flyteidl.service.AsyncAgentService/GetTask"
 
 type Make = (flyte: FlyteClient, resourceMeta: Uint8Array, options: CallOptions) => Effect.Effect<unknown, CallFailed>
 
@@ -25,7 +28,7 @@ interface Case {
   readonly waitingFor: (instance: string) => string
 }
 
-const create =
+const createIn =
   (namespace: string): Make =>
   (flyte, _, options) =>
     flyte.createTask(tasks.createTask({ namespace, execution: "late" }), options)
@@ -39,7 +42,7 @@ const hangs: ReadonlyArray<Case> = [
     at: "kubernetes",
     path: "*/secrets/*",
     namespace: "team-other",
-    call: create("team-other"),
+    call: createIn("team-other"),
     waitingFor: () => "an identity"
   },
   {
@@ -47,7 +50,7 @@ const hangs: ReadonlyArray<Case> = [
     at: "workspace",
     path: "/oidc/v1/token",
     namespace: "team-oauth",
-    call: create("team-oauth"),
+    call: createIn("team-oauth"),
     waitingFor: token
   },
   {
@@ -55,7 +58,7 @@ const hangs: ReadonlyArray<Case> = [
     at: "workspace",
     path: "/api/2.1/jobs/runs/submit",
     namespace: "team-pat",
-    call: create("team-pat"),
+    call: createIn("team-pat"),
     waitingFor: (instance) => `${instance} to take the job`
   },
   {
@@ -124,20 +127,21 @@ describe("a caller without a deadline", () => {
 })
 
 describe("a caller that goes away", () => {
-  const namespace = "team-without"
+  const meta = (instance: string) =>
+    new TextEncoder().encode(JSON.stringify({ databricks_instance: instance, run_id: "5" }))
 
   scenario("ends the request to Databricks that was made for it", ({ serving }) =>
     Effect.gen(function* () {
       const host = yield* silentHost
       yield* serving({ FLYTE_DATABRICKS_INSTANCE: host.url, ...withConnectorPat }, ({ flyte, log }) =>
         Effect.gen(function* () {
-          const call = yield* Effect.forkChild(flyte.createTask(tasks.createTask({ namespace })))
-          assert.include(yield* host.asked, "POST /api/2.1/jobs/runs/submit")
+          const call = yield* Effect.forkChild(flyte.getTask(meta(host.url)))
+          assert.include(yield* host.asked, "GET /api/2.1/jobs/runs/get")
           yield* Fiber.interrupt(call)
           yield* host.givenUp
           const { level, annotations } = yield* log.waitFor(({ annotations }) => "outcome" in annotations)
           assert.deepStrictEqual([level, annotations["outcome"]], ["INFO", "cancelled by the caller"])
-          assert.strictEqual(annotations["execution"], "billing:production:f0c1d2e3")
+          assert.strictEqual(annotations["runId"], "5")
         })
       )
     }).pipe(Effect.scoped)
@@ -149,7 +153,11 @@ describe("a caller that goes away", () => {
       yield* serving({ FLYTE_DATABRICKS_INSTANCE: host.url, ...withConnectorPat }, ({ port, log }) =>
         Effect.gen(function* () {
           const open = yield* Http2.session(port)
-          Http2.send(open, createPath, toBinary(Flyte1.CreateTaskRequestSchema, tasks.createTask({ namespace })))
+          const request = create(Flyte1.GetTaskRequestSchema, {
+            resourceMeta: meta(host.url),
+            taskCategory: { name: "databricks" }
+          })
+          Http2.send(open, getPath, toBinary(Flyte1.GetTaskRequestSchema, request))
           yield* host.asked
           open.destroy()
           yield* host.givenUp
@@ -165,9 +173,9 @@ describe("a caller that goes away", () => {
       Effect.gen(function* () {
         const path = "/oidc/v1/token"
         const gate = yield* workspace.faults.hold({ path })
-        const create = (node: string) => flyte.createTask(tasks.createTask({ namespace: "team-oauth", node }))
-        const first = yield* Effect.forkChild(create("n0"))
-        const second = yield* Effect.forkChild(create("n1"))
+        const createNode = (node: string) => flyte.createTask(tasks.createTask({ namespace: "team-oauth", node }))
+        const first = yield* Effect.forkChild(createNode("n0"))
+        const second = yield* Effect.forkChild(createNode("n1"))
         yield* gate.arrived
         yield* Fiber.interrupt(first)
         yield* gate.release

@@ -1,7 +1,7 @@
 /** docs/settings.md has what the code reads: each variable, its default, the keys of a task, and for how long it counts. */
 import { assert, describe, it } from "@effect/vitest"
 import { NamespaceSecrets, Pat, ServiceAccountTokens } from "@flyte-databricks/databricks-auth"
-import { Effect, Option } from "effect"
+import { Duration, Effect, Option } from "effect"
 import { dirname } from "node:path"
 import * as Docs from "./support/docs.ts"
 
@@ -77,7 +77,9 @@ describe("docs/settings.md", () => {
         FLYTE_DATABRICKS_DRAIN_DELAY: Docs.spoken(flags.drainDelay),
         FLYTE_DATABRICKS_DRAIN_TIMEOUT: Docs.spoken(flags.drainTimeout),
         FLYTE_DATABRICKS_TASK_TYPES: value.taskTypes.join(","),
-        FLYTE_DATABRICKS_CREATE_PATIENCE: Docs.spoken(value.createPatience),
+        FLYTE_DATABRICKS_CREATE_PATIENCE: Duration.isFinite(value.createPatience)
+          ? Docs.spoken(value.createPatience)
+          : undefined,
         FLYTE_DATABRICKS_POLL_PATIENCE: Docs.spoken(value.pollPatience),
         HTTPS_PROXY: undefined,
         NO_PROXY: undefined,

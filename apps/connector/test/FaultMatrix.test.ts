@@ -94,7 +94,7 @@ const expected = (word: string, fault: string, place: Place, mode: Mode, operati
   if (!asks(met, mode, operation)) return operation === "get" ? "INITIALIZING" : "ok"
   const [code, phase, why] = meanings[word]?.(met, mode) ?? ["", "", word]
   // At the Jobs API, the run was polled before; elsewhere nothing is known of it.
-  const last = place === "Jobs API" && fault !== "no such host" ? "INITIALIZING" : "QUEUED"
+  const last = place === "Jobs API" && fault !== "no such host" ? "INITIALIZING" : "RUNNING"
   return `${operation === "get" ? phase.replace("the last", last) : code} ${why}`
 }
 

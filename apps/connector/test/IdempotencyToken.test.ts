@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Equal, Schema } from "effect"
-import { type Attempt, idempotencyToken } from "../src/IdempotencyToken.ts"
+import { type Attempt, idempotencyToken, taskKey } from "../src/IdempotencyToken.ts"
 
 // Few letters, those that could pass for a separator, and lengths that collide when parts are joined.
 const part = Schema.String.check(Schema.isPattern(/^[ab:/",\\[\]\u0000 -]{0,4}$/))
@@ -58,6 +58,17 @@ describe("an idempotency token", () => {
     },
     { arbitrary: { runs: 500 } }
   )
+
+  it("is another for each run of the attempt that was cancelled", () => {
+    const tokens = [0, 1, 2].map((cancelled) => idempotencyToken(attempt, cancelled))
+    assert.strictEqual(new Set(tokens).size, 3)
+    assert.strictEqual(tokens[0], idempotencyToken(attempt))
+  })
+
+  it.prop("belongs to the same task whichever attempt it is", { attempt: Attempts }, ({ attempt }) => {
+    assert.strictEqual(taskKey(attempt), taskKey({ ...attempt, retryAttempt: attempt.retryAttempt + 1 }))
+    assert.notStrictEqual(taskKey(attempt), taskKey({ ...attempt, node: `${attempt.node}1` }))
+  })
 
   it("does not change between versions: a create that is repeated after an upgrade is the same run", () => {
     assert.strictEqual(idempotencyToken(attempt), "fa33a7ee2586418e1b7c11411b3e0602f42f7f9bc23821ce37b0c176361cf944")

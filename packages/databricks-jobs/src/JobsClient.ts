@@ -4,7 +4,7 @@
  */
 import type { AuthError } from "@flyte-databricks/databricks-auth/AuthError"
 import { DatabricksAuth } from "@flyte-databricks/databricks-auth/DatabricksAuth"
-import type { Credential } from "@flyte-databricks/databricks-auth/Credential"
+import type { AuthHeader, Credential } from "@flyte-databricks/databricks-auth/Credential"
 import { baseUrl } from "@flyte-databricks/databricks-auth/WorkspaceHost"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
@@ -24,6 +24,12 @@ import { Run, RunOutput } from "./Run.ts"
 import { RunId, RunIdFromJson } from "./RunId.ts"
 import type { RunState } from "./RunState.ts"
 
+/** How a call is made. */
+export interface CallOptions {
+  /** The credential's header, for who has just asked for it; otherwise the call asks. */
+  readonly header?: AuthHeader
+}
+
 /** Submits, follows and cancels runs. */
 export class JobsClient extends Context.Service<
   JobsClient,
@@ -35,30 +41,41 @@ export class JobsClient extends Context.Service<
     readonly submit: (
       credential: Credential,
       body: Schema.JsonObject,
-      idempotencyToken: string
+      idempotencyToken: string,
+      options?: CallOptions
     ) => Effect.Effect<RunId, JobsError | AuthError>
     /** How a run is doing. */
-    readonly get: (credential: Credential, runId: RunId) => Effect.Effect<Run, JobsError | AuthError>
+    readonly get: (
+      credential: Credential,
+      runId: RunId,
+      options?: CallOptions
+    ) => Effect.Effect<Run, JobsError | AuthError>
     /** Asks Databricks to stop a run, which takes its time. */
-    readonly cancel: (credential: Credential, runId: RunId) => Effect.Effect<void, JobsError | AuthError>
+    readonly cancel: (
+      credential: Credential,
+      runId: RunId,
+      options?: CallOptions
+    ) => Effect.Effect<void, JobsError | AuthError>
     /** What a run has left behind. The run id is a task's: a run of several tasks has no output of its own. */
-    readonly output: (credential: Credential, runId: RunId) => Effect.Effect<RunOutput, JobsError | AuthError>
+    readonly output: (
+      credential: Credential,
+      runId: RunId,
+      options?: CallOptions
+    ) => Effect.Effect<RunOutput, JobsError | AuthError>
   }
 >()("@flyte-databricks/databricks-jobs/JobsClient") {}
 
-/** How long one request may take, its answer's last byte included. */
+/**
+ * How long one request may take, its answer's last byte included. Who has less time interrupts the call: Databricks may
+ * be slow, and to ask again is to wait from the beginning. This is for who has no limit of its own.
+ */
 export const RequestTimeout = Context.Reference<Duration.Input>("@flyte-databricks/databricks-jobs/RequestTimeout", {
-  defaultValue: () => "4 seconds"
+  defaultValue: () => "1 minute"
 })
 
 /** How much of an answer is read. A run with a hundred tasks has some 300 KB. */
 export const BodyLimit = Context.Reference<number>("@flyte-databricks/databricks-jobs/BodyLimit", {
   defaultValue: () => 4 * 1024 * 1024
-})
-
-/** How long the request for an output may take: it may have megabytes. */
-export const OutputTimeout = Context.Reference<Duration.Input>("@flyte-databricks/databricks-jobs/OutputTimeout", {
-  defaultValue: () => "30 seconds"
 })
 
 /** How much of an output is read. Databricks gives up to 5 MB of what a task printed, before it is JSON. */
@@ -78,17 +95,16 @@ export const layer: Layer.Layer<JobsClient, never, HttpClient.HttpClient | Datab
     const client = yield* HttpClient.HttpClient
     const timeout = Duration.fromInputUnsafe(yield* RequestTimeout)
     const bodyLimit = yield* BodyLimit
-
-    const outputTimeout = Duration.fromInputUnsafe(yield* OutputTimeout)
     const outputLimit = yield* OutputLimit
     const limits = [bodyLimit, outputLimit].map(apiRequest.permitsOf)
     const room = yield* Semaphore.make(Math.max(apiRequest.room, ...limits))
 
     const send = apiRequest.make(client, timeout, bodyLimit, room)
-    const sendForOutput = apiRequest.make(client, outputTimeout, outputLimit, room)
+    const sendForOutput = apiRequest.make(client, timeout, outputLimit, room)
 
     const call = Effect.fnUntraced(function* <A>(
       credential: Credential,
+      { header: given }: CallOptions,
       request: HttpClientRequest.HttpClientRequest,
       schema: Schema.Codec<A, unknown>,
       operation: string,
@@ -97,7 +113,7 @@ export const layer: Layer.Layer<JobsClient, never, HttpClient.HttpClient | Datab
     ): Effect.fn.Return<A, JobsError | AuthError> {
       const { instance, principal } = credential.identity
       const asked: Asked = { operation, instance, principal, ...(runId === undefined ? {} : { runId }) }
-      const header = yield* auth.getHeader(credential)
+      const header = given ?? (yield* auth.getHeader(credential))
       const answer = yield* sending(request, asked, header)
       if (!refusesToken(answer)) return yield* Effect.fromResult(read(answer, schema))
       // The token was revoked or rotated after it was cached: try once more, with a new one for the same identity.
@@ -110,21 +126,22 @@ export const layer: Layer.Layer<JobsClient, never, HttpClient.HttpClient | Datab
     const url = ({ identity }: Credential, path: string) => `${baseUrl(identity.instance)}/api/2.1/jobs/${path}`
 
     return JobsClient.of({
-      submit: Effect.fn("JobsClient.submit")(function* (credential, body, idempotencyToken) {
+      submit: Effect.fn("JobsClient.submit")(function* (credential, body, idempotencyToken, options = {}) {
         const request = post(url(credential, "runs/submit"), { ...body, idempotency_token: idempotencyToken })
-        return (yield* call(credential, request, Submitted, "submit a run")).run_id
+        return (yield* call(credential, options, request, Submitted, "submit a run")).run_id
       }),
-      get: Effect.fn("JobsClient.get")(function* (credential, runId) {
+      get: Effect.fn("JobsClient.get")(function* (credential, runId, options = {}) {
         const request = getOf(url(credential, "runs/get"), runId)
-        return yield* call(credential, request, Run, `get run ${runId}`, runId)
+        return yield* call(credential, options, request, Run, `get run ${runId}`, runId)
       }),
-      cancel: Effect.fn("JobsClient.cancel")(function* (credential, runId) {
+      cancel: Effect.fn("JobsClient.cancel")(function* (credential, runId, options = {}) {
         const request = post(url(credential, "runs/cancel"), { run_id: integer(runId) })
-        yield* call(credential, request, Cancelled, `cancel run ${runId}`, runId)
+        yield* call(credential, options, request, Cancelled, `cancel run ${runId}`, runId)
       }),
-      output: Effect.fn("JobsClient.output")(function* (credential, runId) {
+      output: Effect.fn("JobsClient.output")(function* (credential, runId, options = {}) {
         const request = getOf(url(credential, "runs/get-output"), runId)
-        return yield* call(credential, request, RunOutput, `get the output of run ${runId}`, runId, sendForOutput)
+        const operation = `get the output of run ${runId}`
+        return yield* call(credential, options, request, RunOutput, operation, runId, sendForOutput)
       })
     })
   })

@@ -17,11 +17,11 @@ import { type ClusterConfig, locate, serviceAccountDirectory } from "./ClusterCo
 import type { KubernetesConfigError } from "./KubernetesConfigError.ts"
 
 /**
- * How long one call may take, from reading the credentials to the last byte of the answer. The default leaves room in
- * Flyte's 10 seconds for what comes after it.
+ * How long one call may take, from reading the credentials to the last byte of the answer. Who has less time interrupts
+ * the call. This is for who has no limit of its own: a token that is renewed ahead.
  */
 export const RequestTimeout = Context.Reference<Duration.Duration>("@flyte-databricks/kubernetes/RequestTimeout", {
-  defaultValue: () => Duration.seconds(5)
+  defaultValue: () => Duration.seconds(30)
 })
 
 /**

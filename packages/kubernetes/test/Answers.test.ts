@@ -2,7 +2,7 @@ import { Forbidden, Kubernetes, KubernetesError, Unavailable } from "@flyte-data
 import { Fault, type FaultAction, KubernetesApi } from "@flyte-databricks/emulators"
 import { describe, it } from "@effect/vitest"
 import { assertEquals, assertInclude, assertNone, assertTrue } from "@effect/vitest/utils"
-import { Duration, Effect, Fiber, Redacted } from "effect"
+import { Duration, Effect, Fiber, Option, Redacted } from "effect"
 import { TestClock } from "effect/testing"
 import { gzipSync } from "node:zlib"
 import { KubernetesClient } from "@flyte-databricks/kubernetes"
@@ -135,15 +135,29 @@ describe("an answer about the Secret", () => {
 })
 
 describe("an answer that does not come", () => {
-  it.effect("is unavailable once the time is over, 5 seconds by default", () =>
+  it.effect("is unavailable once the time is over, 30 seconds by default", () =>
     Effect.gen(function* () {
       const api = yield* KubernetesApi.KubernetesApi
       const gate = yield* api.faults.hold({})
       const fiber = yield* Effect.forkChild(Effect.flip(read))
       yield* gate.arrived
-      yield* TestClock.adjust("5 seconds")
+      yield* TestClock.adjust("30 seconds")
       const { reason } = yield* Fiber.join(fiber)
-      assertEquals(reason, new Unavailable({ detail: `${api.url} gave no answer in time (after 5000 ms)` }))
+      assertEquals(reason, new Unavailable({ detail: `${api.url} gave no answer in time (after 30000 ms)` }))
+    }).pipe(Effect.provide(Emulated.layer({ secrets })))
+  )
+
+  it.effect("is asked for again after two seconds, beside the first request", () =>
+    Effect.gen(function* () {
+      const api = yield* KubernetesApi.KubernetesApi
+      yield* api.faults.add({ action: Fault.delay("1 hour"), times: 1 })
+      const fiber = yield* Effect.forkChild(read)
+      yield* api.requests.waitFor({})
+      yield* TestClock.adjust("1999 millis")
+      assertEquals(yield* api.requests.count({}), 1)
+      yield* TestClock.adjust("1 millis")
+      assertTrue(Option.isSome(yield* Fiber.join(fiber)))
+      assertEquals(yield* api.requests.count({}), 2)
     }).pipe(Effect.provide(Emulated.layer({ secrets })))
   )
 
@@ -153,8 +167,8 @@ describe("an answer that does not come", () => {
       yield* api.faults.add({ action: Fault.slowBody("1 second") })
       const fiber = yield* Effect.forkChild(Effect.flip(read))
       yield* api.requests.waitFor({})
-      yield* TestClock.adjust("5 seconds")
-      assertInclude((yield* Fiber.join(fiber)).message, "gave no answer in time (after 5000 ms)")
+      yield* TestClock.adjust("30 seconds")
+      assertInclude((yield* Fiber.join(fiber)).message, "gave no answer in time (after 30000 ms)")
     }).pipe(Effect.provide(Emulated.layer({ secrets })))
   )
 

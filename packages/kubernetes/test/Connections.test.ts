@@ -96,7 +96,7 @@ describe.each([
         const gate = yield* api.faults.hold({})
         const fiber = yield* Effect.forkChild(Effect.flip(read))
         yield* gate.arrived
-        yield* TestClock.adjust("5 seconds")
+        yield* TestClock.adjust("30 seconds")
         yield* Fiber.join(fiber)
         yield* sockets.allClosed
       }).pipe(Effect.provide(layer))

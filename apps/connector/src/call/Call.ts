@@ -89,6 +89,12 @@ export const waitFor =
     )
 
 /**
+ * For work that goes on when its call is over: what it meets with is none of the call's.
+ */
+export const outside = <A, E, R>(work: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.provideService(work, CurrentCall, undefined)
+
+/**
  * When the work of the call under way has to end, in milliseconds; outside of a call, never.
  */
 export const endsAt: Effect.Effect<number> = Effect.map(CurrentCall, (call) => call?.endsAt ?? Infinity)

@@ -38,13 +38,15 @@ const backOffByDefault: Schedule.Schedule<unknown, Failure> = Schedule.exponenti
 )
 
 /**
- * Whether a submit that failed so may have been taken all the same: its answer was lost, to a gateway that waited no
- * longer (504), or was cut off.
+ * Whether a submit that failed so may have been taken all the same: its answer was lost or cut off, or speaks of a server
+ * that failed on the way. Of the others 503 alone says that nothing was done.
  */
-export const leavesDoubt = ({ reason }: Failure): boolean =>
-  reason._tag === "JobsUnavailable"
-    ? reason.answerLost === true || reason.status === 504
-    : reason._tag === "ResponseInvalid" && reason.status === 200
+export const leavesDoubt = ({ reason }: Failure): boolean => {
+  if (reason._tag === "ResponseInvalid") return reason.status === 200
+  if (reason._tag !== "JobsUnavailable") return false
+  const { answerLost, status = 0 } = reason
+  return answerLost === true || (status >= 500 && status !== 503)
+}
 
 /**
  * Tries again what may pass, as long as a try can begin before the given moment (in milliseconds), which may change
@@ -66,3 +68,14 @@ export const rideOut =
         }
       )
     )
+
+/**
+ * Asks again, after a moment, where the workspace says that it does not know a run: one that fails over says so for a
+ * moment.
+ */
+export const askAgainIfGone = <A, E extends Failure, R>(call: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.retry(call, {
+    times: 1,
+    schedule: Schedule.spaced("2 seconds"),
+    while: ({ reason }) => reason._tag === "RunNotFound"
+  })

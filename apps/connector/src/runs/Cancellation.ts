@@ -5,80 +5,60 @@
  */
 import { type AuthError, type Connection, DatabricksAuth } from "@flyte-databricks/databricks-auth"
 import { JobsClient, type JobsError, type RunId, RunState } from "@flyte-databricks/databricks-jobs"
-import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Call from "../call/Call.ts"
 import { ConnectorError, type Failure, RunNotCancelled } from "../call/ConnectorError.ts"
-import { rideOut } from "../call/Faults.ts"
-import { keyOf, LastReports } from "./LastReports.ts"
+import { askAgainIfGone, rideOut } from "../call/Faults.ts"
+import { hedged } from "../call/hedged.ts"
+import { keyOf, type LastReports } from "./LastReports.ts"
 import * as PinnedRun from "./PinnedRun.ts"
 import type { RunReport } from "./RunReport.ts"
+import type { Submissions } from "./Submissions.ts"
 
-/**
- * Ends runs.
- */
-export class Cancellation extends Context.Service<
-  Cancellation,
-  {
-    readonly cancel: (
-      resourceMeta: Uint8Array,
-      connection: Connection.Connection | undefined
-    ) => Effect.Effect<void, Failure>
-  }
->()("@flyte-databricks/connector/Cancellation") {}
+/** Makes the way to cancel. */
+export const make = Effect.fnUntraced(function* (reports: LastReports, submissions: Submissions) {
+  const auth = yield* DatabricksAuth.DatabricksAuth
+  const jobs = yield* JobsClient.JobsClient
 
-export const layer: Layer.Layer<
-  Cancellation,
-  never,
-  DatabricksAuth.DatabricksAuth | JobsClient.JobsClient | LastReports
-> = Layer.effect(
-  Cancellation,
-  Effect.gen(function* () {
-    const auth = yield* DatabricksAuth.DatabricksAuth
-    const jobs = yield* JobsClient.JobsClient
-    const reports = yield* LastReports
-
-    const cancel = Effect.fnUntraced(function* (
-      resourceMeta: Uint8Array,
-      connection: Connection.Connection | undefined
-    ): Effect.fn.Return<void, Failure> {
-      const metadata = yield* PinnedRun.read(resourceMeta)
-      const { runId } = metadata
-      const { report } = reports.of(keyOf(metadata))
-      // Also where the identity is gone by now: a run that is over needs none.
-      if (report !== undefined && RunState.hasEnded(report.phase)) return
-      const attempt = Effect.gen(function* () {
-        const credential = yield* PinnedRun.recall(auth, metadata, connection)
-        yield* PinnedRun.readyToken(auth, credential)
-        // A no may be about a run that is over, or come from a right to see it and not to manage it.
-        const unlessOver = (refusal: JobsError.JobsError) =>
-          jobs.get(credential, runId).pipe(
-            Effect.mapError(() => refusal),
-            Effect.filterOrFail(
-              (run) => RunState.hasEnded(RunState.toPhaseReport(run).phase),
-              () => refusal
-            )
+  return Effect.fnUntraced(function* (
+    resourceMeta: Uint8Array,
+    connection: Connection.Connection | undefined
+  ): Effect.fn.Return<void, Failure> {
+    const metadata = yield* PinnedRun.read(resourceMeta)
+    const { runId } = metadata
+    submissions.known(keyOf(metadata))
+    const { report } = reports.of(keyOf(metadata))
+    // Also where the identity is gone by now: a run that is over needs none.
+    if (report !== undefined && RunState.hasEnded(report.phase)) return
+    const attempt = Effect.gen(function* () {
+      const credential = yield* PinnedRun.recall(auth, metadata, connection)
+      const header = yield* PinnedRun.header(auth, credential)
+      // A no may be about a run that is over, or come from a right to see it and not to manage it.
+      const unlessOver = (refusal: JobsError.JobsError) =>
+        jobs.get(credential, runId, { header }).pipe(
+          Effect.mapError(() => refusal),
+          Effect.filterOrFail(
+            (run) => RunState.hasEnded(RunState.toPhaseReport(run).phase),
+            () => refusal
           )
-        yield* jobs.cancel(credential, runId).pipe(
-          Call.waitFor(`${credential.identity.instance} to cancel run ${runId}`),
-          Effect.catchReasons("JobsError", {
-            RequestRejected: (_, refusal) => unlessOver(refusal),
-            PermissionDenied: (_, refusal) => unlessOver(refusal)
-          })
         )
-      })
-      yield* attempt.pipe(
-        rideOut(yield* Call.endsAt),
-        Effect.catchReason("JobsError", "RunNotFound", () => Effect.void),
-        Effect.mapError((refusal) => notCancelled(runId, report, refusal))
+      yield* hedged(jobs.cancel(credential, runId, { header })).pipe(
+        Call.waitFor(`${credential.identity.instance} to cancel run ${runId}`),
+        Effect.catchReasons("JobsError", {
+          RequestRejected: (_, refusal) => unlessOver(refusal),
+          PermissionDenied: (_, refusal) => unlessOver(refusal)
+        })
       )
     })
-
-    return Cancellation.of({ cancel })
+    yield* attempt.pipe(
+      rideOut(yield* Call.endsAt),
+      askAgainIfGone,
+      Effect.catchReason("JobsError", "RunNotFound", () => Effect.void),
+      Effect.mapError((refusal) => notCancelled(runId, report, refusal))
+    )
   })
-)
+})
 
 const notCancelled = (
   runId: RunId.RunId,

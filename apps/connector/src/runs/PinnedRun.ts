@@ -42,10 +42,10 @@ export const noteIdentity = (identity: Identity.Identity): Effect.Effect<void> =
   })
 
 /**
- * The header, cached for the call that needs it. Asked for by itself so that, should the deadline come first, the caller
- * hears which of the two was slow.
+ * The header for the call that needs it. Asked for by itself so that, should the deadline come first, the caller hears
+ * which of the two was slow.
  */
-export const readyToken = (auth: DatabricksAuth.DatabricksAuth["Service"], credential: Credential.Credential) => {
+export const header = (auth: DatabricksAuth.DatabricksAuth["Service"], credential: Credential.Credential) => {
   const { instance, principal } = credential.identity
   const token = `a token of ${principal} for ${instance}`
   // Who waits may have come late, to a fetch that others began.

@@ -6,144 +6,138 @@
 import { type Connection, DatabricksAuth, type Credential } from "@flyte-databricks/databricks-auth"
 import { type JobMetadata, JobsClient, type Run, type RunId, RunState } from "@flyte-databricks/databricks-jobs"
 import * as Clock from "effect/Clock"
-import type * as Config from "effect/Config"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as Call from "../call/Call.ts"
 import * as Settings from "../Settings.ts"
 import { endByHand } from "../call/byHand.ts"
 import { isTransient, rideOut } from "../call/Faults.ts"
+import { hedged } from "../call/hedged.ts"
 import * as FailureCause from "./FailureCause.ts"
-import { keyOf, LastReports } from "./LastReports.ts"
+import { keyOf, type LastReports } from "./LastReports.ts"
 import * as PinnedRun from "./PinnedRun.ts"
 import * as RunReport from "./RunReport.ts"
+import type { Submissions } from "./Submissions.ts"
 
 /**
- * Says how runs are doing.
+ * How long a workspace has to say that it does not know a run, in two polls at least: one that fails over says so for a
+ * moment. Flyte polls a run every thirty seconds, or less often where there are many.
  */
-export class RunFollower extends Context.Service<
-  RunFollower,
-  {
-    readonly report: (
-      resourceMeta: Uint8Array,
-      connection: Connection.Connection | undefined
-    ) => Effect.Effect<RunReport.RunReport>
-  }
->()("@flyte-databricks/connector/RunFollower") {}
+export const GoneAfter = Context.Reference<Duration.Input>("@flyte-databricks/connector/GoneAfter", {
+  defaultValue: () => "15 seconds"
+})
 
-export const layer: Layer.Layer<
-  RunFollower,
-  Config.ConfigError,
-  DatabricksAuth.DatabricksAuth | JobsClient.JobsClient | LastReports
-> = Layer.effect(
-  RunFollower,
-  Effect.gen(function* () {
-    const auth = yield* DatabricksAuth.DatabricksAuth
-    const jobs = yield* JobsClient.JobsClient
-    const reports = yield* LastReports
-    const patience = Duration.toMillis(yield* Settings.pollPatience)
+/** Makes the way to say how runs are doing. */
+export const make = Effect.fnUntraced(function* (reports: LastReports, submissions: Submissions) {
+  const auth = yield* DatabricksAuth.DatabricksAuth
+  const jobs = yield* JobsClient.JobsClient
+  const patience = Duration.toMillis(yield* Settings.pollPatience)
+  const goneAfter = Duration.toMillis(yield* GoneAfter)
 
-    const ask = Effect.fnUntraced(function* (
-      metadata: JobMetadata.JobMetadata,
-      connection: Connection.Connection | undefined,
-      until: number
-    ) {
-      const { runId } = metadata
-      const credential = yield* PinnedRun.recall(auth, metadata, connection)
-      yield* PinnedRun.readyToken(auth, credential)
-      const { identity } = credential
-      const run = yield* jobs
-        .get(credential, runId)
-        .pipe(Call.waitFor(`${identity.instance} to say how run ${runId} is doing`))
-      const report = RunReport.ofRun(identity, runId, run)
-      return RunState.isFailure(report.phase) && !RunState.wasCancelled(run)
-        ? { ...report, message: yield* explain(credential, runId, run, report.message, until) }
-        : report
-    })
-
-    // That a run failed is worth more than why: its output is asked for once, and not for longer than leaves time to
-    // answer without it.
-    const explain = Effect.fnUntraced(function* (
-      credential: Credential.Credential,
-      runId: RunId.RunId,
-      run: Run.Run,
-      message: string,
-      until: number
-    ) {
-      const left = (until - (yield* Clock.currentTimeMillis)) / 2
-      const output = yield* jobs.output(credential, FailureCause.culprit(runId, run)).pipe(
-        Call.within(left),
-        Effect.catch((failure) => Effect.succeed({ error: `(Its output could not be read: ${failure.message})` }))
-      )
-      return [message, FailureCause.describe(run, message, output)].filter((part) => part !== "").join("\n")
-    })
-
-    const outlast = Effect.fnUntraced(function* (metadata: JobMetadata.JobMetadata, fault: Call.Warning) {
-      const { runId } = metadata
-      const key = keyOf(metadata)
-      const now = yield* Clock.currentTimeMillis
-      const since = reports.failed(key, now)
-      const said = `No news of run ${runId} since ${instant(since)}: ${fault.message}`
-      const { report } = reports.of(key)
-      if (now - since >= patience) {
-        const why = `${said} That is longer than FLYTE_DATABRICKS_POLL_PATIENCE, so this attempt is given up.`
-        return verdict(runId, "RETRYABLE_FAILED", `${why} ${endByHand(runId, pageOf(report))}`, report)
-      }
-      return report === undefined
-        ? verdict(runId, "QUEUED", `${said} Nothing else is known of it yet.`, report)
-        : {
-            ...report,
-            message: `${said} It was ${report.phase} when last asked${report.message && `: ${report.message}`}`
-          }
-    })
-
-    const poll = Effect.fnUntraced(function* (
-      metadata: JobMetadata.JobMetadata,
-      connection: Connection.Connection | undefined
-    ) {
-      const { runId } = metadata
-      const key = keyOf(metadata)
-      const { report: last, faultySince } = reports.of(key)
-      if (last !== undefined && RunState.hasEnded(last.phase)) return last
-      const start = yield* Clock.currentTimeMillis
-      const until = answerBy(start, yield* Call.endsAt)
-      const polled = yield* ask(metadata, connection, until).pipe(
-        // While it lasts, a moment per poll is enough: the retries of a thousand tasks would only keep Databricks down,
-        // and each poll that waits holds one of propeller's workers.
-        rideOut(faultySince === undefined ? until : Math.min(until, start + moment)),
-        Call.within(until - start),
-        Effect.result
-      )
-      if (Result.isSuccess(polled)) {
-        reports.reported(key, polled.success)
-        return polled.success
-      }
-      const failure = polled.failure
-      const fault = { outcome: failure.reason._tag, message: failure.message }
-      yield* Call.warn(fault)
-      if (isTransient(failure)) return yield* outlast(metadata, fault)
-      // Nothing is left of a run that is gone, so another attempt starts afresh. Whatever else is final, another attempt
-      // meets it too, and the run may still be going on.
-      return failure.reason._tag === "RunNotFound"
-        ? verdict(runId, "RETRYABLE_FAILED", failure.message, last)
-        : verdict(runId, "FAILED", `${failure.message} ${endByHand(runId, pageOf(last))}`, last)
-    })
-
-    return RunFollower.of({
-      report: Effect.fnUntraced(function* (resourceMeta, connection) {
-        const metadata = yield* Effect.result(PinnedRun.read(resourceMeta))
-        if (Result.isSuccess(metadata)) return yield* poll(metadata.success, connection)
-        const { message, reason } = metadata.failure
-        yield* Call.warn({ outcome: reason._tag, message })
-        return { phase: "FAILED", message, link: Option.none(), info: {} }
-      })
-    })
+  const ask = Effect.fnUntraced(function* (
+    metadata: JobMetadata.JobMetadata,
+    connection: Connection.Connection | undefined,
+    until: number,
+    isFaulty: boolean
+  ) {
+    const { runId } = metadata
+    const credential = yield* PinnedRun.recall(auth, metadata, connection)
+    const header = yield* PinnedRun.header(auth, credential)
+    const { identity } = credential
+    const asked = jobs.get(credential, runId, { header })
+    const run = yield* (isFaulty ? asked : hedged(asked)).pipe(
+      Call.waitFor(`${identity.instance} to say how run ${runId} is doing`)
+    )
+    const report = RunReport.ofRun(identity, runId, run)
+    return RunState.isFailure(report.phase) && !RunState.wasCancelled(run)
+      ? { ...report, message: yield* explain(credential, runId, run, report.message, until) }
+      : report
   })
-)
+
+  // That a run failed is worth more than why: its output is asked for once, and not for longer than leaves time to
+  // answer without it.
+  const explain = Effect.fnUntraced(function* (
+    credential: Credential.Credential,
+    runId: RunId.RunId,
+    run: Run.Run,
+    message: string,
+    until: number
+  ) {
+    const left = (until - (yield* Clock.currentTimeMillis)) / 2
+    const output = yield* jobs.output(credential, FailureCause.culprit(runId, run)).pipe(
+      Call.within(left),
+      Effect.catch((failure) => Effect.succeed({ error: `(Its output could not be read: ${failure.message})` }))
+    )
+    return [message, FailureCause.describe(run, message, output)].filter((part) => part !== "").join("\n")
+  })
+
+  const outlast = Effect.fnUntraced(function* (metadata: JobMetadata.JobMetadata, fault: Call.Warning) {
+    const { runId } = metadata
+    const key = keyOf(metadata)
+    const now = yield* Clock.currentTimeMillis
+    const since = reports.failed(key, now)
+    const said = `No news of run ${runId} since ${instant(since)}: ${fault.message}`
+    const { report } = reports.of(key)
+    if (now - since >= patience) {
+      const why = `${said} That is longer than FLYTE_DATABRICKS_POLL_PATIENCE, so this attempt is given up.`
+      return verdict(runId, "RETRYABLE_FAILED", `${why} ${endByHand(runId, pageOf(report))}`, report)
+    }
+    return again(runId, said, report)
+  })
+
+  const poll = Effect.fnUntraced(function* (
+    metadata: JobMetadata.JobMetadata,
+    connection: Connection.Connection | undefined
+  ) {
+    const { runId } = metadata
+    const key = keyOf(metadata)
+    const { report: last, faultySince } = reports.of(key)
+    if (last !== undefined && RunState.hasEnded(last.phase)) return last
+    const start = yield* Clock.currentTimeMillis
+    const until = answerBy(start, yield* Call.endsAt)
+    const polled = yield* ask(metadata, connection, until, faultySince !== undefined).pipe(
+      // While it lasts, a moment per poll is enough: the retries of a thousand tasks would only keep Databricks down,
+      // and each poll that waits holds one of propeller's workers.
+      rideOut(faultySince === undefined ? until : Math.min(until, start + moment)),
+      Call.within(until - start),
+      Effect.result
+    )
+    if (Result.isSuccess(polled)) {
+      reports.reported(key, polled.success)
+      return polled.success
+    }
+    const failure = polled.failure
+    const fault = { outcome: failure.reason._tag, message: failure.message }
+    yield* Call.warn(fault)
+    if (isTransient(failure)) return yield* outlast(metadata, fault)
+    if (failure.reason._tag === "RunNotFound") {
+      const now = yield* Clock.currentTimeMillis
+      // Nothing is left of a run that is gone, so another attempt starts afresh.
+      return now - reports.missing(key, now) > goneAfter
+        ? verdict(runId, "RETRYABLE_FAILED", failure.message, last)
+        : again(runId, failure.message, last)
+    }
+    // Another attempt meets it too, and the run may still be going on.
+    return verdict(runId, "FAILED", `${failure.message} ${endByHand(runId, pageOf(last))}`, last)
+  })
+
+  return Effect.fnUntraced(function* (
+    resourceMeta: Uint8Array,
+    connection: Connection.Connection | undefined
+  ): Effect.fn.Return<RunReport.RunReport> {
+    const metadata = yield* Effect.result(PinnedRun.read(resourceMeta))
+    if (Result.isSuccess(metadata)) {
+      submissions.known(keyOf(metadata.success))
+      return yield* poll(metadata.success, connection)
+    }
+    const { message, reason } = metadata.failure
+    yield* Call.warn({ outcome: reason._tag, message })
+    return { phase: "FAILED", message, link: Option.none(), info: {} }
+  })
+})
 
 // Longer than the token cache remembers a fault that may pass.
 const moment = 2000
@@ -162,6 +156,14 @@ const verdict = (
   link: last?.link ?? Option.none(),
   info: last?.info ?? { run_id: runId }
 })
+
+// A phase that Flyte has heard already is no news to it, while a lower one takes the task back and sets its start anew. A
+// run that this connector did not create and has not heard of was created by one that is gone, or by another replica: most
+// of those are RUNNING.
+const again = (runId: RunId.RunId, said: string, last: RunReport.RunReport | undefined): RunReport.RunReport =>
+  last === undefined
+    ? verdict(runId, "RUNNING", `${said} Nothing else is known of it yet.`, last)
+    : { ...last, message: `${said} It was ${last.phase} when last asked${last.message && `: ${last.message}`}` }
 
 const pageOf = (report: RunReport.RunReport | undefined): string | undefined =>
   report === undefined ? undefined : Option.getOrUndefined(report.link)

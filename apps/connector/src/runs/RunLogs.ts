@@ -4,9 +4,7 @@
  */
 import { type Connection, DatabricksAuth } from "@flyte-databricks/databricks-auth"
 import { JobsClient, type Run, type RunId, RunState } from "@flyte-databricks/databricks-jobs"
-import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
 import * as Call from "../call/Call.ts"
 import { ConnectorError, type Failure, PageTokenInvalid } from "../call/ConnectorError.ts"
 import { rideOut } from "../call/Faults.ts"
@@ -33,14 +31,6 @@ export interface LogRequest {
   readonly connection?: Connection.Connection | undefined
 }
 
-/**
- * Reads runs' output.
- */
-export class RunLogs extends Context.Service<
-  RunLogs,
-  { readonly page: (request: LogRequest) => Effect.Effect<LogPage, Failure> }
->()("@flyte-databricks/connector/RunLogs") {}
-
 const linesByDefault = 1000
 const maxLines = 10_000
 
@@ -62,51 +52,48 @@ interface Place {
 
 const start: Place = { task: 0, text: 0, offset: 0 }
 
-export const layer: Layer.Layer<RunLogs, never, DatabricksAuth.DatabricksAuth | JobsClient.JobsClient> = Layer.effect(
-  RunLogs,
-  Effect.gen(function* () {
-    const auth = yield* DatabricksAuth.DatabricksAuth
-    const jobs = yield* JobsClient.JobsClient
+/** Makes the way to read what runs printed. */
+export const make = Effect.gen(function* () {
+  const auth = yield* DatabricksAuth.DatabricksAuth
+  const jobs = yield* JobsClient.JobsClient
 
-    const page = Effect.fnUntraced(function* (request: LogRequest): Effect.fn.Return<LogPage, Failure> {
-      const metadata = yield* PinnedRun.read(request.resourceMeta)
-      const { runId } = metadata
-      const from = yield* placeOf(request.token, runId)
-      const limit = request.lines > 0 ? Math.min(request.lines, maxLines) : linesByDefault
-      const riding = rideOut(yield* Call.endsAt)
+  return Effect.fnUntraced(function* (request: LogRequest): Effect.fn.Return<LogPage, Failure> {
+    const metadata = yield* PinnedRun.read(request.resourceMeta)
+    const { runId } = metadata
+    const from = yield* placeOf(request.token, runId)
+    const limit = request.lines > 0 ? Math.min(request.lines, maxLines) : linesByDefault
+    const riding = rideOut(yield* Call.endsAt)
 
-      const credential = yield* PinnedRun.recall(auth, metadata, request.connection).pipe(riding)
-      yield* PinnedRun.readyToken(auth, credential).pipe(riding)
-      const { instance } = credential.identity
-      const run = yield* jobs
-        .get(credential, runId)
-        .pipe(Call.waitFor(`${instance} to say how run ${runId} is doing`), riding)
-      const tasks: ReadonlyArray<Run.RunTask> = run.tasks?.length ? run.tasks : [run]
+    const credential = yield* PinnedRun.recall(auth, metadata, request.connection).pipe(riding)
+    yield* PinnedRun.header(auth, credential).pipe(riding)
+    const { instance } = credential.identity
+    const run = yield* jobs
+      .get(credential, runId)
+      .pipe(Call.waitFor(`${instance} to say how run ${runId} is doing`), riding)
+    const tasks: ReadonlyArray<Run.RunTask> = run.tasks?.length ? run.tasks : [run]
 
-      const { phase } = RunState.toPhaseReport(run)
-      const page: Page = { lines: [], left: limit, characters: maxCharacters }
-      for (let task = from.task; task < tasks.length; task++) {
-        const { task_key: key, run_id: id = runId } = tasks[task]!
-        const output = yield* jobs
-          .output(credential, id)
-          .pipe(Call.waitFor(`${instance} to give the output of run ${runId}`), riding)
-        const texts = textsOf(output, tasks.length > 1 ? (key ?? "") : undefined)
-        for (let text = task === from.task ? from.text : 0; text < texts.length; text++) {
-          const offset = task === from.task && text === from.text ? from.offset : 0
-          const end = addLines(page, texts[text]!, offset)
-          if (end !== undefined) return { lines: page.lines, next: tokenOf(runId, { task, text, offset: end }) }
-        }
+    const { phase } = RunState.toPhaseReport(run)
+    const page: Page = { lines: [], left: limit, characters: maxCharacters }
+    for (let task = from.task; task < tasks.length; task++) {
+      const { task_key: key, run_id: id = runId } = tasks[task]!
+      const output = yield* jobs
+        .output(credential, id)
+        .pipe(Call.waitFor(`${instance} to give the output of run ${runId}`), riding)
+      const texts = textsOf(output, tasks.length > 1 ? (key ?? "") : undefined)
+      for (let text = task === from.task ? from.text : 0; text < texts.length; text++) {
+        const offset = task === from.task && text === from.text ? from.offset : 0
+        const end = addLines(page, texts[text]!, offset)
+        if (end !== undefined) return { lines: page.lines, next: tokenOf(runId, { task, text, offset: end }) }
       }
-      const last = textIf(!RunState.hasEnded(phase), `The run is ${phase}: ${outputComesLate}`)
-      for (const text of last) {
-        if (addLines(page, text, 0) === undefined) continue
-        return { lines: page.lines, next: tokenOf(runId, { ...start, task: tasks.length }) }
-      }
-      return { lines: page.lines, next: "" }
-    })
-    return RunLogs.of({ page })
+    }
+    const last = textIf(!RunState.hasEnded(phase), `The run is ${phase}: ${outputComesLate}`)
+    for (const text of last) {
+      if (addLines(page, text, 0) === undefined) continue
+      return { lines: page.lines, next: tokenOf(runId, { ...start, task: tasks.length }) }
+    }
+    return { lines: page.lines, next: "" }
   })
-)
+})
 
 const outputComesLate = "Databricks gives the output of a task once it is over."
 

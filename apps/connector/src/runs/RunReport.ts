@@ -43,6 +43,16 @@ export const ofRun = (identity: Identity.Identity, runId: RunId.RunId, run: Run.
   })
 })
 
+/**
+ * The report of a run that was submitted a moment ago.
+ */
+export const submitted = (runId: RunId.RunId): RunReport => ({
+  phase: "QUEUED",
+  message: "Submitted",
+  link: Option.none(),
+  info: { run_id: runId }
+})
+
 const clusterOf = (run: Run.Run): string | null | undefined =>
   [run, ...(run.tasks ?? [])].map(({ cluster_instance }) => cluster_instance?.cluster_id).find(Predicate.isNotNullish)
 

@@ -2,22 +2,36 @@
  * The connector as Kubernetes runs it: replicas that share nothing, replaced one by one in an update, and one that
  * crashes.
  */
-import { Clock, Effect, Exit, Scope } from "effect"
+import { Clock, Effect, Exit, Option, Random, Scope } from "effect"
 import { CallFailed, type Method } from "../support/FlyteClient.ts"
 import { one } from "./dice.ts"
 import type { Wire } from "./Wire.ts"
 
+/** What becomes of the answer to a call, on its way to Flyte. */
+export type Way = "arrives" | "answer lost" | "connection lost"
+
+/** A connector, and whether its process lives: where it does not, nothing that it asks for comes about. */
+export interface Process {
+  isAlive: boolean
+}
+
 interface Replica {
   readonly wire: Wire
   readonly scope: Scope.Closeable
+  readonly process: Process
 }
 
-/** Starts replicas; they stop when the scope closes. */
-export const make = Effect.fnUntraced(function* <E>(replicas: number, build: Effect.Effect<Wire, E, Scope.Scope>) {
+/** Starts replicas; they stop when the scope closes. The way is asked for before each call, by the method's path. */
+export const make = Effect.fnUntraced(function* <E>(
+  replicas: number,
+  build: (process: Process) => Effect.Effect<Wire, E, Scope.Scope>,
+  way: (path: string) => Effect.Effect<Way>
+) {
   const whole = yield* Effect.scope
   const start = Effect.gen(function* () {
     const scope = yield* Scope.fork(whole)
-    return { scope, wire: yield* Scope.provide(build, scope) }
+    const process = { isAlive: true }
+    return { scope, process, wire: yield* Scope.provide(build(process), scope) }
   })
   let ready: ReadonlyArray<Replica> = yield* Effect.replicateEffect(start, replicas)
 
@@ -46,7 +60,7 @@ export const make = Effect.fnUntraced(function* <E>(replicas: number, build: Eff
       if (ready.length === 0) return yield* new CallFailed({ code: "UNAVAILABLE", details: "connection refused" })
       const { wire } = yield* one(ready)
       const deadline = (yield* Clock.currentTimeMillis) + timeoutMillis
-      return yield* wire.call(method, request, deadline).pipe(
+      return yield* onItsWay(yield* way(method.path), wire.call(method, request, deadline)).pipe(
         Effect.timeoutOrElse({
           duration: timeoutMillis,
           orElse: () => Effect.fail(new CallFailed({ code: "DEADLINE_EXCEEDED", details: "the caller's own deadline" }))
@@ -62,11 +76,31 @@ export const make = Effect.fnUntraced(function* <E>(replicas: number, build: Eff
       const [first] = ready
       if (first === undefined) return
       yield* remove(first)
+      first.process.isAlive = false
       yield* first.wire.kill
       yield* Scope.close(first.scope, Exit.void)
       yield* Effect.andThen(Effect.sleep("5 seconds"), add)
     })
   }
 })
+
+const onItsWay = <A>(way: Way, call: Effect.Effect<A, CallFailed>): Effect.Effect<A, CallFailed> => {
+  switch (way) {
+    case "arrives":
+      return call
+    case "answer lost":
+      // The connector has answered; nobody hears it before the deadline.
+      return Effect.andThen(Effect.forkDetach(call), Effect.never)
+    case "connection lost":
+      // In the midst of the call, which the connector sees.
+      return Effect.gen(function* () {
+        const answer = yield* Effect.timeoutOption(call, yield* Random.nextIntBetween(1, 3000))
+        return yield* Option.match(answer, {
+          onNone: () => Effect.fail(new CallFailed({ code: "UNAVAILABLE", details: "connection reset" })),
+          onSome: Effect.succeed
+        })
+      })
+  }
+}
 
 export type Deployment = Effect.Success<ReturnType<typeof make>>

@@ -2,7 +2,7 @@
  * Flyte's side: what its executor does with a task, its failure counter included.
  *
  * - A create that fails costs an attempt, and the next one follows at once. One whose answer Flyte cannot store is
- *   repeated for the same attempt, and now and then an attempt is created twice at the same time.
+ *   repeated for the same attempt, and now and then an attempt is created twice at the same time: the last answer counts.
  * - Failed polls are counted for a run and never forgotten. At the sixth the connector is not asked again: the task
  *   hangs on its last phase, or is lost where there was none.
  * - A run that failed is deleted before the next attempt; a refusal keeps the task waiting, or loses it.
@@ -19,10 +19,12 @@ import type { Tally } from "./Tally.ts"
 interface Attempt {
   /** The runs that its creates gave: one, if the connector tells a repeated create from a new one. */
   readonly runIds: ReadonlySet<string>
+  /** When the last of its creates ended, in milliseconds. */
+  readonly createdAt: number
   /** The phases that it heard, in order. */
   readonly phases: ReadonlyArray<string>
-  /** Whether the first RUNNING came with a link: later ones are not shown. */
-  readonly linkWithRunning: boolean
+  /** Whether the console got a link: one that comes without a change of phase is not shown. */
+  readonly hasLink: boolean
 }
 
 /** What became of a task: the phase it ended in, or how it went astray. */
@@ -32,7 +34,6 @@ export interface Ended {
   readonly attempts: ReadonlyArray<Attempt>
 }
 
-const maxAttempts = 5
 const maxFailedPolls = 5
 const ends = ["SUCCEEDED", "FAILED", "ABORTED", "RETRYABLE_FAILED"]
 
@@ -57,7 +58,7 @@ const counting =
     })
 
 /** An executor: its workers, its limits and its timers are shared by all tasks. */
-export const make = Effect.fnUntraced(function* (calls: Version, tally: Tally) {
+export const make = Effect.fnUntraced(function* (calls: Version, tally: Tally, maxAttempts = 5) {
   const counted = counting(tally)
   const workers = yield* Semaphore.make(20)
   let nextPoll = 0
@@ -69,14 +70,19 @@ export const make = Effect.fnUntraced(function* (calls: Version, tally: Tally) {
     yield* Effect.sleep(mine - now)
   })
 
+  // What the last of an attempt's creates came to is what Flyte keeps; what it heard before is gone.
   const createTask = Effect.fnUntraced(function* (order: Order, attempt: number) {
-    const once = counted("create", calls.create(order, attempt))
-    const answers = yield* Effect.replicateEffect(once, (yield* chance(0.04)) ? 2 : 1, { concurrency: "unbounded" })
+    const answers: Array<Result.Result<Uint8Array, CallFailed>> = []
+    const once = Effect.map(counted("create", calls.create(order, attempt)), (answer) => answers.push(answer))
+    yield* Effect.replicateEffect(once, (yield* chance(0.04)) ? 2 : 1, { concurrency: "unbounded" })
     while (answers.some(Result.isSuccess) && (yield* chance(0.08))) {
       yield* tally.count("create repeated though it had succeeded")
-      answers.push(yield* once)
+      yield* once
     }
-    return answers.flatMap((answer) => (Result.isSuccess(answer) ? [answer.success] : []))
+    const last = answers.at(-1)
+    return last !== undefined && Result.isSuccess(last)
+      ? answers.flatMap((answer) => (Result.isSuccess(answer) ? [answer.success] : []))
+      : []
   }, workers.withPermits(1))
 
   const deleteTask = Effect.fnUntraced(function* (order: Order, meta: Uint8Array) {
@@ -120,8 +126,8 @@ export const make = Effect.fnUntraced(function* (calls: Version, tally: Tally) {
     while (attempts.length < maxAttempts) {
       const attempt = openAttempt()
       const metas = yield* createTask(order, attempts.push(attempt) - 1)
-      metas.forEach((meta) => attempt.runIds.add(runIdOf(meta)))
-      const [meta] = metas
+      attempt.created(yield* Clock.currentTimeMillis, metas.map(runIdOf))
+      const meta = metas.at(-1)
       if (meta === undefined) continue
       const end = yield* followTask(order, meta, attempt)
       if (end === "hung" || end === "lost") return { order, attempts, end }
@@ -142,24 +148,34 @@ export const make = Effect.fnUntraced(function* (calls: Version, tally: Tally) {
 })
 
 interface OpenAttempt extends Attempt {
-  readonly runIds: Set<string>
+  readonly created: (at: number, runIds: ReadonlyArray<string>) => void
   readonly phase: () => string | undefined
   readonly hear: (answer: { readonly phase: string; readonly links: number }) => void
 }
 
 const openAttempt = (): OpenAttempt => {
   const phases: Array<string> = []
-  let linkWithRunning = true
+  const runIds = new Set<string>()
+  let createdAt = 0
+  let hasLink = false
   return {
-    runIds: new Set(),
+    runIds,
     phases,
-    get linkWithRunning() {
-      return linkWithRunning
+    get createdAt() {
+      return createdAt
+    },
+    created: (at, ids) => {
+      createdAt = at
+      ids.forEach((id) => runIds.add(id))
+    },
+    get hasLink() {
+      return hasLink
     },
     phase: () => phases.at(-1),
     hear: ({ phase, links }) => {
-      if (phase === "RUNNING" && !phases.includes(phase)) linkWithRunning = links > 0
-      if (phase !== phases.at(-1)) phases.push(phase)
+      if (phase === phases.at(-1)) return
+      phases.push(phase)
+      hasLink ||= links > 0
     }
   }
 }

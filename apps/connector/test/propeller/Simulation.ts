@@ -24,6 +24,14 @@ export interface Scenario extends Draw {
   readonly replicas: number
   /** The share of all calls to Databricks, its token endpoint and Kubernetes in which something goes wrong. */
   readonly faults: number
+  /** How many attempts Flyte makes at a task; by default five. */
+  readonly attempts?: number
+  /** What befalls calls to Databricks for certain. */
+  readonly weather?: Faults.Weather
+  /** How long Kubernetes takes for an answer; by default a moment. */
+  readonly kubernetesTakes?: Duration.Input
+  /** What becomes of answers on their way to Flyte, by the method's path; by default they arrive. */
+  readonly way?: (path: string) => Effect.Effect<Deployment.Way>
   /** What else happens, beside the tasks. */
   readonly events?: (world: {
     readonly deployment: Deployment.Deployment
@@ -35,15 +43,17 @@ export interface Scenario extends Draw {
 const connector = Effect.fnUntraced(function* (
   workspace: Workspace.Workspace,
   probability: Effect.Effect<number>,
-  tally: Tally.Tally
+  tally: Tally.Tally,
+  { weather = () => undefined, kubernetesTakes }: Scenario,
+  process: Deployment.Process
 ) {
   const config = ConfigProvider.fromEnv({ env: { FLYTE_DATABRICKS_INSTANCE: workspace.instance, ...environment } })
   const layer = DatabricksConnector.layer.pipe(
     Layer.provide(JobsClient.layer),
     Layer.provide(DatabricksAuth.layerConfig),
     Layer.provide([
-      Faults.kubernetes(cluster, probability, tally),
-      Faults.http(workspace.answer, probability, tally),
+      Faults.kubernetes(cluster, probability, tally, kubernetesTakes),
+      Faults.http(workspace.answer, probability, tally, (call) => (process.isAlive ? weather(call) : Faults.silence)),
       files
     ]),
     Layer.provide(ConfigProvider.layer(config))
@@ -71,6 +81,8 @@ export interface Outcome {
   readonly runs: ReadonlyArray<Workspace.Run>
   readonly tally: Tally.Tally
   readonly lasted: Duration.Duration
+  /** When the runs were looked at, in milliseconds. */
+  readonly lookedAt: number
 }
 
 /** Runs a scenario to its end. */
@@ -82,15 +94,19 @@ export const run = Effect.fnUntraced(function* (scenario: Scenario) {
   const workspace = yield* Workspace.make((task, attempt) => planOf(byName.get(task), attempt))
   const deployment = yield* Deployment.make(
     scenario.replicas,
-    connector(
-      workspace,
-      Effect.sync(() => probability),
-      tally
-    )
+    (process) =>
+      connector(
+        workspace,
+        Effect.sync(() => probability),
+        tally,
+        scenario,
+        process
+      ),
+    scenario.way ?? (() => Effect.succeed("arrives"))
   )
   const executors = {
-    "Flyte 1": yield* Propeller.make(flyte1(deployment), tally),
-    "Flyte 2": yield* Propeller.make(flyte2(deployment), tally)
+    "Flyte 1": yield* Propeller.make(flyte1(deployment), tally, scenario.attempts),
+    "Flyte 2": yield* Propeller.make(flyte2(deployment), tally, scenario.attempts)
   }
   yield* Effect.forEach(Object.values(executors), ({ watch }) => Effect.forkScoped(watch))
   const events = yield* Effect.forkScoped(
@@ -110,7 +126,8 @@ export const run = Effect.fnUntraced(function* (scenario: Scenario) {
   yield* Fiber.join(events)
   // Runs that were cancelled last are over by then.
   yield* TestClock.adjust("1 minute")
-  return { ended: yield* Fiber.join(tasks), runs: yield* workspace.runs, tally, lasted } satisfies Outcome
+  const lookedAt = yield* Clock.currentTimeMillis
+  return { ended: yield* Fiber.join(tasks), runs: yield* workspace.runs, tally, lasted, lookedAt } satisfies Outcome
 }, Effect.scoped)
 
 const planOf = (order: Order | undefined, attempt: number) => {

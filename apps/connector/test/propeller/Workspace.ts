@@ -12,7 +12,7 @@ import * as Principals from "@flyte-databricks/emulators/databricks/Principals"
 import { jobsRoutes } from "@flyte-databricks/emulators/databricks/jobs/jobsRoutes"
 import * as Runs from "@flyte-databricks/emulators/databricks/jobs/Runs"
 import type { SubmitRequest } from "@flyte-databricks/emulators/databricks/jobs/SubmitRequest"
-import type { RunPlan } from "@flyte-databricks/emulators"
+import { RunPlan } from "@flyte-databricks/emulators"
 import { Duration, Effect, Schema } from "effect"
 import { Base64Url } from "effect/encoding"
 import { type HttpClientRequest, HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
@@ -25,6 +25,9 @@ export interface Run {
   readonly attempt: number
   readonly principal: string
   readonly resultState: string | undefined
+  /** When it was submitted, and when it was over, in milliseconds; `Infinity` where it is not. */
+  readonly from: number
+  readonly until: number
 }
 
 /** Which attempt of which task a run is, by what Flyte puts in the environment of every container. */
@@ -100,14 +103,16 @@ export const make = Effect.fnUntraced(function* (planOf: (task: string, attempt:
     /** All runs, as they are now. */
     runs: Effect.flatMap(store.all, (all) =>
       Effect.forEach(all, (run) =>
-        Effect.map(store.progress(run), ({ phase }): Run => {
+        Effect.map(store.progress(run), ({ phase, since }): Run => {
           const { FLYTE_TASK, FLYTE_ATTEMPT_NUMBER } = attemptOf(run.request)
           return {
             runId: String(run.runId),
             task: FLYTE_TASK,
             attempt: FLYTE_ATTEMPT_NUMBER,
             principal: run.creator,
-            resultState: phase.resultState
+            resultState: phase.resultState,
+            from: run.startTime,
+            until: RunPlan.hasEnded(phase) ? since : Infinity
           }
         })
       )

@@ -3,7 +3,7 @@
  * the ways in which a call can fail and later succeed.
  */
 import { Kubernetes } from "@flyte-databricks/databricks-auth"
-import { Effect, Layer, Random, Stream } from "effect"
+import { Clock, Duration, Effect, Fiber, Layer, Random, Stream } from "effect"
 import { HttpClient, HttpClientError, type HttpClientRequest, HttpServerResponse } from "effect/http"
 import { chance, one } from "./dice.ts"
 import type { Tally } from "./Tally.ts"
@@ -11,7 +11,7 @@ import type { Tally } from "./Tally.ts"
 type Request = HttpClientRequest.HttpClientRequest
 type Answer = Effect.Effect<HttpServerResponse.HttpServerResponse, HttpClientError.HttpClientError>
 /** In place of an answer, or of the way it comes; what does not run `answer` never reached the workspace. */
-type HttpFault = (answer: Answer, request: Request) => Answer
+export type HttpFault = (answer: Answer, request: Request) => Answer
 
 const html = (status: number, headers: Record<string, string> = {}) =>
   HttpServerResponse.text("<!doctype html><html><body>Sign in to continue</body></html>", {
@@ -37,6 +37,37 @@ const afterwards =
   (answer) =>
     Effect.as(answer, response)
 
+/** Takes this long in all, and goes on with the work also where nobody waits for it any longer. */
+export const slow =
+  (takes: Duration.Input): HttpFault =>
+  (answer) =>
+    Effect.gen(function* () {
+      const half = Duration.times(Duration.fromInputUnsafe(takes), 0.5)
+      const work = yield* Effect.forkDetach(Effect.delay(answer, half))
+      const response = yield* Fiber.join(work)
+      return yield* Effect.delay(Effect.succeed(response), half)
+    })
+
+/** The workspace does what it is asked, and its answer never comes. */
+export const answerLost: HttpFault = (answer) => Effect.andThen(answer, Effect.never)
+
+/** Nothing comes of the request. */
+export const silence: HttpFault = () => Effect.never
+
+/** Nobody is there. */
+export const refused: HttpFault = (_answer, request) => Effect.fail(transport(request, "connect ECONNREFUSED"))
+
+/** A workspace that fails over knows none of its runs. */
+export const forgetful: HttpFault = instead(
+  HttpServerResponse.jsonUnsafe(
+    { error_code: "RESOURCE_DOES_NOT_EXIST", message: "Run does not exist." },
+    { status: 404 }
+  )
+)
+
+/** Databricks is there and says that it is down. */
+export const down: HttpFault = instead(refusal(503))
+
 const bytesOf = ({ body }: HttpServerResponse.HttpServerResponse) =>
   body._tag === "Uint8Array" ? body.body : new Uint8Array()
 
@@ -59,14 +90,14 @@ const httpFaults: Readonly<Record<string, HttpFault>> = {
   "502 and HTML": instead(html(502)),
   "503": instead(refusal(503)),
   "504 after the work": afterwards(html(504)),
-  "connection refused": (_answer, request) => Effect.fail(transport(request, "connect ECONNREFUSED")),
+  "connection refused": refused,
   "no such host": (_answer, request) => Effect.fail(transport(request, "getaddrinfo EAI_AGAIN")),
   "reset after the work": (answer, request) =>
     Effect.andThen(answer, Effect.fail(transport(request, "read ECONNRESET"))),
-  "no answer": () => Effect.never,
-  "no answer after the work": (answer) => Effect.andThen(answer, Effect.never),
-  "answer after 2 s": (answer) => Effect.delay(answer, "2 seconds"),
-  "answer after 4 s": (answer) => Effect.delay(answer, "4 seconds"),
+  "no answer": silence,
+  "no answer after the work": answerLost,
+  "answer after 2 s": slow("2 seconds"),
+  "answer after 4 s": slow("4 seconds"),
   "login page": instead(html(200)),
   "redirect to a login page": instead(html(302, { location: "https://sso.example.com/login" })),
   "empty body after the work": afterwards(HttpServerResponse.empty({ status: 200 })),
@@ -91,26 +122,47 @@ const drawn = Effect.fnUntraced(function* <A>(probability: number, faults: Reado
   return (yield* chance(probability)) ? yield* one(Object.entries(faults)) : undefined
 })
 
+/** A call to Databricks: its path, how many of the same there were before, and when it is made, in milliseconds. */
+interface DatabricksCall {
+  readonly path: string
+  readonly before: number
+  readonly at: number
+}
+
+/** What befalls a call for certain; none where chance decides. */
+export type Weather = (call: DatabricksCall) => HttpFault | undefined
+
 /** An HTTP client whose requests reach the workspace, most of them. */
 export const http = (
   answer: (request: Request) => Effect.Effect<HttpServerResponse.HttpServerResponse>,
   probability: Effect.Effect<number>,
-  tally: Tally
-) =>
-  Layer.succeed(
+  tally: Tally,
+  weather: Weather
+) => {
+  const same = new Map<string, number>()
+  return Layer.succeed(
     HttpClient.HttpClient,
     HttpClient.make((request, url) =>
       Effect.gen(function* () {
         const target = url.pathname.startsWith("/oidc/") ? "token" : "databricks"
         yield* tally.count(`${target} calls`)
         yield* Effect.sleep(yield* Random.nextIntBetween(5, 100))
-        const fault = yield* drawn(yield* probability, target === "token" ? httpFaults : jobsFaults)
-        if (fault !== undefined) yield* tally.count(`${target} fault: ${fault[0]}`)
-        const response = yield* fault === undefined ? answer(request) : fault[1](answer(request), request)
+        const call = `${url} ${request.body._tag === "Uint8Array" ? new TextDecoder().decode(request.body.body) : ""}`
+        const before = same.get(call) ?? 0
+        same.set(call, before + 1)
+        const certain = weather({ path: url.pathname, before, at: yield* Clock.currentTimeMillis })
+        const drew =
+          certain === undefined
+            ? yield* drawn(yield* probability, target === "token" ? httpFaults : jobsFaults)
+            : undefined
+        if (drew !== undefined) yield* tally.count(`${target} fault: ${drew[0]}`)
+        const fault = certain ?? drew?.[1]
+        const response = yield* fault === undefined ? answer(request) : fault(answer(request), request)
         return HttpServerResponse.toClientResponse(response, { request })
       })
     )
   )
+}
 
 const unavailable = (detail: string) =>
   Effect.fail(new Kubernetes.KubernetesError({ reason: new Kubernetes.Unavailable({ detail }) }))
@@ -119,21 +171,22 @@ type KubernetesFault = <A>(
   answer: Effect.Effect<A, Kubernetes.KubernetesError>
 ) => Effect.Effect<A, Kubernetes.KubernetesError>
 
-// As the adapter tells of them: it waits five seconds for an answer.
+// As the adapter tells of them: it asks again where there is no answer within two seconds.
 const kubernetesFaults: Readonly<Record<string, KubernetesFault>> = {
   "429": () => unavailable("answered 429"),
   "500": () => unavailable("answered 500"),
   "503": () => unavailable("answered 503"),
   "connection refused": () => unavailable("connect ECONNREFUSED"),
-  "no answer": () => Effect.delay(unavailable("gave no answer in time"), "5 seconds"),
-  "answer after 2 s": (answer) => Effect.delay(answer, "2 seconds")
+  "no answer": (answer) => Effect.delay(answer, "2 seconds"),
+  "answer after 4 s": (answer) => Effect.delay(answer, "4 seconds")
 }
 
 /** The cluster, whose API server answers most of the time. */
 export const kubernetes = (
   cluster: Layer.Layer<Kubernetes.Kubernetes>,
   probability: Effect.Effect<number>,
-  tally: Tally
+  tally: Tally,
+  takes: Duration.Input = Duration.zero
 ) =>
   Layer.effect(
     Kubernetes.Kubernetes,
@@ -142,6 +195,7 @@ export const kubernetes = (
       const perhaps = Effect.fnUntraced(function* <A>(answer: Effect.Effect<A, Kubernetes.KubernetesError>) {
         yield* tally.count("kubernetes calls")
         yield* Effect.sleep(yield* Random.nextIntBetween(2, 30))
+        yield* Effect.sleep(takes)
         const fault = yield* drawn(yield* probability, kubernetesFaults)
         if (fault === undefined) return yield* answer
         yield* tally.count(`kubernetes fault: ${fault[0]}`)

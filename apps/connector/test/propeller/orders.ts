@@ -90,9 +90,14 @@ export interface Draw {
   readonly window: Duration.Input
   /** Whether all that happens to them after their arrival is that they are polled: no other attempt, no abort. */
   readonly onlyFollowed?: boolean
+  /** Whether none of them is called by an old version of Flyte, which waits three seconds. */
+  readonly newCallers?: boolean
 }
 
-const order = Effect.fnUntraced(function* (index: number, { window, onlyFollowed }: Draw): Effect.fn.Return<Order> {
+const order = Effect.fnUntraced(function* (
+  index: number,
+  { window, onlyFollowed, newCallers }: Draw
+): Effect.fn.Return<Order> {
   const isAborted = !onlyFollowed && (yield* chance(0.06))
   const end = isAborted ? endless : yield* draw(final)
   // At most two attempts end in something that another attempt is made for.
@@ -107,7 +112,7 @@ const order = Effect.fnUntraced(function* (index: number, { window, onlyFollowed
     team: yield* one(teams),
     version: (yield* chance(0.5)) ? "Flyte 1" : "Flyte 2",
     serverless: yield* chance(0.3),
-    oldCaller: yield* chance(0.1),
+    oldCaller: (yield* chance(0.1)) && newCallers !== true,
     arrival: Duration.millis(yield* Random.nextIntBetween(0, Duration.toMillis(Duration.fromInputUnsafe(window)))),
     plans: yield* Effect.forEach([...before.flat(), end], plan),
     end: end.phase,

@@ -20,7 +20,7 @@ export interface Verdict {
   readonly notCancelled: number
   /** Runs that belong to somebody else than the team whose task it is. */
   readonly foreign: number
-  /** Attempts whose first RUNNING had no link: Flyte's console shows none that comes later. */
+  /** Attempts that were followed to their end, and whose link Flyte's console never got. */
   readonly withoutLink: number
   /** Answers in a phase that Flyte does not take. */
   readonly unknownPhase: number
@@ -45,16 +45,8 @@ export const flawless: Verdict = {
   defects: 0
 }
 
-const accepted = new Set([
-  "QUEUED",
-  "WAITING_FOR_RESOURCES",
-  "INITIALIZING",
-  "RUNNING",
-  "SUCCEEDED",
-  "ABORTED",
-  "FAILED",
-  "RETRYABLE_FAILED"
-])
+const ends = new Set(["SUCCEEDED", "ABORTED", "FAILED", "RETRYABLE_FAILED"])
+const accepted = new Set(["QUEUED", "WAITING_FOR_RESOURCES", "INITIALIZING", "RUNNING", ...ends])
 
 /** Compares the two. */
 export const verdictOf = ({ ended, runs, tally }: Outcome): Verdict => {
@@ -72,7 +64,7 @@ export const verdictOf = ({ ended, runs, tally }: Outcome): Verdict => {
     orphaned: runs.filter((run) => !known.has(run.runId) && attemptOf(ended, run).runIds.size > 0).length,
     notCancelled: runs.filter(({ runId, resultState }) => lastRuns.has(runId) && resultState !== "CANCELED").length,
     foreign: runs.filter(({ task, principal }) => principals.get(task) !== principal).length,
-    withoutLink: attempts.filter(({ linkWithRunning }) => !linkWithRunning).length,
+    withoutLink: attempts.filter(({ phases, hasLink }) => ends.has(phases.at(-1) ?? "") && !hasLink).length,
     unknownPhase: attempts.flatMap(({ phases }) => phases).filter((phase) => !accepted.has(phase)).length,
     registryEmptied: tally.sum("list failed"),
     defects: tally.sum("log: defect")
@@ -85,13 +77,40 @@ const attemptOf = (ended: Outcome["ended"], { task, attempt }: Outcome["runs"][n
   return found
 }
 
+/** The runs that Flyte was never told of. */
+export interface Unknown {
+  readonly runs: number
+  /** How many of them are going on at the end. */
+  readonly active: number
+  /** For how long, at the most, one went on that Flyte had given up already, in seconds. */
+  readonly longest: number
+}
+
+/** Looks for them. A run is as good as known until its attempt's last create has ended. */
+export const unknownOf = ({ ended, lookedAt, runs }: Outcome): Unknown => {
+  const known = new Set(ended.flatMap(({ attempts }) => attempts.flatMap(({ runIds }) => [...runIds])))
+  const unknown = runs.filter(({ runId }) => !known.has(runId))
+  const seconds = unknown.map(
+    (run) => (Math.min(run.until, lookedAt) - Math.max(run.from, attemptOf(ended, run).createdAt)) / 1000
+  )
+  return {
+    runs: unknown.length,
+    active: unknown.filter(({ until }) => until > lookedAt).length,
+    longest: Math.max(0, ...seconds)
+  }
+}
+
 /**
- * The share of attempts that failed for Flyte while Databricks had taken the job: each answer was lost until the caller's
- * time was up, three seconds for some. Nobody follows these runs; that they are few is all that can be asked.
+ * The share of attempts whose run Flyte was never told of, and nobody ended: those that a crash forgot, and those whose
+ * attempt went to another replica. That they are few is all that can be asked.
  */
-export const leftBehind = ({ ended, runs }: Outcome): number =>
-  runs.filter((run) => attemptOf(ended, run).runIds.size === 0).length /
-  ended.reduce((sum, { attempts }) => sum + attempts.length, 0)
+export const leftBehind = ({ ended, runs }: Outcome): number => {
+  const known = new Set(ended.flatMap(({ attempts }) => attempts.flatMap(({ runIds }) => [...runIds])))
+  return (
+    runs.filter(({ runId, resultState }) => !known.has(runId) && resultState !== "CANCELED").length /
+    ended.reduce((sum, { attempts }) => sum + attempts.length, 0)
+  )
+}
 
 const order = ["QUEUED", "INITIALIZING", "RUNNING"]
 const goesBack = (phases: ReadonlyArray<string>) =>
@@ -99,6 +118,10 @@ const goesBack = (phases: ReadonlyArray<string>) =>
     (phase, index) =>
       order.indexOf(phase) > order.indexOf(phases[index + 1] ?? "") && order.includes(phases[index + 1] ?? "")
   )
+
+/** How many attempts went back to an earlier phase. */
+export const takenBack = ({ ended }: Outcome): number =>
+  ended.flatMap(({ attempts }) => attempts).filter(({ phases }) => goesBack(phases)).length
 
 /** The figures of a simulation, for people. */
 export const report = (name: string, outcome: Outcome): string => {
@@ -111,8 +134,9 @@ export const report = (name: string, outcome: Outcome): string => {
     `\n${name}`,
     `${ended.length} tasks, ${attempts.length} attempts, ${runs.length} runs in ${Math.round(Duration.toMinutes(lasted))} virtual minutes`,
     `calls: ${called.join("; ")}`,
-    `attempts that failed though Databricks had taken the job: ${(leftBehind(outcome) * 100).toFixed(2)} %`,
-    `attempts that went back to an earlier phase: ${attempts.filter(({ phases }) => goesBack(phases)).length}`,
+    `attempts whose run was left to itself: ${(leftBehind(outcome) * 100).toFixed(2)} %`,
+    `attempts that went back to an earlier phase: ${takenBack(outcome)}`,
+    `runs that Flyte was never told of: ${JSON.stringify(unknownOf(outcome))}`,
     ...tally.lines(),
     JSON.stringify(verdictOf(outcome))
   ].join("\n")

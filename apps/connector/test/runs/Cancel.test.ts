@@ -52,6 +52,19 @@ describe("is a success", () => {
     )
   )
 
+  scenario("for a run that a workspace which fails over does not know for a moment, and cancels it", (world) =>
+    world.serving({}, ({ flyte }) =>
+      Effect.gen(function* () {
+        const resourceMeta = yield* flyte.createTask(tasks.createTask())
+        const body = { error_code: "RESOURCE_DOES_NOT_EXIST", message: "Run does not exist." }
+        yield* world.workspace.faults.add({ path: cancelPath, times: 1, action: Fault.status(404, { body }) })
+        yield* flyte.deleteTask(resourceMeta)
+        const [run] = yield* world.workspace.runs
+        assert.strictEqual(run?.lifeCycleState, "TERMINATING")
+      })
+    )
+  )
+
   scenario("for a run that Databricks does not know any more", ({ serving }) =>
     serving({}, ({ flyte }) =>
       Effect.gen(function* () {

@@ -6,10 +6,11 @@ import { Fault, type FaultAction } from "@flyte-databricks/emulators"
 import { Circuit, RetryPolicy, TokenPolicy } from "@flyte-databricks/databricks-auth"
 import { Duration, Effect, Layer, Schedule } from "effect"
 import { BackOff } from "../../src/call/Faults.ts"
+import { GoneAfter } from "../../src/runs/RunFollower.ts"
 import { phaseOf } from "../support/FlyteClient.ts"
 import { tampered, verdict } from "../support/outcomes.ts"
 import * as tasks from "../support/tasks.ts"
-import { scenario, withConnectorPat } from "../support/World.ts"
+import { scenario, withConnectorPat, type World } from "../support/World.ts"
 
 const getPath = "/api/2.1/jobs/runs/get"
 const tokenPath = "/oidc/v1/token"
@@ -71,7 +72,7 @@ const outages: ReadonlyArray<Outage> = [
 
 describe("while Databricks answers with", () => {
   for (const { what, path, action, outcome, says } of outages) {
-    scenario(`${what}, a run that was never polled is QUEUED, with why`, ({ workspace, serving }) =>
+    scenario(`${what}, a run that is not known here is RUNNING, with why`, ({ workspace, serving }) =>
       Effect.gen(function* () {
         const resourceMeta = yield* serving({}, ({ flyte }) => flyte.createTask(tasks.createTask({ namespace })))
         yield* workspace.faults.add({ path, action })
@@ -81,7 +82,7 @@ describe("while Databricks answers with", () => {
             Effect.gen(function* () {
               for (let poll = 0; poll < 8; poll++) {
                 const answer = yield* verdict(connector, connector.flyte.getTask(resourceMeta))
-                assert.deepStrictEqual([answer.phase, answer.outcome], ["QUEUED", outcome])
+                assert.deepStrictEqual([answer.phase, answer.outcome], ["RUNNING", outcome])
                 assert.match(answer.message, /^No news of run \d+ since 20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ: /)
                 assert.include(answer.message, says)
               }
@@ -94,6 +95,51 @@ describe("while Databricks answers with", () => {
       })
     )
   }
+})
+
+scenario("a run that was created here and never polled is QUEUED in an outage", ({ workspace, serving }) =>
+  serving(
+    {},
+    (connector) =>
+      Effect.gen(function* () {
+        const resourceMeta = yield* connector.flyte.createTask(tasks.createTask())
+        yield* workspace.faults.add({ path: getPath, action: Fault.status(503) })
+        const answer = yield* verdict(connector, connector.flyte.getTask(resourceMeta))
+        assert.deepStrictEqual([answer.phase, answer.outcome], ["QUEUED", "JobsUnavailable"])
+        assert.include(answer.message, "It was QUEUED when last asked: Submitted")
+      }),
+    { references: impatient }
+  )
+)
+
+describe("a run that the workspace does not know", () => {
+  const missing = { error_code: "RESOURCE_DOES_NOT_EXIST", message: "Run does not exist." }
+
+  const missingFor =
+    (goneAfter: Duration.Input, phases: ReadonlyArray<string>) =>
+    ({ workspace, serving }: World) =>
+      serving(
+        {},
+        (connector) =>
+          Effect.gen(function* () {
+            const { flyte } = connector
+            const resourceMeta = yield* flyte.createTask(tasks.createTask())
+            yield* flyte.getTask(resourceMeta)
+            yield* workspace.faults.add({ path: getPath, action: Fault.status(404, { body: missing }) })
+            for (const phase of phases) {
+              const answer = yield* verdict(connector, flyte.getTask(resourceMeta))
+              assert.deepStrictEqual([answer.phase, answer.outcome], [phase, "RunNotFound"])
+              assert.include(answer.message, "knows no run")
+            }
+            yield* workspace.faults.clear
+            assert.strictEqual(phaseOf(yield* flyte.getTask(resourceMeta)), "INITIALIZING")
+          }),
+        { references: Layer.succeed(GoneAfter, goneAfter) }
+      )
+
+  scenario("for a moment keeps its phase", missingFor("1 hour", ["INITIALIZING", "INITIALIZING", "INITIALIZING"]))
+
+  scenario("for longer ends its attempt", missingFor("1 millis", ["INITIALIZING", "RETRYABLE_FAILED"]))
 })
 
 describe("a run that was polled before", () => {
@@ -191,7 +237,7 @@ describe("a caller with two seconds is answered within them, while", () => {
               { concurrency: "unbounded" }
             )
             for (const poll of polls) {
-              assert.strictEqual(phaseOf(poll), "QUEUED")
+              assert.strictEqual(phaseOf(poll), "RUNNING")
               assert.include(poll.message, "GetTask was given up after 1.")
               assert.include(poll.message, waitingFor)
             }
@@ -211,7 +257,7 @@ describe("a caller with two seconds is answered within them, while", () => {
   }
 })
 
-scenario("while Kubernetes does not answer for the Secret, a run is QUEUED too", ({ kubernetes, serving }) =>
+scenario("while Kubernetes does not answer for the Secret, a run is RUNNING too", ({ kubernetes, serving }) =>
   Effect.gen(function* () {
     const env = { FLYTE_DATABRICKS_PERSIST_PAT: "false" }
     const resourceMeta = yield* serving(env, ({ flyte }) => flyte.createTask(tasks.createTask()))
@@ -221,7 +267,7 @@ scenario("while Kubernetes does not answer for the Secret, a run is QUEUED too",
       (connector) =>
         Effect.gen(function* () {
           const answer = yield* verdict(connector, connector.flyte.getTask(resourceMeta))
-          assert.deepStrictEqual([answer.phase, answer.outcome], ["QUEUED", "KubernetesUnavailable"])
+          assert.deepStrictEqual([answer.phase, answer.outcome], ["RUNNING", "KubernetesUnavailable"])
           assert.include(answer.message, "Secret databricks-token in namespace team-pat")
         }),
       { references: impatient }
@@ -239,13 +285,6 @@ describe("what does not pass ends the task with what to do:", () => {
     readonly says: string
   }
   const verdicts: ReadonlyArray<Verdict> = [
-    {
-      what: "a run that Databricks has forgotten",
-      changes: { run_id: "404" },
-      phase: "RETRYABLE_FAILED",
-      outcome: "RunNotFound",
-      says: "knows no run 404"
-    },
     {
       what: "a token that is refused, also a fresh one",
       action: Fault.status(401),
@@ -278,7 +317,7 @@ describe("what does not pass ends the task with what to do:", () => {
           const answer = yield* verdict(connector, flyte.getTask(tampered(resourceMeta, changes)))
           assert.deepStrictEqual([answer.phase, answer.outcome], [phase, outcome])
           assert.include(answer.message, says)
-          assert.strictEqual(answer.message.includes("may still be going on"), outcome !== "RunNotFound")
+          assert.include(answer.message, "may still be going on")
         })
       )
     )

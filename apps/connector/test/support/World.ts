@@ -8,6 +8,7 @@ import { DatabricksWorkspace, KubernetesApi } from "@flyte-databricks/emulators"
 import { ConfigProvider, Context, Duration, Effect, FileSystem, Layer, Logger, Redacted } from "effect"
 import * as ConnectorServer from "../../src/cli/ConnectorServer.ts"
 import * as Server from "../../src/grpc/Server.ts"
+import { SubmissionTimes } from "../../src/runs/Submissions.ts"
 import * as FlyteClient from "./FlyteClient.ts"
 import * as Log from "./Log.ts"
 
@@ -48,6 +49,9 @@ interface ServingOptions extends Partial<Server.Options> {
   readonly references?: Layer.Layer<never>
 }
 
+// What is left behind is another test's business.
+const endsSoon = Layer.succeed(SubmissionTimes, { ...SubmissionTimes.defaultValue(), end: "100 millis" })
+
 /** Starts a connector with this environment and no other; what it says to callers is added to `said`. */
 export const start = Effect.fnUntraced(function* (
   env: Readonly<Record<string, string>>,
@@ -65,7 +69,7 @@ export const start = Effect.fnUntraced(function* (
     drainDelay: Duration.zero,
     drainTimeout: Duration.seconds(5),
     ...options
-  }).pipe(Layer.provide([ConfigProvider.layer(environment), Logger.layer([log.logger]), references]))
+  }).pipe(Layer.provide([ConfigProvider.layer(environment), Logger.layer([log.logger]), endsSoon, references]))
   // A connector that starts again shares nothing with the one before.
   const context = yield* Layer.buildWithMemoMap(layer, Layer.makeMemoMapUnsafe(), yield* Effect.scope)
   const { port } = Context.get(context, Server.Server)

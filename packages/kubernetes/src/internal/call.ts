@@ -10,7 +10,7 @@ import {
   ServerConfiguration
 } from "@kubernetes/client-node"
 import * as Clock from "effect/Clock"
-import type * as Duration from "effect/Duration"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Equal from "effect/Equal"
 import * as Option from "effect/Option"
@@ -23,6 +23,10 @@ import { exchange } from "./exchange.ts"
 import type { Loaded } from "./kubeConfig.ts"
 import * as Pools from "./pools.ts"
 import { presentable } from "./presentable.ts"
+
+// An API server answers within a second. Where it does not, the request may be lost: another is made beside it, and the
+// answer that comes first counts. All operations may be repeated.
+const hedgeAfter = Duration.seconds(2)
 
 /** An operation of the API. */
 export interface Operation<Api, A> {
@@ -79,7 +83,9 @@ export const make = Effect.fnUntraced(function* <Api>(
     operation: Operation<Api, A>
   ): Effect.fn.Return<Option.Option<A>, KubernetesError> {
     const start = yield* Clock.currentTimeMillis
-    return yield* withRenewal(operation).pipe(
+    const asked = withRenewal(operation)
+    return yield* asked.pipe(
+      Effect.raceFirst(Effect.delay(asked, hedgeAfter)),
       Effect.timeoutOrElse({
         duration: timeout,
         orElse: () => Effect.fail(new Unavailable({ detail: "gave no answer in time" }))

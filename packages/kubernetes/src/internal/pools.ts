@@ -13,6 +13,8 @@ const bounds = {
   connections: 16,
   // The API server closes idle connections after 90 seconds, common load balancers after 60.
   keepAliveTimeout: 30_000,
+  // Nothing was sent by then: there is time to knock again within a call of ten seconds.
+  connectTimeout: 3000,
   // A redirect to another host is an error.
   maxOrigins: 1,
   allowH2: false

@@ -1,0 +1,94 @@
+/**
+ * Runs that Flyte does not know and will not ask for: they are cancelled, as the identity that they were submitted as,
+ * and people are told.
+ */
+import type { Credential } from "@flyte-databricks/databricks-auth"
+import { type JobsClient, type RunId, RunState } from "@flyte-databricks/databricks-jobs"
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Metric from "effect/Metric"
+import * as Semaphore from "effect/Semaphore"
+import { endByHand } from "../call/byHand.ts"
+import { askAgainIfGone, rideOut } from "../call/Faults.ts"
+import type { Attempt } from "../IdempotencyToken.ts"
+
+/** Why nobody follows a run. */
+export type Why = "superseded" | "unclaimed"
+
+/** A run, and whose it is. */
+export interface Run {
+  readonly attempt: Attempt
+  readonly credential: Credential.Credential
+  readonly runId: RunId.RunId
+}
+
+const reasons: Readonly<Record<Why, string>> = {
+  superseded: "Flyte has made another attempt and never asked for this one's run",
+  unclaimed: "no create could be answered with it, and its attempt was not created again"
+}
+
+const disowned = Metric.counter("flyte_connector_disowned_runs_total", {
+  description: "Runs that Flyte does not know, by why and what became of them",
+  incremental: true
+})
+
+/** How long a cancel is tried. */
+const patience = Duration.toMillis("5 minutes")
+
+/** How many are cancelled at once: after an outage there may be many, and others need Databricks too. */
+const atOnce = 8
+
+/** Makes the way to end them. */
+export const make = Effect.fnUntraced(function* (jobs: JobsClient.JobsClient["Service"]) {
+  const turns = yield* Semaphore.make(atOnce)
+
+  return Effect.fnUntraced(
+    function* ({ credential, runId }: Run, why: Why) {
+      // It may be over: another replica may have told Flyte of it.
+      const end = Effect.gen(function* () {
+        const run = yield* jobs.get(credential, runId)
+        if (RunState.hasEnded(RunState.toPhaseReport(run).phase)) return "over"
+        yield* jobs.cancel(credential, runId)
+        return "cancelled"
+      })
+      const outcome = yield* end.pipe(
+        rideOut((yield* Clock.currentTimeMillis) + patience),
+        askAgainIfGone,
+        Effect.catchReason("JobsError", "RunNotFound", () => Effect.succeed("over")),
+        Effect.catch((failure) =>
+          Effect.as(
+            Effect.logWarning(
+              `Run ${runId} should be cancelled, as ${reasons[why]}: ${failure.message} ${endByHand(runId, undefined)}`
+            ),
+            "failed"
+          )
+        )
+      )
+      if (outcome === "cancelled") yield* Effect.logWarning(`Run ${runId} was cancelled: ${reasons[why]}`)
+      yield* Metric.update(Metric.withAttributes(disowned, { why, outcome }), 1)
+      return yield* Effect.void
+    },
+    (effect, { attempt, credential, runId }, why) =>
+      effect.pipe(turns.withPermits(1), Effect.annotateLogs({ ...factsOf({ attempt, credential }), runId, why }))
+  )
+})
+
+/** Says that there may be a run, and that it could not be found out. */
+export const inDoubt = (
+  { attempt, credential }: Omit<Run, "runId">,
+  failure: { readonly message: string }
+): Effect.Effect<void> =>
+  Effect.logWarning(
+    "Databricks may have taken this job and did not say so: look for its run in the workspace (Job runs). " +
+      failure.message
+  ).pipe(Effect.annotateLogs(factsOf({ attempt, credential })))
+
+const factsOf = ({ attempt, credential: { identity } }: Omit<Run, "runId">) => ({
+  execution: [attempt.project, attempt.domain, attempt.execution].join(":").slice(0, 300).toWellFormed(),
+  node: attempt.node.slice(0, 300).toWellFormed(),
+  attempt: attempt.retryAttempt,
+  instance: identity.instance,
+  authType: identity.authType,
+  identity: identity.principal
+})

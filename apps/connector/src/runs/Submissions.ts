@@ -1,0 +1,229 @@
+/**
+ * Submits, and the runs that Flyte may not know. A create can be over for Flyte while Databricks takes the job all the
+ * same: the deadline came first, the connection broke, the answer was lost. Flyte then makes another attempt, and nobody
+ * follows this one's run. So a submit outlives the call that began it, and its run is held until
+ *
+ * - the same attempt is created again, which gets that run;
+ * - Flyte asks for the run, and so knows it;
+ * - the task's next attempt is created, which supersedes it: it is cancelled;
+ * - a while has passed in which no create was answered with it: it is cancelled too.
+ *
+ * All of it is in memory. What a crash or another replica makes impossible is in docs/deadlines.md.
+ */
+import type { AuthError, Credential } from "@flyte-databricks/databricks-auth"
+import type { JobsClient, JobsError, RunId } from "@flyte-databricks/databricks-jobs"
+import * as Context from "effect/Context"
+import * as Deferred from "effect/Deferred"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as FiberSet from "effect/FiberSet"
+import * as Schedule from "effect/Schedule"
+import type * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
+import * as Semaphore from "effect/Semaphore"
+import * as Call from "../call/Call.ts"
+import { isTransient, leavesDoubt, rideOut } from "../call/Faults.ts"
+import { hedged } from "../call/hedged.ts"
+import { idempotencyToken } from "../IdempotencyToken.ts"
+import * as Disowned from "./Disowned.ts"
+import type { RunKey } from "./LastReports.ts"
+import * as UnknownRuns from "./UnknownRuns.ts"
+
+/** What is to be submitted, and as whom. */
+export interface Order extends UnknownRuns.Held {
+  readonly header: Credential.AuthHeader
+  readonly body: Schema.JsonObject
+  /** Until when a submit that failed for certain is made again, in milliseconds. */
+  readonly patientUntil: number
+}
+
+type Failure = AuthError.AuthError | JobsError.JobsError
+
+export interface Submissions {
+  /** Starts the attempt's run, or gives the one that it has. */
+  readonly submit: (order: Order) => Effect.Effect<RunId.RunId, Failure>
+  /** Flyte asks for this run. */
+  readonly known: (run: RunKey) => void
+}
+
+/** How long runs that Flyte may not know are seen to. */
+export interface Times {
+  /**
+   * How long one that no create was answered with waits for its attempt to be created again. Flyte 1 looks at a workflow
+   * again after ten seconds at the latest, Flyte 2 at once; and what both do as a rule is to make the next attempt.
+   */
+  readonly grace: Duration.Input
+  /** How long it is asked whether there is a run, where an answer was lost. */
+  readonly doubt: Duration.Input
+  /** How long the end of the connector waits: what Kubernetes' thirty seconds leave after a drain of 25. */
+  readonly end: Duration.Input
+}
+
+export const SubmissionTimes = Context.Reference<Times>("@flyte-databricks/connector/SubmissionTimes", {
+  defaultValue: () => ({ grace: "20 seconds", doubt: "2 minutes", end: "4 seconds" })
+})
+
+/** What becomes of a run that Flyte may not know. */
+type Fate = "known" | Disowned.Why
+
+interface Submission extends UnknownRuns.Held {
+  readonly answer: Deferred.Deferred<RunId.RunId, Failure>
+  readonly fate: Deferred.Deferred<Fate>
+  /** How many runs of this attempt were cancelled here before it. */
+  readonly cancelled: number
+  /** How many creates wait for the answer. */
+  waiting: number
+  patientUntil: number
+  state: "asked" | "failed" | "told"
+  /** An answer was lost: Databricks may have taken the job. */
+  isInDoubt: boolean
+}
+
+const decide = (submission: Submission, fate: Fate) => Deferred.doneUnsafe(submission.fate, Exit.succeed(fate))
+
+/** Makes the one way to submit. When the scope closes, what is under way is finished first. */
+export const make = Effect.fnUntraced(function* (
+  jobs: JobsClient.JobsClient["Service"]
+): Effect.fn.Return<Submissions, never, Scope.Scope> {
+  const times = yield* SubmissionTimes
+  const disown = yield* Disowned.make(jobs)
+  const lives = yield* FiberSet.make()
+  // After an outage there may be many in doubt, and those who wait need Databricks too.
+  const turns = yield* Semaphore.make(8)
+  const held = UnknownRuns.make<Submission>((submission) => decide(submission, "known"))
+
+  // The same token gives the same run, whatever became of a request whose answer was lost.
+  const live = Effect.fnUntraced(function* (submission: Submission, { credential, header, body }: Order) {
+    const endsAt = yield* Call.endsAt
+    const token = idempotencyToken(submission.attempt, submission.cancelled)
+    const ask = jobs.submit(credential, body, token, { header }).pipe(
+      Effect.tap((runId) => Effect.sync(() => held.started(submission, runId))),
+      Effect.tapError((failure) =>
+        Effect.sync(() => {
+          submission.isInDoubt ||= leavesDoubt(failure)
+        })
+      )
+    )
+    const exit = yield* Effect.suspend(() => (submission.waiting > 0 ? hedged(ask) : Effect.interrupt)).pipe(
+      rideOut(() => (submission.isInDoubt ? endsAt : submission.patientUntil)),
+      Effect.exit
+    )
+    if (Exit.isFailure(exit)) submission.state = "failed"
+    Deferred.doneUnsafe(submission.answer, exit)
+    if (Exit.isSuccess(exit)) return exit.value
+    if (!submission.isInDoubt) return undefined
+    // Where there may be a run it is asked for on: it has to be cancelled.
+    return yield* ask.pipe(
+      turns.withPermits(1),
+      Effect.retry({ while: isTransient, schedule: unhurried(times.doubt) }),
+      Effect.catch((failure) => Effect.as(Disowned.inDoubt(submission, failure), undefined)),
+      Call.outside
+    )
+  })
+
+  const see = Effect.fnUntraced(function* (submission: Submission, runId: RunId.RunId | undefined) {
+    if (runId !== undefined) {
+      const fate = yield* Deferred.await(submission.fate)
+      // One that is cancelled stays held: its token would give that run again.
+      return fate === "known" ? undefined : yield* Call.outside(disown({ ...submission, runId }, fate))
+    }
+    return held.remove(submission)
+  })
+
+  const isUnclaimed = ({ waiting, state }: Submission) => waiting === 0 && state !== "told"
+
+  const expire = (submission: Submission) =>
+    Deferred.await(submission.fate).pipe(
+      Effect.timeoutOrElse({
+        duration: times.grace,
+        orElse: () => Effect.sync(() => isUnclaimed(submission) && decide(submission, "unclaimed"))
+      })
+    )
+
+  // In two steps, so that the job is not kept for as long as its run is.
+  const begin = (submission: Submission, order: Order) =>
+    FiberSet.run(
+      lives,
+      live(submission, order).pipe(
+        Effect.flatMap((runId) => see(submission, runId)),
+        Effect.interruptible
+      )
+    )
+
+  const isJoinable = ({ state, fate }: Submission) => state !== "failed" && !Deferred.isDoneUnsafe(fate)
+
+  const open = (order: Order, before: Submission | undefined): Submission => {
+    // One that failed is in doubt: what it finds is this one's run too. The run of any other is cancelled.
+    const isCancelled = before !== undefined && !decide(before, "known")
+    if (before !== undefined) held.remove(before)
+    const submission: Submission = {
+      attempt: order.attempt,
+      credential: order.credential,
+      answer: Deferred.makeUnsafe(),
+      fate: Deferred.makeUnsafe(),
+      cancelled: (before?.cancelled ?? 0) + (isCancelled ? 1 : 0),
+      waiting: 0,
+      patientUntil: 0,
+      state: "asked",
+      isInDoubt: false
+    }
+    held.add(submission)
+    return submission
+  }
+
+  const submit = (order: Order) =>
+    Effect.uninterruptibleMask((restore) =>
+      Effect.gen(function* () {
+        for (const earlier of held.before(order.attempt)) decide(earlier, "superseded")
+        const found = held.same(order)
+        const isNew = found === undefined || !isJoinable(found)
+        const submission = isNew ? open(order, found) : found
+        submission.waiting += 1
+        submission.patientUntil = Math.max(submission.patientUntil, order.patientUntil)
+        if (isNew) yield* begin(submission, order)
+        return yield* restore(Deferred.await(submission.answer)).pipe(
+          Effect.onExit((exit) =>
+            Effect.suspend(() => {
+              submission.waiting -= 1
+              if (Exit.isSuccess(exit)) submission.state = "told"
+              return isUnclaimed(submission)
+                ? FiberSet.run(lives, Effect.interruptible(expire(submission)))
+                : Effect.void
+            })
+          )
+        )
+      })
+    )
+
+  yield* Effect.addFinalizer(() =>
+    Effect.suspend(() => {
+      for (const submission of held.all()) decide(submission, submission.state === "told" ? "known" : "unclaimed")
+      return FiberSet.awaitEmpty(lives)
+    }).pipe(
+      Effect.interruptible,
+      Effect.timeoutOrElse({
+        duration: times.end,
+        orElse: () =>
+          Effect.logWarning(
+            "Submits or cancels were still under way at the end: runs may be left that Flyte does not know"
+          )
+      })
+    )
+  )
+
+  return {
+    submit,
+    known: (run) => {
+      const submission = held.ofRun(run)
+      if (submission !== undefined && decide(submission, "known")) held.remove(submission)
+    }
+  }
+})
+
+const unhurried = (lasting: Duration.Input) =>
+  Schedule.min([Schedule.exponential("1 second"), Schedule.spaced("15 seconds")]).pipe(
+    Schedule.jittered,
+    Schedule.setInputType<Failure>(),
+    Schedule.upTo({ duration: lasting })
+  )

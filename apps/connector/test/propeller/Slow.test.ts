@@ -1,0 +1,141 @@
+/** Databricks that takes its time, and answers that get lost: what Flyte does not know of is not left running. */
+import { assert, describe, it } from "@effect/vitest"
+import { assertEquals } from "@effect/vitest/utils"
+import { Effect, Random } from "effect"
+import { chance } from "./dice.ts"
+import * as Faults from "./faults.ts"
+import * as Simulation from "./Simulation.ts"
+import { flawless, report, takenBack, unknownOf, verdictOf } from "./verdict.ts"
+
+const submitPath = "/api/2.1/jobs/runs/submit"
+const getPath = "/api/2.1/jobs/runs/get"
+const createPath = /CreateTask$/
+
+const submitsTake =
+  (seconds: number): Faults.Weather =>
+  ({ path }) =>
+    path === submitPath ? Faults.slow(`${seconds} seconds`) : undefined
+
+const tasks = { tasks: 40, window: "2 minutes", replicas: 1, faults: 0, onlyFollowed: true, newCallers: true } as const
+
+const simulate = (name: string, scenario: Partial<Simulation.Scenario>) =>
+  Effect.gen(function* () {
+    const outcome = yield* Random.withSeed(Simulation.run({ ...tasks, ...scenario }), "slow")
+    process.stdout.write(`${report(name, outcome)}\n`)
+    return outcome
+  })
+
+/** Every task ends as its run did, and has one. */
+const allSucceed = (name: string, scenario: Partial<Simulation.Scenario>) =>
+  it.effect(
+    name,
+    () =>
+      Effect.gen(function* () {
+        const outcome = yield* simulate(name, scenario)
+        assertEquals(verdictOf(outcome), flawless)
+        assertEquals(outcome.runs.length, outcome.ended.length)
+        assertEquals(unknownOf(outcome), { runs: 0, active: 0, longest: 0 })
+      }),
+    60_000
+  )
+
+/** Tasks may fail, and nothing that Flyte does not know of goes on for long. */
+const nothingLeft = (name: string, scenario: Partial<Simulation.Scenario>) =>
+  it.effect(
+    name,
+    () =>
+      Effect.gen(function* () {
+        const outcome = yield* simulate(name, scenario)
+        const { active, longest } = unknownOf(outcome)
+        assertEquals(active, 0)
+        assert.isAtMost(longest, 30)
+        assertEquals({ ...verdictOf(outcome), lost: 0 }, flawless)
+      }),
+    60_000
+  )
+
+describe("every task has one run where", () => {
+  for (const seconds of [1, 5, 9]) {
+    allSucceed(`a submit takes ${seconds} s`, { weather: submitsTake(seconds) })
+  }
+
+  allSucceed("the workspace does not know its runs for a moment", {
+    window: "1 second",
+    weather: ({ path, at }) => (getPath === path && at > 30_000 && at < 45_000 ? Faults.forgetful : undefined)
+  })
+
+  allSucceed("the first answer to each submit is lost", {
+    weather: ({ path, before }) => (path === submitPath && before === 0 ? Faults.answerLost : undefined)
+  })
+})
+
+describe("nothing that Flyte does not know of goes on where", () => {
+  nothingLeft("a submit takes 12 s", { attempts: 3, weather: submitsTake(12) })
+
+  nothingLeft("the first three answers to each submit are lost", {
+    attempts: 3,
+    weather: ({ path, before }) => (path === submitPath && before < 3 ? Faults.answerLost : undefined)
+  })
+
+  nothingLeft("everything takes 5 s", {
+    weather: () => Faults.slow("5 seconds"),
+    kubernetesTakes: "5 seconds"
+  })
+
+  nothingLeft("every third answer is lost on its way to Flyte", {
+    way: (path) => (createPath.test(path) ? lostAnswer("answer lost") : Effect.succeed("arrives"))
+  })
+
+  nothingLeft("every third connection breaks in the midst of a create", {
+    weather: submitsTake(3),
+    way: (path) => (createPath.test(path) ? lostAnswer("connection lost") : Effect.succeed("arrives"))
+  })
+
+  nothingLeft("Databricks does not answer for 20 s", {
+    attempts: 4,
+    window: "1 second",
+    weather: ({ at }) => (at < 20_000 ? Faults.silence : undefined)
+  })
+})
+
+describe("all tasks succeed through 20 s in which", () => {
+  for (const [what, fault] of [
+    ["Databricks says that it is down", Faults.down],
+    ["nobody answers the door", Faults.refused]
+  ] as const) {
+    allSucceed(what, {
+      attempts: 4,
+      window: "1 second",
+      weather: ({ at, path }) => (at < 20_000 && path.startsWith("/api/") ? fault : undefined)
+    })
+  }
+})
+
+describe("a task that is RUNNING stays so through an outage", () => {
+  const outage: Simulation.Scenario["events"] = ({ deployment, setFaults }) =>
+    Effect.gen(function* () {
+      // All runs have begun by then.
+      yield* Effect.sleep("70 seconds")
+      yield* setFaults(1)
+      yield* deployment.update
+      yield* Effect.sleep("1 minute")
+      yield* setFaults(0)
+    })
+
+  for (const replicas of [1, 2]) {
+    it.effect(`in which each of ${replicas} connectors starts anew`, () =>
+      Effect.gen(function* () {
+        const outcome = yield* simulate(`an outage and an update of ${replicas}`, {
+          replicas,
+          window: "1 second",
+          events: outage
+        })
+        assertEquals(verdictOf(outcome), flawless)
+        assertEquals(takenBack(outcome), 0)
+      })
+    )
+  }
+})
+
+const lostAnswer = (way: "answer lost" | "connection lost") =>
+  Effect.map(chance(0.33), (lost) => (lost ? way : "arrives"))
