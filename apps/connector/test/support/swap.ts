@@ -36,7 +36,7 @@ import { Base64Url } from "effect/encoding"
 import { ChildProcess } from "effect/process"
 import * as PythonConnector from "./PythonConnector.ts"
 
-export const namespace = "team-a"
+const namespace = "team-a"
 const enabled = { "flyte.org/databricks-enabled": "true" }
 
 /** What stands in a Secret: its data, that there is none, or what Kubernetes says instead. */
