@@ -88,7 +88,8 @@ describe("an item of the allow-list", () => {
   ] as const)("%s is refused, and it is said where it stands and what is wrong", ([item, why]) =>
     Effect.gen(function* () {
       const reason = yield* reasonOf(allowList(["good.example.com", item]))
-      const expected = "expected in FLYTE_DATABRICKS_ALLOWED_INSTANCES: host names and *. wildcards, separated by commas"
+      const expected =
+        "expected in FLYTE_DATABRICKS_ALLOWED_INSTANCES: host names and *. wildcards, separated by commas"
       assert.deepInclude(reason, { why: `${why}; ${expected}`, allowed: [] })
     })
   )
