@@ -38,7 +38,7 @@ describe("the bundle", () => {
         (yield* connector.calls).map(({ message, annotations: { origin, outcome } }) => [message, origin, outcome]),
         [
           ["CreateTask", "Secret team-pat/databricks-token", "ok"],
-          ["GetTask", "Secret team-pat/databricks-token", "ok"]
+          ["GetTask", "auth_token of the job metadata", "ok"]
         ]
       )
       yield* connector.signal("SIGTERM")

@@ -142,8 +142,9 @@ export const operatorsOwn = Effect.fnUntraced(function* (
   const refused = (why: string) =>
     refuse(input, `${why}; expected in ${setting}: a host name such as dbc-a1b2.cloud.databricks.com`, [])
   if (typeof parsed === "string") return yield* refused(parsed)
-  const isListed = listed.some((pattern) => pattern === input)
-  if (!isIpAddress(parsed.hostname) || loopbackNames.has(parsed.hostname) || isListed) return canonical(parsed)
+  const host = canonical(parsed)
+  const isListed = listed.map(parse).some((other) => typeof other !== "string" && canonical(other) === host)
+  if (!isIpAddress(parsed.hostname) || loopbackNames.has(parsed.hostname) || isListed) return host
   return yield* refused("it is an IP address, and FLYTE_DATABRICKS_ALLOWED_INSTANCES does not list it too")
 })
 

@@ -3,7 +3,7 @@ import { type AuthError, WorkspaceHost } from "@flyte-databricks/databricks-auth
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 
-const { admit, allowList, canonicalize, databricksDomains } = WorkspaceHost
+const { admit, allowList, canonicalize, databricksDomains, operatorsOwn } = WorkspaceHost
 
 const reasonOf = <A>(effect: Effect.Effect<A, AuthError.AuthError>) =>
   Effect.map(Effect.flip(effect), ({ reason }) => {
@@ -72,6 +72,29 @@ describe("an instance that is refused", () => {
   it.effect("by itself, whoever may use it, is told of no list", () =>
     Effect.gen(function* () {
       assert.deepInclude(yield* reasonOf(canonicalize("a b")), { allowed: [] })
+    })
+  )
+})
+
+describe("the operator's own instance", () => {
+  const own = (input: string, listed: ReadonlyArray<string> = []) => operatorsOwn("THE_SETTING", input, listed)
+
+  it.effect("is a host name, or a stand-in on this machine", () =>
+    Effect.gen(function* () {
+      for (const input of ["dbc-a1b2.cloud.databricks.com", "127.0.0.1:8443", "http://localhost:8080", "[::1]:1"]) {
+        assert.strictEqual(yield* own(input), yield* canonicalize(input))
+      }
+    })
+  )
+
+  it.effect("is an IP address only where it is listed too, however it is written", () =>
+    Effect.gen(function* () {
+      for (const input of ["10.0.0.1", "https://10.0.0.1/", "[fd00::1]"]) {
+        const reason = yield* reasonOf(own(input, ["*.example.com", "10.0.0.2"]))
+        assert.include(reason.message, "expected in THE_SETTING: a host name such as")
+        assert.strictEqual(yield* own(input, [input.replace(/\/$/, "")]), yield* canonicalize(input))
+      }
+      assert.strictEqual(yield* own("https://10.0.0.1/", ["10.0.0.1:443"]), "10.0.0.1")
     })
   )
 })

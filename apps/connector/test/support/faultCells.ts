@@ -9,7 +9,7 @@ import { Duration, Effect, FileSystem, Layer, Redacted, Schedule } from "effect"
 import { BackOff } from "../../src/call/Faults.ts"
 import { phaseOf } from "./FlyteClient.ts"
 import * as Log from "./Log.ts"
-import { tampered } from "./outcomes.ts"
+import { readMetadata, tampered } from "./outcomes.ts"
 import * as tasks from "./tasks.ts"
 import { start } from "./World.ts"
 
@@ -154,8 +154,11 @@ export const cells = Effect.fnUntraced(function* (place: Place, met: Met) {
     { concurrency: "unbounded" }
   )
   const lines = log.texts.slice(linesBefore).map((text) => Log.read(text))
-  const cells = prepared.map(({ mode, operation, namespace }, index) => {
-    const line = lines.find(({ annotations }) => annotations["namespace"] === namespace && "outcome" in annotations)
+  const cells = prepared.map(({ mode, operation, namespace, resourceMeta }, index) => {
+    // A run is known by its number: the metadata of a PAT's names no namespace.
+    const [key, value] =
+      operation === "submit" ? ["namespace", namespace] : ["runId", readMetadata(resourceMeta)["run_id"]]
+    const line = lines.find(({ annotations }) => annotations[key] === value && "outcome" in annotations)
     const outcome = line?.annotations["outcome"]
     return { mode, operation, came: `${answers[index]}${outcome === "ok" ? "" : ` ${String(outcome)}`}` }
   })

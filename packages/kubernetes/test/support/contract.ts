@@ -151,6 +151,17 @@ export const suite = <E>(title: string, layer: Layer.Layer<Kubernetes | TestClus
     )
 
     test(
+      "lists some with a blank selector where there is such a namespace, and none where there is not",
+      Effect.gen(function* () {
+        const all = (namespace: string) =>
+          Kubernetes.use(({ listServiceAccounts }) => listServiceAccounts(namespace, ""))
+        yield* TestCluster.use((cluster) => cluster.setServiceAccount(namespace, "unlabelled", {}))
+        assertTrue((yield* all(namespace)).length > 0)
+        assertEquals(yield* all("no-such-namespace"), [])
+      })
+    )
+
+    test(
       "is forbidden, not empty, where the right to list ServiceAccounts is missing",
       Effect.gen(function* () {
         const cluster = yield* TestCluster
