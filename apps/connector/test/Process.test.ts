@@ -175,8 +175,14 @@ describe("connector serve, where nobody looks at a terminal,", () => {
             { level: "INFO", message: "DeleteTask", facts: known },
             {
               level: "WARN",
-              message: `CreateTask: ${refused.details}`,
-              facts: { taskType: "databricks", namespace: "No Such", execution, outcome: "NamespaceInvalid" }
+              message: `CreateTask: ${refused.details.replace(/ \[FDC006, [^\]]+\]$/, "")}`,
+              facts: {
+                taskType: "databricks",
+                namespace: "No Such",
+                execution,
+                outcome: "NamespaceInvalid",
+                code: "FDC006"
+              }
             }
           ]
         )

@@ -117,7 +117,7 @@ const shownAs = (setting: string, value: string): string =>
       ? (value.split("@").at(-1) ?? "").replace(/(\w)\/[^/].*/, "$1…")
       : setting.endsWith("S") && value.includes(",")
         ? ""
-        : value.slice(0, 100)
+        : value.slice(0, 99)
 
 describe("a wrong value keeps the connector from starting, with its name, the value and what is valid:", () => {
   for (const [setting, [values, expected]] of Object.entries(wrong)) {

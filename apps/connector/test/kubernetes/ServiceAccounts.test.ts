@@ -83,35 +83,39 @@ inCluster("ServiceAccounts that change", (scenario) => {
       )
     )
 
-    scenario("until the discovery ends, or the connector starts again, a task is the one before", (cluster) =>
-      Effect.gen(function* () {
-        const team = yield* prepare(cluster)
-        const { before, renamed } = yield* cluster.serving(
-          explicit,
-          (connector) =>
-            Effect.gen(function* () {
-              const before = yield* submit(cluster, connector, team)
-              const renamed = yield* rename(cluster, team)
-              assert.strictEqual((yield* submit(cluster, connector, team)).runAs, team.principal)
-              return { before, renamed }
-            }),
-          stubborn
-        )
-        yield* cluster.serving(
-          explicit,
-          (connector) =>
-            Effect.gen(function* () {
-              assert.strictEqual((yield* submit(cluster, connector, team)).runAs, renamed)
-              // It has no token of the one before: it exchanges a new JWT, and still as the one before.
-              yield* goesOn(cluster, connector, before.resourceMeta)
-            }),
-          stubborn
-        )
-        assert.deepStrictEqual(
-          (yield* cluster.exchanges).map(({ clientId }) => clientId),
-          [team.principal, renamed, team.principal]
-        )
-      })
+    scenario(
+      "until the discovery ends, or the connector starts again, a task is the one before; its run is nobody else's",
+      (cluster) =>
+        Effect.gen(function* () {
+          const team = yield* prepare(cluster)
+          const { before, renamed } = yield* cluster.serving(
+            explicit,
+            (connector) =>
+              Effect.gen(function* () {
+                const before = yield* submit(cluster, connector, team)
+                const renamed = yield* rename(cluster, team)
+                assert.strictEqual((yield* submit(cluster, connector, team)).runAs, team.principal)
+                return { before, renamed }
+              }),
+            stubborn
+          )
+          yield* cluster.serving(
+            explicit,
+            (connector) =>
+              Effect.gen(function* () {
+                assert.strictEqual((yield* submit(cluster, connector, team)).runAs, renamed)
+                // It has no token of the one before, and exchanges no JWT of an account that now offers somebody else.
+                const { phase, message } = yield* verdict(connector, connector.flyte.getTask(before.resourceMeta))
+                assert.strictEqual(phase, "FAILED")
+                assert.include(message, renamed)
+              }),
+            stubborn
+          )
+          assert.deepStrictEqual(
+            (yield* cluster.exchanges).map(({ clientId }) => clientId),
+            [team.principal, renamed]
+          )
+        })
     )
   })
 
