@@ -78,6 +78,9 @@ export const caFileName = "FLYTE_DATABRICKS_CA_FILE"
 /** A file of certificate authorities to trust at Databricks and the proxy, beside those that Node.js trusts. */
 export const caFile = variable(caFileName)
 
+/** Node.js takes "0" for a wish not to verify certificates. */
+export const verifiesCertificates = variable("NODE_TLS_REJECT_UNAUTHORIZED")
+
 /**
  * How long a create rides out what may pass. A failed create costs one of the task's retries, and Flyte 2 uses them up
  * within milliseconds; but one that waits holds one of propeller's few workers, and an abort that comes meanwhile never

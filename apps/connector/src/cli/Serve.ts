@@ -12,6 +12,7 @@ import * as Schema from "effect/Schema"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as ConnectorServer from "./ConnectorServer.ts"
+import * as Signals from "./Signals.ts"
 import * as DatabricksConnector from "../DatabricksConnector.ts"
 import * as Server from "../grpc/Server.ts"
 import * as Logging from "../telemetry/Logging.ts"
@@ -113,7 +114,8 @@ const serve = (options: Options) =>
  * Serves until it is told to stop, or says why it does not start.
  */
 export const run = (options: Options): Effect.Effect<never, { readonly _tag: "StartUpFailed" }> =>
-  serve(options).pipe(
+  Effect.andThen(Signals.ignored, serve(options)).pipe(
+    Effect.scoped,
     Effect.provide(Logging.layer),
     Effect.catch((error) =>
       Effect.andThen(
