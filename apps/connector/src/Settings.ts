@@ -30,7 +30,8 @@ const duration = (name: string, byDefault: Duration.Input): Config.Config<Durati
 /** The task types of Flyte's own connector, all of version 0. */
 export const knownTaskTypes = ["spark", "databricks"] as const
 
-const listed = (text: string): ReadonlyArray<string> => text.split(",").flatMap((word) => word.trim() || [])
+/** Words between commas. */
+export const listed = (text: string): ReadonlyArray<string> => text.split(",").flatMap((word) => word.trim() || [])
 
 const isTaskTypes = Schema.makeFilter((text: string) => {
   const unknown = listed(text).find((word) => !knownTaskTypes.some((known) => known === word))
@@ -87,3 +88,17 @@ export const verifiesCertificates = variable("NODE_TLS_REJECT_UNAUTHORIZED")
  * reaches the run.
  */
 export const createPatience = duration("FLYTE_DATABRICKS_CREATE_PATIENCE", "5 seconds")
+
+/** Where to listen, in place of a host and a port. */
+export const listen = variable("FLYTE_DATABRICKS_LISTEN")
+
+/** The server's certificate with its chain, and its key; and the authorities of clients that have a certificate. */
+export const tlsCertFile = variable("FLYTE_DATABRICKS_TLS_CERT_FILE")
+export const tlsKeyFile = variable("FLYTE_DATABRICKS_TLS_KEY_FILE")
+export const tlsClientCaFile = variable("FLYTE_DATABRICKS_TLS_CLIENT_CA_FILE")
+
+/** The names (DNS, SPIFFE) of clients, one of which has to be in a certificate. */
+export const tlsAllowedClients = variable("FLYTE_DATABRICKS_TLS_ALLOWED_CLIENTS")
+
+/** The ServiceAccounts, as `namespace/name`, whose pods may call. */
+export const callers = variable("FLYTE_DATABRICKS_CALLERS")

@@ -5,11 +5,12 @@ import * as Exit from "effect/Exit"
 import * as Runtime from "effect/Runtime"
 import * as Command from "effect/cli/Command"
 import * as OfficialNames from "./cli/OfficialNames.ts"
+import * as Health from "./cli/Health.ts"
 import * as Serve from "./cli/Serve.ts"
 
 const connector = Command.make("connector").pipe(
   Command.withDescription("Flyte's Databricks connector: runs Flyte tasks on Databricks, each namespace as itself"),
-  Command.withSubcommands([Serve.command, OfficialNames.c0, OfficialNames.pyflyte])
+  Command.withSubcommands([Serve.command, Health.command, OfficialNames.c0, OfficialNames.pyflyte])
 )
 
 // Being told to stop is not a failure: Kubernetes and a person at a terminal both mean it.

@@ -7,6 +7,7 @@ import * as Console from "effect/Console"
 import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import * as Runtime from "effect/Runtime"
 import * as Schema from "effect/Schema"
 import * as Command from "effect/cli/Command"
@@ -14,6 +15,8 @@ import * as Flag from "effect/cli/Flag"
 import * as ConnectorServer from "./ConnectorServer.ts"
 import * as Signals from "./Signals.ts"
 import * as DatabricksConnector from "../DatabricksConnector.ts"
+import * as Address from "../grpc/Address.ts"
+import * as Door from "../grpc/Door.ts"
 import * as Server from "../grpc/Server.ts"
 import * as Logging from "../telemetry/Logging.ts"
 import * as MetricsServer from "../telemetry/MetricsServer.ts"
@@ -24,6 +27,13 @@ const positive = Schema.Int.check(Schema.isGreaterThan(0))
 // LISTEN is in the names because Kubernetes sets a variable for the port of every Service in the namespace, and one may
 // well be named flyte-databricks.
 export const flags = {
+  listen: Flag.String("listen").pipe(
+    Flag.withDescription(
+      "Where to listen instead of a host and a port: unix:/PATH or HOST:PORT; FLYTE_DATABRICKS_LISTEN, else those"
+    ),
+    Flag.filterMap(Address.parse, (text) => `Expected ${Address.expected}, got ${text.slice(0, 200)}`),
+    Flag.optional
+  ),
   host: Flag.String("host").pipe(
     Flag.withDescription("Address to listen on; FLYTE_DATABRICKS_LISTEN_HOST, else 0.0.0.0"),
     Flag.withFallbackConfig(Config.String("FLYTE_DATABRICKS_LISTEN_HOST")),
@@ -91,24 +101,27 @@ class StartUpFailed extends Data.TaggedError("StartUpFailed")<{}> {
   override readonly [Runtime.errorReported] = false
 }
 
-interface Options extends Server.Options {
+interface Options extends Omit<Server.Options, "address"> {
+  readonly listen: Option.Option<Address.Address>
   readonly prometheusPort: number
 }
 
-const serve = (options: Options) =>
-  Effect.gen(function* () {
+const serve = Effect.fnUntraced(function* ({ listen, ...options }: Options) {
+  const address = Option.getOrUndefined(Option.isSome(listen) ? listen : yield* Door.address)
+  return yield* Effect.gen(function* () {
     yield* MetricsServer.serve(options.host, options.prometheusPort)
     const summary = yield* AuthSummary.AuthSummary
-    const { port } = yield* Server.Server
-    yield* Effect.logInfo(`${DatabricksConnector.connectorName} is listening on ${options.host}:${port}`).pipe(
+    const { address, port } = yield* Server.Server
+    yield* Effect.logInfo(`${DatabricksConnector.connectorName} is listening on ${Address.show(address)}`).pipe(
       Effect.annotateLogs({ port, ...(yield* summary.describe) })
     )
     return yield* Effect.never
   }).pipe(
     Effect.scoped,
-    Effect.provide(ConnectorServer.layer(options)),
+    Effect.provide(ConnectorServer.layer(address === undefined ? options : { ...options, address })),
     Effect.onInterrupt(() => Effect.logInfo("Stopped"))
   )
+})
 
 /**
  * Serves until it is told to stop, or says why it does not start.

@@ -34,9 +34,15 @@ const metadata = grpcServiceDefinition(Flyte1.AgentMetadataService)
 const taskCategory = create(Flyte1.TaskCategorySchema, { name: "databricks", version: 0 })
 
 /** A connection to a connector. What the connector says in errors and messages is added to `said`. */
-export const make = Effect.fnUntraced(function* (address: string, said: Array<string>) {
+export const make = Effect.fnUntraced(function* (
+  address: string,
+  said: Array<string>,
+  credentials = Grpc.credentials.createInsecure()
+) {
+  // Each client has a connection of its own: gRPC would let them share one.
+  const own = { "grpc.use_local_subchannel_pool": 1 }
   const client = yield* Effect.acquireRelease(
-    Effect.sync(() => new Grpc.Client(address, Grpc.credentials.createInsecure())),
+    Effect.sync(() => new Grpc.Client(address, credentials, own)),
     (open) => Effect.sync(() => open.close())
   )
 
