@@ -75,6 +75,9 @@ export const layer: Layer.Layer<
         const proxy = yield* readProxy
         const noProxy = Option.getOrElse(yield* Settings.noProxy, () => "")
         const ca = yield* readAuthorities
+        // Said aloud, it wins over NODE_TLS_REJECT_UNAUTHORIZED.
+        const tls = { rejectUnauthorized: true, ...(ca === undefined ? {} : { ca }) }
+        if (Option.contains(yield* Settings.verifiesCertificates, "0")) yield* Effect.logWarning(stillVerified)
         if (Option.isSome(proxy)) {
           yield* Effect.logInfo(
             `Databricks is reached through the proxy ${proxy.value.shown}` +
@@ -89,7 +92,9 @@ export const layer: Layer.Layer<
           httpsProxy: Option.match(proxy, { onNone: () => "", onSome: ({ url }) => Redacted.value(url) }),
           noProxy,
           clientFactory: (origin, settings) => new Pool(origin, { ...settings, headersTimeout: proxyAnswersWithin }),
-          ...(ca === undefined ? {} : { connect: { ca }, requestTls: { ca }, proxyTls: { ca } })
+          connect: tls,
+          requestTls: tls,
+          proxyTls: tls
         }
         return yield* Effect.acquireRelease(
           Effect.sync(() => new EnvHttpProxyAgent(options)),
@@ -99,6 +104,10 @@ export const layer: Layer.Layer<
     )
   )
 )
+
+const stillVerified =
+  "NODE_TLS_REJECT_UNAUTHORIZED=0 does not count here: certificates are verified all the same. " +
+  `To trust an authority of your own, name its certificate in ${Settings.caFileName} or NODE_EXTRA_CA_CERTS.`
 
 interface Proxy {
   readonly url: Redacted.Redacted<string>

@@ -62,6 +62,9 @@ export const caFileName = "FLYTE_DATABRICKS_CA_FILE"
 /** A file of certificate authorities to trust at Databricks and the proxy, beside those that Node.js trusts. */
 export const caFile = variable(caFileName)
 
+/** Node.js takes "0" for a wish not to verify certificates. */
+export const verifiesCertificates = variable("NODE_TLS_REJECT_UNAUTHORIZED")
+
 /**
  * How long a create rides out what may pass: as long as its caller waits, unless an operator sets less. A failed create
  * costs one of the task's retries, which Flyte uses up one after the other without a pause; but one that waits holds one
@@ -72,3 +75,14 @@ export const createPatience = SettingValue.setting(
   SettingValue.duration,
   Duration.infinity
 )
+
+/** The server's certificate with its chain, and its key; and the authorities of clients that have a certificate. */
+export const tlsCertFile = variable("FLYTE_DATABRICKS_TLS_CERT_FILE")
+export const tlsKeyFile = variable("FLYTE_DATABRICKS_TLS_KEY_FILE")
+export const tlsClientCaFile = variable("FLYTE_DATABRICKS_TLS_CLIENT_CA_FILE")
+
+/** The names (DNS, SPIFFE) of clients, one of which has to be in a certificate. */
+export const tlsAllowedClients = variable("FLYTE_DATABRICKS_TLS_ALLOWED_CLIENTS")
+
+/** The ServiceAccounts, as `namespace/name`, whose pods may call. */
+export const callers = variable("FLYTE_DATABRICKS_CALLERS")

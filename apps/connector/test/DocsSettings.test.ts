@@ -19,7 +19,9 @@ describe("docs/settings.md", () => {
     Effect.gen(function* () {
       // A secret is looked for under its name, and under Flyte's prefix and its name; a proxy in lower case too.
       const { asked } = yield* Docs.everything
-      const named = asked.filter((name) => !name.startsWith("_FSEC_") && !name.endsWith("_proxy"))
+      // Node.js' own, which is looked at to say that it is not obeyed.
+      const ofNode = "NODE_TLS_REJECT_UNAUTHORIZED"
+      const named = asked.filter((name) => name !== ofNode && !name.startsWith("_FSEC_") && !name.endsWith("_proxy"))
       assert.deepStrictEqual(Docs.unique(settings.flatMap(({ variables }) => variables)), named)
     })
   )
@@ -68,6 +70,11 @@ describe("docs/settings.md", () => {
         FLYTE_DATABRICKS_NAMESPACE_IDENTITY: own.namespaceIdentity,
         FLYTE_DATABRICKS_NAMESPACE_TEMPLATE: own.namespaceTemplate,
         FLYTE_DATABRICKS_PERSIST_PAT: String(own.persistPat),
+        FLYTE_DATABRICKS_LISTEN: undefined,
+        FLYTE_DATABRICKS_TLS_CERT_FILE: undefined,
+        FLYTE_DATABRICKS_TLS_CLIENT_CA_FILE: undefined,
+        FLYTE_DATABRICKS_TLS_ALLOWED_CLIENTS: undefined,
+        FLYTE_DATABRICKS_CALLERS: undefined,
         FLYTE_DATABRICKS_LISTEN_HOST: flags.host,
         FLYTE_DATABRICKS_LISTEN_PORT: String(flags.port),
         FLYTE_DATABRICKS_PROMETHEUS_PORT: String(flags.prometheusPort),

@@ -97,18 +97,23 @@ describe("a value in a task's configuration", () => {
     )
   }
 
-  scenario("that is null, nothing at all, or a megabyte of text is handed on", ({ workspace, serving }) =>
-    serving({}, ({ flyte }) =>
-      Effect.gen(function* () {
-        for (const value of [Buffer.of(0x08, 0), Buffer.alloc(0), field(3, Buffer.alloc(1_000_000, "x"))]) {
+  const megabyte = "x".repeat(1_000_000)
+  const handedOn: ReadonlyArray<readonly [what: string, value: Buffer, as: string | null]> = [
+    ["null", Buffer.of(0x08, 0), null],
+    ["nothing at all", Buffer.alloc(0), null],
+    ["a megabyte of text", field(3, Buffer.from(megabyte)), megabyte]
+  ]
+  for (const [what, value, as] of handedOn) {
+    scenario(`that is ${what} is handed on`, ({ workspace, serving }) =>
+      serving({}, ({ flyte }) =>
+        Effect.gen(function* () {
           yield* flyte.raw(createPath, withKey(value))
-        }
-        assert.strictEqual((yield* workspace.runs).length, 1)
-        const bodies = (yield* workspace.requests.all({ path: "/api/*" })).map(({ body }) => JSON.parse(body).odd)
-        assert.deepStrictEqual(bodies, [null, null, "x".repeat(1_000_000)])
-      })
+          const bodies = (yield* workspace.requests.all({ path: "/api/*" })).map(({ body }) => JSON.parse(body).odd)
+          assert.deepStrictEqual(bodies, [as])
+        })
+      )
     )
-  )
+  }
 })
 
 describe("a message", () => {

@@ -2,12 +2,13 @@
  * Who may reach the service. On loopback that is whoever is on this machine, except for other sites' pages in its
  * browsers; on another address, whoever brings the access token.
  */
+import * as ByteSize from "effect/ByteSize"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import { timingSafeEqual } from "effect/crypto/Mac"
-import { HttpRouter, HttpServerRequest, HttpServerResponse, ProblemDetails } from "effect/http"
+import { HttpIncomingMessage, HttpRouter, HttpServerRequest, HttpServerResponse, ProblemDetails } from "effect/http"
 import { HttpApiError, HttpApiMiddleware, HttpApiSecurity } from "effect/http-api"
 
 class Unauthorized extends HttpApiError.Problem<Unauthorized>()("Unauthorized", {
@@ -51,13 +52,22 @@ const headers = {
   "cache-control": "no-store"
 }
 
-/** Refuses what another site's page would send, and gives every answer the headers that a browser heeds. */
+// A task is a namespace and an auth type.
+const bodyLimit = ByteSize.kilobytes(64)
+
+/**
+ * Refuses what another site's page would send, reads no more of a body than one can have, and gives every answer the
+ * headers that a browser heeds.
+ */
 export const guard = HttpRouter.middleware(
   (handle) =>
     Effect.gen(function* () {
       const refusal = refusalOf(yield* HttpServerRequest.HttpServerRequest)
       return refusal === undefined ? yield* handle : ProblemDetails.toResponse({ type: "about:blank", ...refusal })
-    }).pipe(Effect.map(HttpServerResponse.setHeaders(headers))),
+    }).pipe(
+      Effect.provideService(HttpIncomingMessage.MaxBodySize, bodyLimit),
+      Effect.map(HttpServerResponse.setHeaders(headers))
+    ),
   { global: true }
 )
 

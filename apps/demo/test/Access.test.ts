@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { assertEquals, assertInclude } from "@effect/vitest/utils"
 import { Effect } from "effect"
+import { request, type OutgoingHttpHeaders } from "node:http"
 import { port, send, serving } from "./support/http.ts"
 import * as memory from "./support/memory.ts"
 
@@ -93,5 +94,42 @@ describe("the service on another address", () => {
       assertEquals((yield* send("GET", "/")).status, 200)
       assertEquals((yield* send("GET", "/api/health")).status, 200)
     }).pipe(Effect.provide(serving("the-token"), { local: true }))
+  )
+})
+
+describe("a body", () => {
+  const post = Effect.fnUntraced(function* (pieces: number, headers: OutgoingHttpHeaders = {}) {
+    const options = { host: "127.0.0.1", port: yield* port, method: "POST", path: "/api/runs" }
+    return yield* Effect.callback<{ readonly status: number; readonly sent: number }>((resume) => {
+      let sent = 0
+      let status = 0
+      const sending = request(
+        { ...options, headers: { "content-type": "application/json", ...headers } },
+        (response) => {
+          status = response.statusCode ?? 0
+          response.resume()
+        }
+      )
+      sending.on("error", () => undefined)
+      sending.on("close", () => resume(Effect.succeed({ status, sent })))
+      const piece = Buffer.alloc(64 * 1024, " ")
+      const write = (): void => {
+        if (sent === pieces || sending.destroyed) return void sending.end()
+        sent += 1
+        sending.write(piece, write)
+      }
+      write()
+    })
+  })
+
+  it.effect("of more than a task can have is refused, and no more of it is read", () =>
+    Effect.gen(function* () {
+      for (const headers of [{}, { "content-length": 10_000 * 64 * 1024 }]) {
+        const { status, sent } = yield* post(10_000, headers)
+        assert.include([0, 400, 413], status)
+        assert.isBelow(sent, 500)
+      }
+      assertEquals((yield* submit({})).status, 201)
+    }).pipe(Effect.provide(serving(), { local: true }))
   )
 })

@@ -4,7 +4,8 @@
  */
 import { AuthSummary, DatabricksAuth } from "@flyte-databricks/databricks-auth"
 import { JobsClient } from "@flyte-databricks/databricks-jobs"
-import { KubernetesClient } from "@flyte-databricks/kubernetes"
+import { KubernetesClient, PodAddresses } from "@flyte-databricks/kubernetes"
+import type { KubernetesConfigError } from "@flyte-databricks/kubernetes/KubernetesConfigError"
 import { NodeServices } from "@effect/platform-node"
 import type * as Config from "effect/Config"
 import * as Context from "effect/Context"
@@ -17,6 +18,9 @@ import * as AgentMetadata from "../flyte1/AgentMetadata.ts"
 import * as AsyncAgent from "../flyte1/AsyncAgent.ts"
 import * as AsyncConnector from "../flyte2/AsyncConnector.ts"
 import * as ConnectorMetadata from "../flyte2/ConnectorMetadata.ts"
+import * as Door from "../grpc/Door.ts"
+import type { DoorSettingInvalid } from "../grpc/DoorSettingInvalid.ts"
+import type { ListenFailed } from "../grpc/Listener.ts"
 import * as Server from "../grpc/Server.ts"
 
 // A span of an HTTP call holds whatever its client's own error says, unredacted.
@@ -38,20 +42,26 @@ export const services = Effect.all([AgentMetadata.make, AsyncAgent.make, Connect
  */
 export const layerOf = <E, R>(
   options: Server.Options,
-  starting: Layer.Layer<DatabricksConnector.DatabricksConnector | AuthSummary.AuthSummary, E, R>
-): Layer.Layer<Server.Server | AuthSummary.AuthSummary, E | Server.ListenFailed | Config.ConfigError, R> =>
+  starting: Layer.Layer<DatabricksConnector.DatabricksConnector | AuthSummary.AuthSummary, E, R>,
+  pods: Door.Pods = PodAddresses.layerConfig
+): Layer.Layer<
+  Server.Server | AuthSummary.AuthSummary,
+  E | ListenFailed | DoorSettingInvalid | KubernetesConfigError | Config.ConfigError,
+  R
+> =>
   Layer.effectContext(
     Effect.gen(function* () {
+      const door = yield* Effect.provide(Door.make(pods), NodeServices.layer)
       const pending = yield* DatabricksConnector.makePending
       const server = yield* Effect.provideService(
         services,
         DatabricksConnector.DatabricksConnector,
         pending.connector
-      ).pipe(Effect.flatMap((made) => Server.listen(options, made)))
+      ).pipe(Effect.flatMap((made) => Server.listen(options, made, door)))
       const started = yield* Layer.build(starting)
       yield* pending.start(Context.get(started, DatabricksConnector.DatabricksConnector))
       yield* server.serve
-      return Context.make(Server.Server, { port: server.port }).pipe(
+      return Context.make(Server.Server, server).pipe(
         Context.add(AuthSummary.AuthSummary, Context.get(started, AuthSummary.AuthSummary))
       )
     })
@@ -60,4 +70,4 @@ export const layerOf = <E, R>(
 /**
  * The connector of the environment.
  */
-export const layer = (options: Server.Options) => layerOf(options, connector)
+export const layer = (options: Server.Options, pods?: Door.Pods) => layerOf(options, connector, pods)

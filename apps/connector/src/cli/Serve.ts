@@ -13,7 +13,9 @@ import * as Runtime from "effect/Runtime"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as ConnectorServer from "./ConnectorServer.ts"
+import * as Signals from "./Signals.ts"
 import * as DatabricksConnector from "../DatabricksConnector.ts"
+import * as Address from "../grpc/Address.ts"
 import * as Server from "../grpc/Server.ts"
 import * as Logging from "../telemetry/Logging.ts"
 import * as MetricsServer from "../telemetry/MetricsServer.ts"
@@ -42,6 +44,13 @@ const wait = SettingValue.durationBetween("0 seconds", "24 hours")
 // LISTEN is in the names because Kubernetes sets a variable for the port of every Service in the namespace, and one may
 // well be named flyte-databricks.
 export const flags = {
+  listen: flag(
+    "listen",
+    "Where to listen instead of a host and a port",
+    "FLYTE_DATABRICKS_LISTEN",
+    Address.kind,
+    Option.none()
+  ),
   host: flag("host", "Address to listen on", "FLYTE_DATABRICKS_LISTEN_HOST", SettingValue.address, "0.0.0.0"),
   port: flag("port", "Port to listen on, 0 for any", "FLYTE_DATABRICKS_LISTEN_PORT", port, 8000),
   // Written as Flyte's own connector has it: its chart passes it.
@@ -99,23 +108,27 @@ class StartUpFailed extends Data.TaggedError("StartUpFailed")<{}> {
   override readonly [Runtime.errorReported] = false
 }
 
-interface Options extends Server.Options {
+interface Options extends Omit<Server.Options, "address"> {
+  readonly listen: Option.Option<Address.Address>
   readonly prometheusPort: number
 }
 
-const serve = (options: Options, unread: Effect.Effect<ReadonlyArray<string>, ConfigProvider.SourceError>) =>
+const serve = (
+  { listen, ...options }: Options,
+  unread: Effect.Effect<ReadonlyArray<string>, ConfigProvider.SourceError>
+) =>
   Effect.gen(function* () {
     yield* MetricsServer.serve(options.host, options.prometheusPort)
     const summary = yield* AuthSummary.AuthSummary
-    const { port } = yield* Server.Server
-    yield* Effect.logInfo(`${DatabricksConnector.connectorName} is listening on ${options.host}:${port}`).pipe(
+    const { address, port } = yield* Server.Server
+    yield* Effect.logInfo(`${DatabricksConnector.connectorName} is listening on ${Address.show(address)}`).pipe(
       Effect.annotateLogs({ version, port, ...(yield* summary.describe) })
     )
     for (const warning of [...summary.warnings, ...(yield* unread)]) yield* Effect.logWarning(warning)
     return yield* Effect.never
   }).pipe(
     Effect.scoped,
-    Effect.provide(ConnectorServer.layer(options)),
+    Effect.provide(ConnectorServer.layer(Option.isNone(listen) ? options : { ...options, address: listen.value })),
     Effect.onInterrupt(() => Effect.logInfo("Stopped"))
   )
 
@@ -124,7 +137,8 @@ const serve = (options: Options, unread: Effect.Effect<ReadonlyArray<string>, Co
  */
 export const run = (given: Given): Effect.Effect<never, { readonly _tag: "StartUpFailed" }> =>
   Effect.flatMap(Variables.watched, ({ layer, warnings }) =>
-    Effect.flatMap(Config.all(given), (options) => serve(options, warnings)).pipe(
+    Effect.flatMap(Config.all(given), (options) => Effect.andThen(Signals.ignored, serve(options, warnings))).pipe(
+      Effect.scoped,
       Effect.provide(Logging.layer),
       Effect.provide(layer)
     )

@@ -11,6 +11,7 @@ import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { constants, type ServerHttp2Session, type ServerHttp2Stream } from "node:http2"
+import { isPlain, sessionOf, streamOf } from "./Internals.ts"
 import { scan } from "./WireScan.ts"
 
 /**
@@ -166,8 +167,8 @@ export const make = Effect.fnUntraced(function* (maxMessageBytes: number) {
 
   const interceptor: Grpc.ServerInterceptor = ({ path }, call) => {
     const { type, isLight = false } = methods.get(path) ?? {}
-    const { stream, incomingEncoding } = call as unknown as Internals
-    const connection = connectionOf(stream.session as ServerHttp2Session | undefined)
+    const stream = streamOf(call)
+    const connection = connectionOf(sessionOf(call))
     const held: Held = {
       call,
       stream,
@@ -198,7 +199,7 @@ export const make = Effect.fnUntraced(function* (maxMessageBytes: number) {
             return refuse(held, Grpc.status.RESOURCE_EXHAUSTED, details)
           }
           // What is packed may become as large as a message may be, before anybody sees it.
-          add(held, callWeight + size + (incomingEncoding === "identity" ? 0 : maxMessageBytes))
+          add(held, callWeight + size + (isPlain(call) ? 0 : maxMessageBytes))
           makeRoom(held)
           listener.onReceiveMetadata(metadata)
         },
@@ -257,12 +258,6 @@ export const make = Effect.fnUntraced(function* (maxMessageBytes: number) {
     endUnfinished: Effect.sync(() => endUnfinished(Grpc.status.UNAVAILABLE, "The connector is stopping."))
   } satisfies Requests
 })
-
-/** What gRPC does not tell: it speaks of messages alone, and of those when they are whole. */
-interface Internals {
-  readonly stream: ServerHttp2Stream
-  readonly incomingEncoding: string
-}
 
 type Definition = Readonly<Record<string, GrpcMethodDefinition<unknown, unknown>>>
 

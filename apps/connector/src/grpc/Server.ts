@@ -5,13 +5,16 @@
  */
 import * as Grpc from "@grpc/grpc-js"
 import * as Clock from "effect/Clock"
-import * as Data from "effect/Data"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
+import * as Address from "./Address.ts"
+import type * as Door from "./Door.ts"
 import * as Health from "./Health.ts"
+import * as Listener from "./Listener.ts"
 import * as Requests from "./Requests.ts"
+import * as Sampled from "./Sampled.ts"
 import * as UnderWay from "./UnderWay.ts"
 import * as Unread from "./Unread.ts"
 
@@ -32,6 +35,8 @@ export interface Service {
 export interface Options {
   readonly host: string
   readonly port: number
+  /** Where it listens instead. */
+  readonly address?: Address.Address
   /** The largest request, in bytes. */
   readonly maxMessageBytes: number
   /** How many calls one connection may have under way. */
@@ -45,29 +50,21 @@ export interface Options {
 }
 
 /**
- * The server could not listen.
- */
-export class ListenFailed extends Data.TaggedError("ListenFailed")<{
-  readonly address: string
-  readonly detail: string
-}> {
-  override get message() {
-    return `Cannot listen on ${this.address}: ${this.detail}. Is another process using the port? Choose another with --port.`
-  }
-}
-
-/**
  * A server that is listening.
  */
-export class Server extends Context.Service<Server, { readonly port: number }>()(
-  "@flyte-databricks/connector/grpc/Server"
-) {}
+export class Server extends Context.Service<
+  Server,
+  {
+    /** Zero for a socket in the file system. */
+    readonly port: number
+    readonly address: Address.Address
+  }
+>()("@flyte-databricks/connector/grpc/Server") {}
 
 /**
  * A server that listens and does not say SERVING yet.
  */
-export interface Listening {
-  readonly port: number
+export interface Listening extends Context.Service.Shape<typeof Server> {
   /** Says SERVING until the scope closes, then lets calls under way finish. */
   readonly serve: Effect.Effect<void, never, Scope.Scope>
 }
@@ -77,15 +74,20 @@ export interface Listening {
  */
 export const listen = Effect.fnUntraced(function* (
   options: Options,
-  services: ReadonlyArray<Service>
-): Effect.fn.Return<Listening, ListenFailed, Scope.Scope> {
+  services: ReadonlyArray<Service>,
+  door: Door.Door
+): Effect.fn.Return<Listening, Listener.ListenFailed, Scope.Scope> {
   const requests = yield* Requests.make(options.maxMessageBytes)
   const server = new Grpc.Server({
     "grpc.max_receive_message_length": options.maxMessageBytes,
     "grpc.max_concurrent_streams": options.maxConcurrentStreams,
     "grpc.max_connection_age_ms": Duration.toMillis(options.maxConnectionAge),
     "grpc.max_connection_age_grace_ms": Duration.toMillis(connectionAgeGrace),
-    interceptors: [Unread.logged(yield* Effect.context<never>()), requests.interceptor]
+    interceptors: [
+      Unread.logged(Sampled.make(yield* Effect.context<never>())),
+      requests.interceptor,
+      door.callers.interceptor
+    ]
   })
   yield* Effect.forkScoped(requests.watch)
   const underWay = UnderWay.make(server)
@@ -93,14 +95,24 @@ export const listen = Effect.fnUntraced(function* (
     requests.reading(server, "light"),
     services.map(({ name }) => name)
   )
-  for (const service of services) service.addTo(requests.reading(underWay.counting, service.kind))
-  const port = yield* Effect.acquireRelease(bind(server, options), () => Effect.sync(() => server.forceShutdown()))
+  for (const { addTo, kind } of services) {
+    const counted = requests.reading(underWay.counting, kind)
+    addTo(kind === "light" ? counted : door.callers.guarding(counted))
+  }
+
+  const connections = server.createConnectionInjector(Grpc.ServerCredentials.createInsecure())
+  yield* Effect.addFinalizer(() => Effect.sync(() => server.forceShutdown()))
+  const { host, port } = options
+  const address = yield* Listener.listen(options.address ?? Address.Tcp({ host, port }), door.tls, (connection) =>
+    connections.injectConnection(connection)
+  )
+  yield* door.warning(address)
 
   const drain = Effect.gen(function* () {
     const until = (yield* Clock.currentTimeMillis) + Duration.toMillis(options.drainTimeout)
     yield* Effect.sleep(Duration.min(options.drainDelay, options.drainTimeout))
     // Connections are asked to go; whoever comes anew until the last call has ended is served all the same.
-    server.drain(addressOf(options.host, port), until - (yield* Clock.currentTimeMillis))
+    connections.drain(until - (yield* Clock.currentTimeMillis) + afterAll)
     yield* underWay.none
     yield* requests.endUnfinished
     health.endWatches()
@@ -116,7 +128,8 @@ export const listen = Effect.fnUntraced(function* (
     })
   )
   return {
-    port,
+    port: address._tag === "Tcp" ? address.port : 0,
+    address,
     serve: Effect.acquireRelease(
       Effect.sync(() => health.set("SERVING")),
       () =>
@@ -128,19 +141,11 @@ export const listen = Effect.fnUntraced(function* (
   }
 })
 
+// By then the calls were cut off by the drain timeout, which says so.
+const afterAll = 1000
+
 // Longer than any call may take whose caller sets no deadline.
 const connectionAgeGrace = Duration.minutes(2)
-
-const addressOf = (host: string, port: number): string => `${host.includes(":") ? `[${host}]` : host}:${port}`
-
-const bind = (server: Grpc.Server, { host, port }: Options) =>
-  Effect.callback<number, ListenFailed>((resume) => {
-    const address = addressOf(host, port)
-    // Inside a cluster Flyte speaks to its connectors in plain text; a mesh or a sidecar adds TLS.
-    server.bindAsync(address, Grpc.ServerCredentials.createInsecure(), (error, bound) =>
-      resume(error === null ? Effect.succeed(bound) : Effect.fail(new ListenFailed({ address, detail: error.message })))
-    )
-  })
 
 const shutdown = (server: Grpc.Server) =>
   Effect.callback<void>((resume) => {

@@ -3,8 +3,6 @@
  * itself, and this makes it say so in the log.
  */
 import * as Grpc from "@grpc/grpc-js"
-import * as Clock from "effect/Clock"
-import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 
 type Status = Parameters<Grpc.ServerInterceptingCallInterface["sendStatus"]>[0]
@@ -16,48 +14,23 @@ const isOurs = ({ code, metadata }: Status): boolean =>
   code === Grpc.status.CANCELLED ||
   code === Grpc.status.DEADLINE_EXCEEDED
 
-// What costs a caller nothing must not fill a disk.
-const linesPerSecond = 20
-
 /**
- * An interceptor that logs on the given services (loggers).
+ * An interceptor that logs them.
  */
-export const logged = (services: Context.Context<never>): Grpc.ServerInterceptor => {
-  const clock = Context.get(services, Clock.Clock)
-  let second = 0
-  let lines = 0
-  let unsaid = 0
-  const log = (path: string, status: Status): void => {
-    const now = Math.floor(clock.currentTimeMillisUnsafe() / 1000)
-    if (now !== second) {
-      second = now
-      lines = 0
-    }
-    lines += 1
-    if (lines > linesPerSecond) {
-      unsaid += 1
-      return
-    }
-    Effect.runForkWith(services)(line(path, status, unsaid))
-    unsaid = 0
-  }
-  return ({ path }, call) => {
+export const logged =
+  (log: (line: Effect.Effect<void>) => void): Grpc.ServerInterceptor =>
+  ({ path }, call) => {
     const sendStatus = call.sendStatus.bind(call)
     // The call answers such requests by its own method, which a call around it would not get to see.
     call.sendStatus = (status) => {
-      if (!isOurs(status)) log(path, status)
+      if (!isOurs(status)) log(line(path, status))
       sendStatus(status)
     }
     // The type asks for a wrapper; what gRPC does with it is what any call can do.
     return call as Grpc.ServerInterceptingCall
   }
-}
 
-const line = (path: string, { code, details }: Status, unsaid: number) =>
+const line = (path: string, { code, details }: Status) =>
   Effect.logWarning(`${path.split("/").at(-1)}: ${(details ?? "").slice(0, 500).toWellFormed()}`).pipe(
-    Effect.annotateLogs({
-      outcome: "RequestUnreadable",
-      status: Grpc.status[code ?? Grpc.status.UNKNOWN],
-      ...(unsaid === 0 ? {} : { alike: `${unsaid} more before it were not logged` })
-    })
+    Effect.annotateLogs({ outcome: "RequestUnreadable", status: Grpc.status[code ?? Grpc.status.UNKNOWN] })
   )

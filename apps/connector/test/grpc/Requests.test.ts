@@ -180,12 +180,14 @@ describe("what is held of requests", () => {
         Effect.gen(function* () {
           const gate = yield* workspace.faults.hold({ path: "/api/2.1/jobs/runs/submit" })
           const opens = yield* Effect.all([Http2.session(connector.port), Http2.session(connector.port)])
-          const big = toBinary(
-            Flyte1.CreateTaskRequestSchema,
-            tasks.createTask({ custom: { padding: "x".repeat(1_400_000) } })
-          )
-          const calls = yield* Effect.forEach(opens, (open) =>
-            Effect.forkChild(Http2.statusOf(Http2.send(open, createPath, big)), { startImmediately: true })
+          // Of an execution each: creates of one attempt share a submit.
+          const big = (execution: string) =>
+            toBinary(
+              Flyte1.CreateTaskRequestSchema,
+              tasks.createTask({ execution, custom: { padding: "x".repeat(1_400_000) } })
+            )
+          const calls = yield* Effect.forEach(opens, (open, count) =>
+            Effect.forkChild(Http2.statusOf(Http2.send(open, createPath, big(`f${count}`))), { startImmediately: true })
           )
           yield* workspace.requests.waitFor({ path: "/api/2.1/jobs/runs/submit" }, 2)
           const { code, details } = yield* refusal(

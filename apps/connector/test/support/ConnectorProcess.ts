@@ -57,7 +57,7 @@ export const serve = Effect.fnUntraced(function* (
   return {
     port: yield* Deferred.await(listening),
     /** Tells it to stop, and does not wait. */
-    signal: (name: "SIGTERM" | "SIGINT") => Effect.sync(() => process.kill(Number(handle.pid), name)),
+    signal: (name: NodeJS.Signals) => Effect.sync(() => process.kill(Number(handle.pid), name)),
     exitCode: Effect.map(handle.exitCode, Number),
     /** What was written so far to standard error, line by line. */
     log: Ref.get(lines),

@@ -37,10 +37,13 @@ const taskCategory = create(Flyte1.TaskCategorySchema, { name: "databricks", ver
 export const make = Effect.fnUntraced(function* (
   address: string,
   said: Array<string>,
-  options: Grpc.ClientOptions = {}
+  options: Grpc.ClientOptions = {},
+  credentials = Grpc.credentials.createInsecure()
 ) {
+  // Each client has a connection of its own: gRPC would let them share one.
+  const own = { "grpc.use_local_subchannel_pool": 1, ...options }
   const client = yield* Effect.acquireRelease(
-    Effect.sync(() => new Grpc.Client(address, Grpc.credentials.createInsecure(), options)),
+    Effect.sync(() => new Grpc.Client(address, credentials, own)),
     (open) => Effect.sync(() => open.close())
   )
 

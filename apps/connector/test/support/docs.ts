@@ -18,6 +18,8 @@ import * as Serve from "../../src/cli/Serve.ts"
 import * as DatabricksConnector from "../../src/DatabricksConnector.ts"
 import * as DatabricksHttp from "../../src/DatabricksHttp.ts"
 import type * as Server from "../../src/grpc/Server.ts"
+import { PodAddresses } from "@flyte-databricks/kubernetes"
+import * as Door from "../../src/grpc/Door.ts"
 import * as Settings from "../../src/Settings.ts"
 import * as Logging from "../../src/telemetry/Logging.ts"
 
@@ -85,6 +87,7 @@ export const everything = Effect.gen(function* () {
   const auth = yield* DatabricksAuth.DatabricksAuth
   const { reason } = yield* Effect.flip(auth.resolve(nobody))
   yield* DatabricksConnector.DatabricksConnector
+  yield* Effect.scoped(Door.make(PodAddresses.layerNone))
   return {
     reason,
     flags: yield* flags,

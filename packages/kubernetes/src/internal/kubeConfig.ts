@@ -99,6 +99,9 @@ const loadKubeconfig = Effect.fnUntraced(function* ({
   if (problem !== undefined)
     return yield* invalid(all, problem, `Correct cluster "${cluster.name}" or user "${user.name}".`)
   const address = shown(cluster.server)
+  if (cluster.skipTLSVerify && !isStandIn(cluster.server)) {
+    yield* Effect.logWarning(unverified(address, cluster.name, all))
+  }
   return { kubeConfig, server: cluster.server, address, description: `kubeconfig context ${name} (${address})` }
 })
 
@@ -194,6 +197,14 @@ const shown = (server: string) => {
 
 const invalid = (file: string, problem: string, remedy: string) =>
   new KubernetesConfigError({ reason: new KubeconfigInvalid({ file, problem, remedy }) })
+
+// Plain HTTP on this machine, which needs the setting too, and where nobody stands in between.
+const isStandIn = (server: string): boolean => /^http:\/\/(localhost|127(\.\d+){3}|\[::1\])(:\d+)?(\/|$)/.test(server)
+
+const unverified = (address: string, cluster: string, files: string) =>
+  `${address} is taken for the API server without proof: the kubeconfig ${files} says insecure-skip-tls-verify for the ` +
+  `cluster "${cluster}". Whoever stands in between reads every credential and answers with any Secret. ` +
+  "Give the cluster its certificate-authority, and leave that out."
 
 const chooseContext = "Choose one with `kubectl config use-context NAME`, or name another file in KUBECONFIG."
 const addEntry = "Add it, or choose another context with `kubectl config use-context NAME`."

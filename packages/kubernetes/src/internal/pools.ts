@@ -21,10 +21,13 @@ const bounds = {
 }
 
 // HTTPS_PROXY is not applied: the API server is reached directly, or through the proxy that the kubeconfig names.
+// Certificates are verified unless the kubeconfig itself says otherwise: NODE_TLS_REJECT_UNAUTHORIZED does not count.
+const verified = { rejectUnauthorized: true }
+
 const dispatcher = ({ tls, proxyUrl }: Transport): Dispatcher =>
   proxyUrl === undefined
-    ? new Agent({ ...bounds, connect: { ...tls, keepAlive: true, keepAliveInitialDelay: 30_000 } })
-    : new ProxyAgent({ ...bounds, uri: proxyUrl, requestTls: tls })
+    ? new Agent({ ...bounds, connect: { ...verified, ...tls, keepAlive: true, keepAliveInitialDelay: 30_000 } })
+    : new ProxyAgent({ ...bounds, uri: proxyUrl, requestTls: { ...verified, ...tls }, proxyTls: verified })
 
 /** Pools by how to connect; all are closed with the scope. */
 export const make = RcMap.make({

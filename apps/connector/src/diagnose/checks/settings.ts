@@ -17,12 +17,14 @@ export const known: ReadonlyArray<string> = [
   "ALLOW_TASK_AUTH_OVERRIDE",
   "AUTH_TYPE",
   "CA_FILE",
+  "CALLERS",
   "CLIENT_ID",
   "CLIENT_SECRET",
   "CREATE_PATIENCE",
   "DRAIN_DELAY",
   "DRAIN_TIMEOUT",
   "INSTANCE",
+  "LISTEN",
   "LISTEN_HOST",
   "LISTEN_PORT",
   "LOG_FORMAT",
@@ -41,6 +43,10 @@ export const known: ReadonlyArray<string> = [
   "SERVICE_CREDENTIAL_PROVIDER",
   "TASK_TOKEN_FILE_DIRS",
   "TASK_TYPES",
+  "TLS_ALLOWED_CLIENTS",
+  "TLS_CERT_FILE",
+  "TLS_CLIENT_CA_FILE",
+  "TLS_KEY_FILE",
   "TOKEN_SECRET_NAME"
 ].map((name) => `${prefix}${name}`)
 

@@ -1,0 +1,21 @@
+/**
+ * What gRPC has of a call and does not tell: it speaks of messages alone, and of those when they are whole.
+ */
+import type { ServerInterceptingCallInterface } from "@grpc/grpc-js"
+import type { ServerHttp2Session, ServerHttp2Stream } from "node:http2"
+
+interface Internals {
+  readonly stream: ServerHttp2Stream
+  readonly incomingEncoding: string
+}
+
+export const streamOf = (call: ServerInterceptingCallInterface): ServerHttp2Stream =>
+  (call as unknown as Internals).stream
+
+/** The connection; none where it is gone already. */
+export const sessionOf = (call: ServerInterceptingCallInterface): ServerHttp2Session | undefined =>
+  streamOf(call).session as ServerHttp2Session | undefined
+
+/** Whether the request comes as it is, and not packed. */
+export const isPlain = (call: ServerInterceptingCallInterface): boolean =>
+  (call as unknown as Internals).incomingEncoding === "identity"
