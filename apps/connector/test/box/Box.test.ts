@@ -1,4 +1,5 @@
 /** The image, under the manifests of the charts, in the place of Flyte's own connector and back. */
+import { clone } from "@bufbuild/protobuf"
 import { assert } from "@effect/vitest"
 import { Flyte2, grpcServiceDefinition } from "@flyte-databricks/flyte-protocol"
 import { Config, Console, Duration, Effect, Fiber, FileSystem, Ref, Schedule } from "effect"
@@ -138,7 +139,14 @@ inBox("in a box with the limits of Flyte's charts", (scenario) => {
       yield* deployment.rollOut
       const flyte = yield* flyteOf(deployment.ready)
       const [{ request } = assert.fail("no request")] = flyte2Requests
-      const create = flyte((client) => client.call(flyte2.createTask, request))
+      let attempts = 0
+      /** Another attempt of the task: the same one would get the run that it has. */
+      const create = Effect.suspend(() => {
+        const another = clone(Flyte2.CreateTaskRequestSchema, request)
+        const id = another.taskExecutionMetadata?.taskExecutionId ?? assert.fail("no execution")
+        id.retryAttempt = ++attempts
+        return flyte((client) => client.call(flyte2.createTask, another))
+      })
       const jwts = Effect.map(workspace.requests.all({ path: "/oidc/v1/token" }), (requests) =>
         requests.map(({ body }) => new URLSearchParams(body).get("subject_token"))
       )
