@@ -1,8 +1,17 @@
 import { assert, describe, it } from "@effect/vitest"
 import { assertEquals } from "@effect/vitest/utils"
 import { growth } from "@flyte-databricks/emulators/testing/Growth"
-import { Result } from "effect"
+import { Effect, Result, Schema } from "effect"
 import { integer, parse } from "../src/internal/losslessJson.ts"
+
+type Reviver = (key: string, value: unknown, context: { readonly source?: string }) => unknown
+const platform = JSON as unknown as { readonly parse: (text: string, reviver: Reviver) => unknown }
+
+/** The platform's own way, which is slow. */
+const askingOfEach = (text: string): unknown =>
+  platform.parse(text, (_, value, { source }) =>
+    typeof value === "number" && !Number.isSafeInteger(value) && /^-?\d+$/.test(source ?? "") ? source : value
+  )
 
 const read = (text: string) => Result.getOrThrow(parse(text))
 
@@ -18,6 +27,47 @@ describe("JSON with 64-bit integers", () => {
   ])("reads %s without a loss", (text, value) => {
     assert.deepStrictEqual(read(`{"a":[${text}]}`), { a: [value] })
   })
+
+  it.each([
+    "[0.1234567890123456789]",
+    "[1e1000]",
+    "[-0]",
+    "[123456789012345678901234567890.5]",
+    "[1.5e-300,12345678901234567890e3]",
+    '["12345678901234567890"]',
+    '{"12345678901234567890":1}'
+  ])("reads %s as ever", (text) => {
+    assert.deepStrictEqual(read(text), JSON.parse(text))
+  })
+
+  it.each([
+    "[00012345678901234567890]",
+    "[+12345678901234567890]",
+    "[--12345678901234567890]",
+    "[12345678901234567890.]",
+    "[12345678901234567890e]",
+    "[0x12345678901234567890]",
+    "[12345678901234567890a]",
+    "[12345678901234567890 12345678901234567890]",
+    "{12345678901234567890:1}",
+    "12345678901234567890,",
+    "-"
+  ])("does not make JSON of what is none: %s", (text) => {
+    assert.throws(() => JSON.parse(text))
+    assertEquals(parse(text), Result.fail("not JSON"))
+  })
+
+  it.effect.prop(
+    "reads whatever the platform reads, as one that asks it of every number would",
+    { value: Schema.Json, digits: Schema.String.check(Schema.isPattern(/^-?(0|[1-9][0-9]{0,24})$/)) },
+    ({ digits, value }) =>
+      Effect.sync(() => {
+        for (const indent of [0, 2]) {
+          const text = JSON.stringify({ value, list: [1, value], large: integer(digits) }, undefined, indent)
+          assert.deepStrictEqual(read(text), askingOfEach(text))
+        }
+      })
+  )
 
   it("writes an integer of any size as a number", () => {
     assert.strictEqual(JSON.stringify({ run_id: integer("9007199254740993") }), '{"run_id":9007199254740993}')
