@@ -1,7 +1,8 @@
 /** Secrets that are not whole, not readable or out of reach: an error, and never another identity. */
 import { assert, describe } from "@effect/vitest"
 import { Fault, type FaultAction, KubernetesApi } from "@flyte-databricks/emulators"
-import { Effect } from "effect"
+import { Effect, Layer, Schedule } from "effect"
+import { BackOff } from "../src/call/Faults.ts"
 import { refusal } from "./support/outcomes.ts"
 import * as tasks from "./support/tasks.ts"
 import { scenario, teamPrincipal, withConnectorPat, withConnectorPrincipal, type World } from "./support/World.ts"
@@ -146,28 +147,35 @@ const cases: ReadonlyArray<Case> = [
   }))
 ]
 
+// Riding a fault out is not what this is about.
+const promptly = Layer.succeed(BackOff, Schedule.recurs(1))
+
 describe("a task gets no identity from", () => {
   for (const { what, namespace = "team-pat", custom = {}, env = {}, given, action, code, outcome, says } of cases) {
     scenario(what, ({ workspace, kubernetes, serving }) =>
-      serving(env, (connector) =>
-        Effect.gen(function* () {
-          const { flyte } = connector
-          if (given !== undefined) yield* given(kubernetes)
-          const fault = action === undefined ? undefined : yield* kubernetes.faults.add({ path: "*/secrets/*", action })
-          const answer = yield* refusal(connector, flyte.createTask(tasks.createTask({ namespace, custom })))
-          assert.strictEqual(answer.code, code, answer.details)
-          for (const fragment of says) assert.include(answer.details, fragment)
-          assert.strictEqual(answer.line?.annotations["outcome"], outcome)
-          assert.notInclude(answer.details, "pat-under-another-key")
-          assert.deepStrictEqual(yield* workspace.requests.all(), [])
+      serving(
+        env,
+        (connector) =>
+          Effect.gen(function* () {
+            const { flyte } = connector
+            if (given !== undefined) yield* given(kubernetes)
+            const fault =
+              action === undefined ? undefined : yield* kubernetes.faults.add({ path: "*/secrets/*", action })
+            const answer = yield* refusal(connector, flyte.createTask(tasks.createTask({ namespace, custom })))
+            assert.strictEqual(answer.code, code, answer.details)
+            for (const fragment of says) assert.include(answer.details, fragment)
+            assert.strictEqual(answer.line?.annotations["outcome"], outcome)
+            assert.notInclude(answer.details, "pat-under-another-key")
+            assert.deepStrictEqual(yield* workspace.requests.all(), [])
 
-          // The same connector, once the credential is there.
-          if (fault !== undefined) yield* kubernetes.faults.remove(fault)
-          const whole = { client_id: teamPrincipal.id, client_secret: teamPrincipal.secret }
-          yield* kubernetes.setSecret({ namespace: "team-next", name: "databricks-oauth", data: whole })
-          yield* flyte.createTask(tasks.createTask({ namespace: "team-next" }))
-          assert.strictEqual((yield* workspace.runs)[0]?.creator, teamPrincipal.id)
-        })
+            // The same connector, once the credential is there.
+            if (fault !== undefined) yield* kubernetes.faults.remove(fault)
+            const whole = { client_id: teamPrincipal.id, client_secret: teamPrincipal.secret }
+            yield* kubernetes.setSecret({ namespace: "team-next", name: "databricks-oauth", data: whole })
+            yield* flyte.createTask(tasks.createTask({ namespace: "team-next" }))
+            assert.strictEqual((yield* workspace.runs)[0]?.creator, teamPrincipal.id)
+          }),
+        { references: promptly }
       )
     )
   }
@@ -176,15 +184,18 @@ describe("a task gets no identity from", () => {
     Effect.gen(function* () {
       const KUBECONFIG = `${directory}/gone`
       yield* Effect.scoped(KubernetesApi.make({ tls: true, kubeconfigFile: KUBECONFIG }))
-      yield* serving({ KUBECONFIG, ...everything }, (connector) =>
-        Effect.gen(function* () {
-          const answer = yield* refusal(connector, connector.flyte.createTask(tasks.createTask()))
-          assert.strictEqual(answer.code, "UNAVAILABLE")
-          assert.include(answer.details, "ECONNREFUSED")
-          assert.include(answer.details, "127.0.0.1")
-          assert.deepStrictEqual(yield* workspace.requests.all(), [])
-          assert.strictEqual((yield* connector.flyte.listAgents).agents.length, 1)
-        })
+      yield* serving(
+        { KUBECONFIG, ...everything },
+        (connector) =>
+          Effect.gen(function* () {
+            const answer = yield* refusal(connector, connector.flyte.createTask(tasks.createTask()))
+            assert.strictEqual(answer.code, "UNAVAILABLE")
+            assert.include(answer.details, "ECONNREFUSED")
+            assert.include(answer.details, "127.0.0.1")
+            assert.deepStrictEqual(yield* workspace.requests.all(), [])
+            assert.strictEqual((yield* connector.flyte.listAgents).agents.length, 1)
+          }),
+        { references: promptly }
       )
     })
   )
