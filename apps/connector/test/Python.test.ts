@@ -42,11 +42,11 @@ describe.skipIf(Option.isNone(python))("flytekit and flyteidl, in Python,", () =
           NODE_EXTRA_CA_CERTS: caFile
         })
 
-        // A run goes on once it was seen to wait. Each is created twice before it is followed.
+        // A run goes on once it was seen to wait. Each is created twice before it is followed, and submitted once.
         const [submit, get] = [{ path: "/api/2.1/jobs/runs/submit" }, { path: "/api/2.1/jobs/runs/get" }] as const
         const goOn = Effect.gen(function* () {
           for (let index = 0; index < 2; index++) {
-            yield* workspace.requests.waitFor(submit, 2 * (index + 1))
+            yield* workspace.requests.waitFor(submit, index + 1)
             yield* workspace.requests.waitFor(get, (yield* workspace.requests.count(get)) + 2)
             const run = (yield* workspace.runs)[index]
             yield* workspace.setRunPlan(run?.runId ?? 0n, RunPlan.plan("succeeds", { pending: 0, running: 0 }))

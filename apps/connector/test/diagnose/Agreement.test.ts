@@ -103,7 +103,11 @@ describe("explain", () => {
           const { reason } = served.failure
           if (reason._tag === "CredentialsMissing") assert.deepStrictEqual(explained.looked, reason.looked)
         }
-      }).pipe(Effect.provide([layerOf(world), FetchHttpClient.layer])),
+      }).pipe(
+        Effect.provide([layerOf(world), FetchHttpClient.layer]),
+        // A connector that could serve nobody, whatever a task says, does not start.
+        Effect.catchTag("AuthError", () => Effect.sync(() => assert.isFalse(world.allowTaskAuthOverride)))
+      ),
     { arbitrary: { runs: 300 } }
   )
 })
