@@ -7,7 +7,7 @@ import * as tasks from "../support/tasks.ts"
 import { inCluster } from "./support/Cluster.ts"
 
 const readme = readFileSync(new URL("../../../../deploy/rbac/README.md", import.meta.url), "utf8")
-const [, check = ""] = /Is it in place[^`]*(?:`[^`]+`[^`]*)*?```sh\n([^`]*)```/.exec(readme) ?? []
+const [, check = ""] = /Each of these then says[^`]*(?:`[^`]+`[^`]*)*?```sh\n([^`]*)```/.exec(readme) ?? []
 
 inCluster("the rights' README", (scenario) => {
   describe("asks with `kubectl auth can-i`", () => {
