@@ -260,13 +260,11 @@ const stepOf = /** @type {const} */ ({
   INITIALIZING: 1,
   RUNNING: 2,
   SUCCEEDED: 3,
-  ABORTED: 3,
   FAILED: 3,
   RETRYABLE_FAILED: 3
 })
 const ends = /** @type {Readonly<Record<string, string>>} */ ({
   SUCCEEDED: "Succeeded",
-  ABORTED: "Cancelled",
   FAILED: "Failed",
   RETRYABLE_FAILED: "Failed"
 })
@@ -290,6 +288,8 @@ const runView = ({ submitted, progress, problem }, identity, state) => {
         problem !== undefined
           ? html`<strong>${problem.title}.</strong> ${problem.detail}`
           : html`<strong>${end ?? steps[step] ?? "Submitting"}</strong>${
+                end === "Failed" && progress?.message ? html`<span class="said">${progress.message}</span>` : nothing
+              }${
                 submitted === undefined
                   ? nothing
                   : html`<span class="run-id">run ${submitted.runId}</span>${
