@@ -1,3 +1,4 @@
+import "./cli/noTraces.ts"
 import { NodeRuntime, NodeServices } from "@effect/platform-node"
 import * as Effect from "effect/Effect"
 import * as Command from "effect/cli/Command"

@@ -64,7 +64,7 @@ export const scenarios: ReadonlyArray<Scenario> = [
     namespace: Namespaces.billing.name,
     story: "stays on its own personal access token, as its task says",
     request: request("nightly-invoices"),
-    expected: runsAs(Namespaces.billingUser, "pat", "Secret billing-production/databricks-token")
+    expected: runsAs(Namespaces.billingUser, "pat", "its token, in the job metadata")
   },
   {
     namespace: Namespaces.growth.name,

@@ -102,7 +102,8 @@ const outcomeOf = Effect.fnUntraced(function* (
   const phase = resource === undefined ? "SUBMITTED" : Flyte1.TaskExecution_Phase[resource.phase]
   return {
     _tag: isPhase(phase) && RunState.hasEnded(phase) ? "Ended" : "Running",
-    authType: Option.getOrElse(metadata.authType, () => "-"),
+    // Two keys say no more than the run: it is the connector's PAT.
+    authType: Option.getOrElse(metadata.authType, () => "pat"),
     origin: originOf(metadata),
     runId: metadata.runId,
     principal: run?.runAs ?? "(unknown to the workspace)",
@@ -111,9 +112,10 @@ const outcomeOf = Effect.fnUntraced(function* (
   }
 })
 
-const originOf = ({ namespace, oauthSecretName, oidcServiceAccount }: JobMetadata.JobMetadata): string => {
+const originOf = ({ authToken, namespace, oauthSecretName, oidcServiceAccount }: JobMetadata.JobMetadata): string => {
   const inNamespace = (name: string) => `${Option.getOrElse(namespace, () => "")}/${name}`
   if (Option.isSome(oidcServiceAccount)) return `ServiceAccount ${inNamespace(oidcServiceAccount.value)}`
+  if (Option.isSome(authToken)) return "its token, in the job metadata"
   return Option.isSome(oauthSecretName) ? `Secret ${inNamespace(oauthSecretName.value)}` : "connector"
 }
 
