@@ -1,6 +1,7 @@
 /**
  * One call of Flyte's: what is learnt of it on the way, one log line at its end, and the caller's deadline around it.
  */
+import { printable } from "@flyte-databricks/databricks-auth/http/ForeignText"
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
@@ -187,7 +188,7 @@ const logLine = Effect.fnUntraced(function* <A, E extends { readonly _tag: strin
 ) {
   const line = (outcome: string, log: Effect.Effect<void>, code?: Catalogue.Code) =>
     Effect.annotateLogs(log, {
-      ...Record.map(facts as Readonly<Record<string, string>>, printable),
+      ...Record.map(facts as Readonly<Record<string, string>>, fact),
       outcome,
       ...(code === undefined ? {} : { code }),
       durationMs
@@ -195,34 +196,26 @@ const logLine = Effect.fnUntraced(function* <A, E extends { readonly _tag: strin
   if (Exit.isSuccess(exit)) {
     return warning === undefined
       ? yield* line("ok", Effect.logInfo(operation))
-      : yield* line(warning.outcome, Effect.logWarning(`${operation}: ${cut(warning.message)}`))
+      : yield* line(warning.outcome, Effect.logWarning(`${operation}: ${message(warning.message)}`))
   }
   const error = Cause.findErrorOption(exit.cause)
   if (Option.isSome(error))
     return yield* line(
       outcomeOf(error.value),
-      Effect.logWarning(`${operation}: ${cut(error.value.message)}`),
+      Effect.logWarning(`${operation}: ${message(error.value.message)}`),
       Catalogue.isFailure(error.value) ? Catalogue.codeOf(error.value) : undefined
     )
   return Cause.hasInterruptsOnly(exit.cause)
     ? yield* line("cancelled by the caller", Effect.logInfo(operation))
-    : yield* line("defect", Effect.logError(operation, cut(Cause.pretty(exit.cause))))
+    : yield* line("defect", Effect.logError(operation, message(Cause.pretty(exit.cause))))
 })
 
-// Facts are what the caller sent, up to the size of a request; and cutting may leave half a surrogate pair. On a
-// terminal, a line of their own would look like one of the log's.
-const printable = (fact: string): string =>
-  fact
-    .slice(0, 300)
-    .toWellFormed()
-    .replaceAll(/\p{Cc}+/gu, "�")
+// Facts are what the caller sent, up to the size of a request. On a terminal, a line of their own would look like one of
+// the log's.
+const fact = (text: string): string => printable(text, { maxLength: 300, as: "value" })
 
 // What a workspace, a proxy or a library says has no limit of its own.
-const cut = (message: string): string =>
-  message
-    .slice(0, 4000)
-    .toWellFormed()
-    .replaceAll(/[^\P{Cc}\n]+/gu, "�")
+const message = (text: string): string => printable(text, { maxLength: 4000, as: "lines" })
 
 const outcomeOf = (error: {
   readonly _tag: string

@@ -9,18 +9,16 @@ import * as Call from "./Call.ts"
 import type { Failure } from "./ConnectorError.ts"
 
 /**
- * Whether the same call may succeed later with nothing changed. That the time was up says nothing final; a login or
- * maintenance page in place of a token says nothing about the identity, and the run goes on meanwhile.
+ * Whether the same call may succeed later with nothing changed. That the time was up says nothing final, nor does a
+ * connector that ends: the next call reaches another one.
  */
 export const isTransient = (failure: Failure): boolean =>
   failure.reason._tag === "DeadlinePassed" ||
-  failure.reason._tag === "TokenResponseInvalid" ||
+  failure.reason._tag === "AuthClosed" ||
   ("retryable" in failure && failure.retryable)
 
-const retryAfter = ({ reason }: Failure): Duration.Duration =>
-  reason._tag === "JobsUnavailable" || reason._tag === "TokenEndpointUnavailable"
-    ? Duration.millis(reason.retryAfterMillis ?? 0)
-    : Duration.zero
+const retryAfter = (failure: Failure): Duration.Duration =>
+  Duration.millis("retryAfterMillis" in failure ? failure.retryAfterMillis : 0)
 
 /**
  * When what failed is tried again. Jitter keeps many runs from coming back at once, and `Retry-After` is obeyed.

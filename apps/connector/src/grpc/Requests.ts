@@ -92,6 +92,9 @@ export const inputBytes = (request: Message): number => inputSizes.get(request) 
 
 export const make = Effect.fnUntraced(function* (maxMessageBytes: number) {
   const limits = yield* Limits
+  // A message that is allowed is read, beside another one: who wants larger ones has the memory for some.
+  const perConnection = Math.max(limits.heldPerConnection, 2 * maxMessageBytes)
+  const forAll = Math.max(limits.heldInAll, 3 * maxMessageBytes)
   const clock = yield* Clock.Clock
   const methods = new Map<string, { readonly type: DescMessage; readonly isLight: boolean }>()
   const connections = new Map<ServerHttp2Session | undefined, Connection>()
@@ -130,15 +133,15 @@ export const make = Effect.fnUntraced(function* (maxMessageBytes: number) {
     if (isLight && held.weight > callWeight + limits.headerBytes + lightBytes) {
       return refuse(held, Grpc.status.RESOURCE_EXHAUSTED, `The request has more than ${lightBytes} bytes.`)
     }
-    if (connection.weight > limits.heldPerConnection && !isLight) {
-      return refuse(held, Grpc.status.RESOURCE_EXHAUSTED, tooMuch("this connection's", limits.heldPerConnection))
+    if (connection.weight > perConnection && !isLight) {
+      return refuse(held, Grpc.status.RESOURCE_EXHAUSTED, tooMuch("this connection's", perConnection))
     }
-    if (inAll <= limits.heldInAll) return
-    const details = tooMuch("all", limits.heldInAll)
+    if (inAll <= forAll) return
+    const details = tooMuch("all", forAll)
     for (const unfinished of heaviest()?.unfinished ?? []) {
       if (unfinished !== held) refuse(unfinished, Grpc.status.RESOURCE_EXHAUSTED, details)
     }
-    if (inAll > limits.heldInAll && !isLight) refuse(held, Grpc.status.RESOURCE_EXHAUSTED, details)
+    if (inAll > forAll && !isLight) refuse(held, Grpc.status.RESOURCE_EXHAUSTED, details)
   }
 
   /** The message of the request; `undefined` where it was refused. */

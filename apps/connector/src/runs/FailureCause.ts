@@ -2,6 +2,7 @@
  * Why a run failed, as far as Databricks knows more than the run's state says: which of its tasks, and what the task's
  * code raised. Flyte shows nothing but the message, so all of it goes there.
  */
+import { printable } from "@flyte-databricks/databricks-auth/http/ForeignText"
 import { type Run, type RunId, RunState } from "@flyte-databricks/databricks-jobs"
 
 /** The head of a trace says where in the author's code it began; the rest is on the run's page. */
@@ -36,14 +37,5 @@ export const describe = (run: Run.Run, message: string, output: Run.RunOutput): 
     .join("\n")
 }
 
-// Notebooks colour their traces; Flyte's console shows the escape sequences as they are.
-const escapes = /\u001b\[[0-9;]*[A-Za-z]/g
-
-const readable = (text: string | null | undefined, maxLength: number): string => {
-  const clean = (text ?? "")
-    .slice(0, 4 * maxLength)
-    .replaceAll(escapes, "")
-    .replaceAll(/[^\P{Cc}\n\t]/gu, "")
-    .trim()
-  return (clean.length > maxLength ? `${clean.slice(0, maxLength)}…` : clean).toWellFormed()
-}
+const readable = (text: string | null | undefined, maxLength: number): string =>
+  printable(text ?? "", { maxLength, as: "lines" })

@@ -94,7 +94,22 @@ describe("the log of a call is one line", () => {
       const { call, log } = yield* ran(Call.note({ namespace: `${"n".repeat(299)}😀${"n".repeat(100_000)}` }))
       yield* Fiber.join(call)
       const namespace = log.lines()[0]?.annotations["namespace"]
-      assert.strictEqual(namespace, `${"n".repeat(299)}\ufffd`)
+      assert.strictEqual(namespace, `${"n".repeat(299)}…`)
+    })
+  )
+
+  it.effect("that has nothing in it that looks like a secret, wherever a caller put it", () =>
+    Effect.gen(function* () {
+      const secret = "dapi0123456789abcdef0123456789abcdef"
+      const work = Effect.andThen(
+        Call.note({ namespace: secret, execution: `billing:${secret}` }),
+        Call.warn({ outcome: "x", message: `a workspace says ${secret}` })
+      )
+      const { call, log } = yield* ran(work)
+      yield* Fiber.join(call)
+      const [line] = log.lines()
+      assert.deepInclude(line?.annotations, { namespace: "<redacted>", execution: "billing:<redacted>" })
+      assert.include(String(line?.message), "a workspace says <redacted>")
     })
   )
 

@@ -129,7 +129,7 @@ describe("a request that never comes to its end", () => {
 })
 
 describe("what is held of requests", () => {
-  const small = limited({ heldPerConnection: 2 * mebibyte, heldInAll: 3 * mebibyte })
+  const small = { ...limited({ heldPerConnection: 2 * mebibyte, heldInAll: 3 * mebibyte }), maxMessageBytes: mebibyte }
 
   scenario("is no more than one connection may have, and others are served", ({ serving }) =>
     serving(
@@ -161,12 +161,12 @@ describe("what is held of requests", () => {
             yield* Http2.written(stream)
             return stream
           })
-          const most = yield* fill(1_600_000)
-          const less = yield* fill(1_000_000)
+          const most = yield* fill(1_000_000)
+          const others = [yield* fill(900_000), yield* fill(800_000)]
           const status = yield* Effect.forkChild(Http2.statusOf(most), { startImmediately: true })
-          const third = yield* fill(900_000)
+          others.push(yield* fill(700_000))
           assert.strictEqual(yield* Fiber.join(status), "RESOURCE_EXHAUSTED")
-          for (const stream of [less, third]) assert.isFalse(stream.closed)
+          for (const stream of others) assert.isFalse(stream.closed)
           yield* serves(connector)
         }).pipe(Effect.scoped),
       small
@@ -179,27 +179,27 @@ describe("what is held of requests", () => {
       (connector) =>
         Effect.gen(function* () {
           const gate = yield* workspace.faults.hold({ path: "/api/2.1/jobs/runs/submit" })
-          const opens = yield* Effect.all([Http2.session(connector.port), Http2.session(connector.port)])
+          const opens = yield* Effect.replicateEffect(Http2.session(connector.port), 3)
           // Of an execution each: creates of one attempt share a submit.
           const big = (execution: string) =>
             toBinary(
               Flyte1.CreateTaskRequestSchema,
-              tasks.createTask({ execution, custom: { padding: "x".repeat(1_400_000) } })
+              tasks.createTask({ execution, custom: { padding: "x".repeat(900_000) } })
             )
           const calls = yield* Effect.forEach(opens, (open, count) =>
             Effect.forkChild(Http2.statusOf(Http2.send(open, createPath, big(`f${count}`))), { startImmediately: true })
           )
-          yield* workspace.requests.waitFor({ path: "/api/2.1/jobs/runs/submit" }, 2)
+          yield* workspace.requests.waitFor({ path: "/api/2.1/jobs/runs/submit" }, 3)
           const { code, details } = yield* refusal(
             connector,
-            connector.flyte.createTask(tasks.createTask({ custom: { padding: "x".repeat(400_000) } }))
+            connector.flyte.createTask(tasks.createTask({ custom: { padding: "x".repeat(600_000) } }))
           )
           assert.strictEqual(code, "RESOURCE_EXHAUSTED")
           assert.include(details, "all calls under way may hold 3 MiB. Try again later.")
           assert.lengthOf((yield* connector.flyte.listAgents).agents, 1)
           assert.strictEqual(yield* connector.flyte.health(""), "SERVING")
           yield* gate.release
-          assert.deepStrictEqual(yield* Effect.forEach(calls, Fiber.join), ["OK", "OK"])
+          assert.deepStrictEqual(yield* Effect.forEach(calls, Fiber.join), ["OK", "OK", "OK"])
           yield* serves(connector)
         }).pipe(Effect.scoped),
       small
@@ -243,8 +243,15 @@ describe("what is held of requests", () => {
           )
           yield* gate.release
         }).pipe(Effect.scoped),
-      { ...small, maxMessageBytes: mebibyte }
+      small
     )
+  )
+
+  scenario("has room for a message of the largest size that is allowed, whatever that is", ({ serving }) =>
+    serving({}, ({ flyte }) => flyte.createTask(tasks.createTask({ custom: { padding: "x".repeat(3_900_000) } })), {
+      ...small,
+      maxMessageBytes: 4 * mebibyte
+    })
   )
 
   scenario("is nothing once the calls are over", ({ serving }) =>

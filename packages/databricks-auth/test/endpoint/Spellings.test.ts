@@ -2,7 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Redacted } from "effect"
 import { spellings } from "../../src/endpoint/internal/basicCredentials.ts"
-import { growth } from "../support/growth.ts"
+import { growth } from "@flyte-databricks/emulators/testing/Growth"
 import { jwtText, signature } from "../support/jwt.ts"
 
 const of = (secret: string) => spellings("app-1", Redacted.make(secret))

@@ -4,6 +4,7 @@
 import { type ConnectorSettings } from "@flyte-databricks/databricks-auth"
 import * as ConfigProvider from "effect/ConfigProvider"
 import * as Effect from "effect/Effect"
+import { below, nearest } from "../../variableNames.ts"
 import { Finding } from "../Check.ts"
 
 const path = ["FLYTE", "DATABRICKS"]
@@ -50,49 +51,21 @@ export const known: ReadonlyArray<string> = [
   "TOKEN_SECRET_NAME"
 ].map((name) => `${prefix}${name}`)
 
-// What Kubernetes sets for a Service that is named flyte-databricks.
-const ofService = new RegExp(`^${prefix}(SERVICE_(HOST|PORT)|PORT)(_|$)`)
-
 /** Variables that look like settings of the connector and are none. */
-export const unknown: Effect.Effect<ReadonlyArray<Finding>> = Effect.map(
-  Effect.suspend(() => namesBelow(path)),
-  (names) =>
+export const unknown: Effect.Effect<ReadonlyArray<Finding>> = ConfigProvider.ConfigProvider.pipe(
+  Effect.flatMap((environment) => below(environment, path)),
+  Effect.orElseSucceed((): ReadonlyArray<string> => []),
+  Effect.map((names) =>
     names
-      .filter((name) => !known.includes(name) && (!ofService.test(name) || known.includes(name)))
+      .filter((name) => !known.includes(name))
       .toSorted()
-      .map((name) => new Finding({ code: "FDC002", detail: `${name.slice(0, 100)}${nearestTo(name)}.` }))
+      .map((name) => new Finding({ code: "FDC002", detail: `${name.slice(0, 100)}${meantBy(name)}.` }))
+  )
 )
 
-const namesBelow = (path: ReadonlyArray<string>): Effect.Effect<ReadonlyArray<string>> =>
-  Effect.gen(function* () {
-    const provider = yield* ConfigProvider.ConfigProvider
-    const node = yield* Effect.orElseSucceed(provider.load(path), () => undefined)
-    if (node === undefined) return []
-    const own = node.value === undefined ? [] : [path.join("_")]
-    if (node._tag !== "Record") return own
-    const below = yield* Effect.forEach([...node.keys], (key) => namesBelow([...path, key]))
-    return [...own, ...below.flat()]
-  })
-
-const nearestTo = (name: string): string => {
-  const [nearest] = known
-    .map((candidate) => ({ candidate, distance: editDistance(name, candidate) }))
-    .toSorted((a, b) => a.distance - b.distance)
-  return nearest !== undefined && nearest.distance <= 4 ? `: ${nearest.candidate} is one` : ""
-}
-
-/** How many letters to change, add or take away to make one word of another (Levenshtein). */
-const editDistance = (from: string, to: string): number => {
-  let row = Array.from({ length: to.length + 1 }, (_, index) => index)
-  for (let i = 1; i <= from.length; i++) {
-    const next = [i]
-    for (let j = 1; j <= to.length; j++) {
-      const same = from[i - 1] === to[j - 1] ? 0 : 1
-      next[j] = Math.min((row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1, (row[j - 1] ?? 0) + same)
-    }
-    row = next
-  }
-  return row[to.length] ?? 0
+const meantBy = (name: string): string => {
+  const meant = nearest(name, known)
+  return meant !== undefined && meant.distance <= 4 ? `: ${meant.name} is one` : ""
 }
 
 type Described = ReadonlyArray<ConnectorSettings.Described>
