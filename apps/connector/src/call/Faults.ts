@@ -46,12 +46,31 @@ export const leavesDoubt = ({ reason }: Failure): boolean => {
   return answerLost === true || (status >= 500 && status !== 503)
 }
 
+/** A moment in milliseconds, or one that may change with what is learnt on the way. */
+type Until = number | (() => number)
+
+const millisOf = (until: Until): number => (typeof until === "number" ? until : until())
+
 /**
- * Tries again what may pass, as long as a try can begin before the given moment (in milliseconds), which may change
- * with what was learnt on the way; then fails as the last try did.
+ * Tries again what may pass, as long as a try can begin before the given moment; then fails as the last try did.
  */
-export const rideOut =
-  (until: number | (() => number)) =>
+export const rideOut = (until: Until) => retrying(until, (duration) => duration)
+
+// An answer takes a moment too.
+const lastTryMillis = 1000
+
+/**
+ * As `rideOut`, and to the last: where it should wait for longer than there is time, it tries once more shortly before
+ * the end. What fails at once Flyte asks for again at once, and it has only so many attempts.
+ */
+export const holdOut = (until: Until) =>
+  retrying(until, (duration, now) => {
+    const untilLastTry = millisOf(until) - lastTryMillis - now
+    return untilLastTry > 0 ? Duration.min(duration, Duration.millis(untilLastTry)) : duration
+  })
+
+const retrying =
+  (until: Until, fit: (duration: Duration.Duration, now: number) => Duration.Duration) =>
   <A, E extends Failure, R>(call: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
     Effect.flatMap(BackOff, (backOff) =>
       Effect.retry(
@@ -59,9 +78,8 @@ export const rideOut =
         {
           while: isTransient,
           schedule: backOff.pipe(
-            Schedule.while(
-              ({ now, duration }) => now + Duration.toMillis(duration) < (typeof until === "number" ? until : until())
-            )
+            Schedule.modifyDelay(({ duration, now }) => Effect.succeed(fit(duration, now))),
+            Schedule.while(({ now, duration }) => now + Duration.toMillis(duration) < millisOf(until))
           )
         }
       )

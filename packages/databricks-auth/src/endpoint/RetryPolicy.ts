@@ -46,7 +46,7 @@ export const within = (
 
 /** The error, with the time that was left where the endpoint asked for more. */
 export const tooLong = (error: AuthError, leftMillis: number): AuthError =>
-  error.reason._tag === "TokenEndpointUnavailable" && error.retryAfterMillis >= leftMillis
+  error.reason._tag === "TokenEndpointUnavailable" && error.retryAfterMillis > Math.max(0, leftMillis)
     ? new AuthError({ reason: new TokenEndpointUnavailable({ ...error.reason, leftMillis: Math.max(0, leftMillis) }) })
     : error
 

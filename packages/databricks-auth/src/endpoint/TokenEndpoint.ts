@@ -15,9 +15,10 @@ import * as HttpClient from "effect/http/HttpClient"
 import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import type * as HttpClientResponse from "effect/http/HttpClientResponse"
 import { AuthError, TokenEndpointUnavailable } from "../AuthError.ts"
-import type { Token, Tries } from "./Token.ts"
+import type { Progress, Token, Tries } from "./Token.ts"
 import { mayPass } from "../http/Answer.ts"
 import * as BoundedBody from "../http/BoundedBody.ts"
+import * as Hedge from "../http/Hedge.ts"
 import * as Circuit from "./Circuit.ts"
 import { basicCredentials } from "./internal/basicCredentials.ts"
 import { type Answer, type Asked, clean, readAnswer } from "./internal/tokenAnswer.ts"
@@ -60,19 +61,21 @@ export class TokenEndpoint extends Context.Service<
 >()("@flyte-databricks/databricks-auth/endpoint/TokenEndpoint") {}
 
 /**
- * How long one try may take. Databricks answers within a second; a try that hangs leaves time for another.
+ * How long one try may take. It is longer than Flyte waits by default: the request goes on for those who ask next.
  */
 export const TryTimeout = Context.Reference<Duration.Input>("@flyte-databricks/databricks-auth/TryTimeout", {
-  defaultValue: () => "4 seconds"
+  defaultValue: () => "16 seconds"
 })
 
 /**
- * How long all tries together may take. Flyte waits ten seconds for an answer by default, and is to hear why there is
- * none.
+ * Within which time tries may begin. Flyte waits ten seconds for an answer by default, and is to hear why there is none.
  */
 export const TotalTimeout = Context.Reference<Duration.Input>("@flyte-databricks/databricks-auth/TotalTimeout", {
   defaultValue: () => "8500 millis"
 })
+
+// Databricks answers within a second. Where there is no answer in this part of a try's time, the request may be lost.
+const lostAfter = 0.25
 
 // A token answer has some 2 KB; a login page in its place some 100 KB.
 const bodyLimit = 256 * 1024
@@ -82,7 +85,8 @@ export const layer: Layer.Layer<TokenEndpoint, never, HttpClient.HttpClient> = L
   Effect.gen(function* () {
     const client = yield* HttpClient.HttpClient
     const retryPolicy = yield* RetryPolicy
-    const tryTimeout = yield* TryTimeout
+    const tryTimeout = Duration.fromInputUnsafe(yield* TryTimeout)
+    const hedgeAfter = Duration.toMillis(tryTimeout) * lostAfter
     const totalTimeout = Duration.fromInputUnsafe(yield* TotalTimeout)
     const circuit = yield* Circuit.make
 
@@ -105,40 +109,39 @@ export const layer: Layer.Layer<TokenEndpoint, never, HttpClient.HttpClient> = L
         Effect.provideService(FetchHttpClient.RequestInit, { redirect: "manual" }),
         Effect.mapError((error) =>
           "detail" in error ? error : { detail: clean(TransportFault.describe(error), asked) }
-        ),
-        Effect.timeoutOrElse({ duration: tryTimeout, orElse: () => Effect.fail({ detail: nothingWithin(tryTimeout) }) })
+        )
       )
 
     const ask = Effect.fnUntraced(function* (
       request: HttpClientRequest.HttpClientRequest,
       asked: Asked,
-      { isWaitedFor, onFailure }: Tries = waitedFor
+      { isWaitedFor, onProgress }: Tries = waitedFor
     ): Effect.fn.Return<Token, AuthError> {
       const { endpoint } = asked
-      // The tries that have begun, and the answer to the last that has failed.
-      const begun = yield* Ref.make({ attempts: 0, lastAnswer: nothingWithin(totalTimeout) })
+      const progress = yield* Ref.make<Progress>({ endpoint, attempts: 0, lastAnswer: undefined })
+      const progressed = (change: (progress: Progress) => Progress) =>
+        Effect.flatMap(Ref.updateAndGet(progress, change), onProgress)
       const deadline = (yield* Clock.currentTimeMillis) + Duration.toMillis(totalTimeout)
 
-      const attempt = Effect.gen(function* () {
-        const { attempts } = yield* Ref.updateAndGet(begun, (begun) => ({ ...begun, attempts: begun.attempts + 1 }))
-        return yield* send(request, asked).pipe(
-          Effect.mapError((fault) => new TokenEndpointUnavailable({ endpoint, attempts, ...fault })),
-          Effect.tapError(({ detail: lastAnswer }) =>
-            Effect.andThen(Ref.set(begun, { attempts, lastAnswer }), onFailure({ attempts, lastAnswer }))
+      const once = progressed((progress) => ({ ...progress, attempts: progress.attempts + 1 })).pipe(
+        Effect.andThen(send(request, asked)),
+        Effect.tapError(({ detail: lastAnswer }) => progressed((progress) => ({ ...progress, lastAnswer })))
+      )
+      const attempt = Hedge.hedged(once, hedgeAfter).pipe(
+        Effect.timeoutOrElse({
+          duration: tryTimeout,
+          orElse: () => Effect.fail<Fault>({ detail: `nothing within ${Duration.format(tryTimeout)}` })
+        }),
+        Effect.catch((fault) =>
+          Effect.flatMap(Ref.get(progress), ({ attempts }) =>
+            Effect.fail(new TokenEndpointUnavailable({ endpoint, attempts, ...fault }))
           )
         )
-      })
-      const answer = yield* circuit.guard(attempt, asked, Ref.get(begun)).pipe(
+      )
+      const answer = yield* circuit.guard(attempt, asked, Ref.get(progress)).pipe(
         Effect.mapError((reason) => new AuthError({ reason })),
         Effect.retry(within(isWaitedFor ? retryPolicy : Schedule.recurs(0), deadline)),
-        Effect.catch((error) => Effect.flatMap(Clock.currentTimeMillis, (now) => tooLong(error, deadline - now))),
-        Effect.timeoutOrElse({
-          duration: totalTimeout,
-          orElse: () =>
-            Effect.flatMap(Ref.get(begun), ({ attempts, lastAnswer: detail }) =>
-              unavailable(endpoint, { attempts, detail })
-            )
-        })
+        Effect.catch((error) => Effect.flatMap(Clock.currentTimeMillis, (now) => tooLong(error, deadline - now)))
       )
       return yield* readAnswer(answer, asked)
     })
@@ -178,15 +181,9 @@ export const layer: Layer.Layer<TokenEndpoint, never, HttpClient.HttpClient> = L
 /** What a try met with that may pass. */
 type Fault = Pick<TokenEndpointUnavailable, "detail" | "status" | "retryAfterMillis">
 
-const waitedFor: Tries = { isWaitedFor: true, onFailure: () => Effect.void }
+const waitedFor: Tries = { isWaitedFor: true, onProgress: () => Effect.void }
 
 const endpointOf = (instance: WorkspaceHost): string => `${baseUrl(instance)}/oidc/v1/token`
-
-const unavailable = (endpoint: string, tries: { readonly attempts: number; readonly detail: string }): AuthError =>
-  new AuthError({ reason: new TokenEndpointUnavailable({ endpoint, ...tries }) })
-
-const nothingWithin = (timeout: Duration.Input): string =>
-  `nothing within ${Duration.format(Duration.fromInputUnsafe(timeout))}`
 
 /**
  * What a token endpoint in memory was asked for.

@@ -94,7 +94,7 @@ describe("a try that may go better the next time", () => {
     })
   )
 
-  it.effect("silence is tried again after four seconds, and the connection is let go", () =>
+  it.effect("after four seconds of silence another request is made beside the first, which is let go once that is answered", () =>
     Effect.gen(function* () {
       const { layer, sent } = yield* makeHttp(silence, granted)
       const fiber = yield* ask().pipe(
@@ -107,10 +107,10 @@ describe("a try that may go better the next time", () => {
         (yield* sent).map(({ signal }) => signal.aborted),
         [false]
       )
-      yield* TestClock.adjust("1 second")
+      yield* TestClock.adjust("1 millis")
       assert.deepStrictEqual(
         (yield* sent).map(({ at }) => at),
-        [0, 4100]
+        [0, 4000]
       )
       assert.isTrue((yield* sent)[0]!.signal.aborted)
       yield* Fiber.join(fiber)
@@ -121,7 +121,7 @@ describe("a try that may go better the next time", () => {
     Effect.gen(function* () {
       const stuck = () => new ReadableStream({ start: (controller) => controller.enqueue(new Uint8Array(1)) })
       const { exit, instants } = yield* timed(exact, (request) => answer(200, stuck())(request), granted)
-      assert.deepStrictEqual(instants, [0, 4100])
+      assert.deepStrictEqual(instants, [0, 4000])
       assert.isTrue(Exit.isSuccess(exit))
     })
   )
