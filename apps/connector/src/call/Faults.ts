@@ -54,23 +54,22 @@ const millisOf = (until: Until): number => (typeof until === "number" ? until : 
 /**
  * Tries again what may pass, as long as a try can begin before the given moment; then fails as the last try did.
  */
-export const rideOut = (until: Until) => retrying(until, (duration) => duration)
-
-// An answer takes a moment too.
-const lastTryMillis = 1000
+export const rideOut = (until: Until) => retrying(until, () => Infinity)
 
 /**
  * As `rideOut`, and to the last: where it should wait for longer than there is time, it tries once more shortly before
  * the end. What fails at once Flyte asks for again at once, and it has only so many attempts.
  */
 export const holdOut = (until: Until) =>
-  retrying(until, (duration, now) => {
-    const untilLastTry = millisOf(until) - lastTryMillis - now
-    return untilLastTry > 0 ? Duration.min(duration, Duration.millis(untilLastTry)) : duration
+  retrying(until, ({ start, now }) => {
+    // Its answer takes a moment too: a second, or a tenth of what there was after the first try where that is less.
+    const end = millisOf(until)
+    const left = end - Math.min(1000, (end - start) / 10) - now
+    return left > 0 ? left : Infinity
   })
 
 const retrying =
-  (until: Until, fit: (duration: Duration.Duration, now: number) => Duration.Duration) =>
+  (until: Until, longestWait: (times: { readonly start: number; readonly now: number }) => number) =>
   <A, E extends Failure, R>(call: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
     Effect.flatMap(BackOff, (backOff) =>
       Effect.retry(
@@ -78,7 +77,9 @@ const retrying =
         {
           while: isTransient,
           schedule: backOff.pipe(
-            Schedule.modifyDelay(({ duration, now }) => Effect.succeed(fit(duration, now))),
+            Schedule.modifyDelay(({ duration, ...times }) =>
+              Effect.succeed(Duration.min(duration, Duration.millis(longestWait(times))))
+            ),
             Schedule.while(({ now, duration }) => now + Duration.toMillis(duration) < millisOf(until))
           )
         }
