@@ -193,7 +193,10 @@ export const closed = (entry: Entry): Step<CommandOf<"Settle"> | undefined> => {
 }
 
 const fetch = ({ refused }: Entry, request: "first" | "second", result: Result): Step<CommandOf<"Fetch">> =>
-  to({ _tag: "Fetching", refused, request, result, progress: undefined, outdated: undefined }, Fetch({ refused, result }))
+  to(
+    { _tag: "Fetching", refused, request, result, progress: undefined, outdated: undefined },
+    Fetch({ refused, result })
+  )
 
 const withoutToken = (entry: EntryOf<"Refreshing">, outdated: Outdated | undefined): Entry => {
   const { refused, result, progress } = entry

@@ -94,27 +94,29 @@ describe("a try that may go better the next time", () => {
     })
   )
 
-  it.effect("after four seconds of silence another request is made beside the first, which is let go once that is answered", () =>
-    Effect.gen(function* () {
-      const { layer, sent } = yield* makeHttp(silence, granted)
-      const fiber = yield* ask().pipe(
-        Effect.provide(TokenEndpoint.layer),
-        Effect.provide([layer, exact]),
-        Effect.forkChild({ startImmediately: true })
-      )
-      yield* TestClock.adjust("3999 millis")
-      assert.deepStrictEqual(
-        (yield* sent).map(({ signal }) => signal.aborted),
-        [false]
-      )
-      yield* TestClock.adjust("1 millis")
-      assert.deepStrictEqual(
-        (yield* sent).map(({ at }) => at),
-        [0, 4000]
-      )
-      assert.isTrue((yield* sent)[0]!.signal.aborted)
-      yield* Fiber.join(fiber)
-    })
+  it.effect(
+    "after four seconds of silence another request is made beside the first, which is let go once that is answered",
+    () =>
+      Effect.gen(function* () {
+        const { layer, sent } = yield* makeHttp(silence, granted)
+        const fiber = yield* ask().pipe(
+          Effect.provide(TokenEndpoint.layer),
+          Effect.provide([layer, exact]),
+          Effect.forkChild({ startImmediately: true })
+        )
+        yield* TestClock.adjust("3999 millis")
+        assert.deepStrictEqual(
+          (yield* sent).map(({ signal }) => signal.aborted),
+          [false]
+        )
+        yield* TestClock.adjust("1 millis")
+        assert.deepStrictEqual(
+          (yield* sent).map(({ at }) => at),
+          [0, 4000]
+        )
+        assert.isTrue((yield* sent)[0]!.signal.aborted)
+        yield* Fiber.join(fiber)
+      })
   )
 
   it.effect("a body that stops half way is silence too", () =>
