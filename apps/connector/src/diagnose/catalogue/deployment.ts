@@ -5,12 +5,12 @@ export const deployment = {
   FDC501: warning(
     "fdc501",
     "Whoever reaches the gRPC port may name any namespace",
-    "Close it: listen on loopback beside propeller, or let only propeller through (NetworkPolicy, a mesh)."
+    "Close it by one of these: a NetworkPolicy or the policy of a mesh, a socket beside propeller (FLYTE_DATABRICKS_LISTEN=unix:/PATH), client certificates (FLYTE_DATABRICKS_TLS_CLIENT_CA_FILE), its pods (FLYTE_DATABRICKS_CALLERS=flyte/flytepropeller). docs/security.md says what each is good for."
   ),
   FDC502: warning(
     "fdc502",
-    "Nothing listens on the gRPC port",
-    "Start `serve`, or run the command where it runs (kubectl exec)."
+    "No connector answers on the gRPC port",
+    "Start `serve`, run the command where it runs (kubectl exec), or name its address (--address)."
   ),
   FDC503: warning(
     "fdc503",

@@ -46,5 +46,10 @@ export const settings = {
     "fdc011",
     "Credentials of namespaces may go to every workspace of Databricks",
     "List your workspaces in FLYTE_DATABRICKS_ALLOWED_INSTANCES."
+  ),
+  FDC012: warning(
+    "fdc012",
+    "Tasks that say nothing of their identity may not get what is meant",
+    "Set what the message names; `serve` says the same when it starts."
   )
 } as const satisfies Entries
