@@ -8,11 +8,17 @@ import { CommandFailed, run } from "../../support/commands.ts"
 export const root = fileURLToPath(new URL("../../../../..", import.meta.url))
 const bin = `${root}.deploy/bin`
 
-/** The charts, by their folders; those of Flyte are stand-ins. */
+/** One of Flyte's charts: the folder that a variable names, or else a stand-in of it. */
+const ofFlyte = (variable: string, standin: string) =>
+  Effect.runSync(
+    Config.String(variable).pipe(Config.withDefault(fileURLToPath(new URL(`../standins/${standin}`, import.meta.url))))
+  )
+
+/** The charts, by their folders. */
 export const charts = {
   own: `${root}deploy/helm/flyte-databricks-connector`,
-  flyte1: fileURLToPath(new URL("../standins/flyte1", import.meta.url)),
-  flyte2: fileURLToPath(new URL("../standins/flyte2", import.meta.url))
+  flyte1: ofFlyte("FLYTE1_CHART", "flyte1"),
+  flyte2: ofFlyte("FLYTE2_CHART", "flyte2")
 }
 
 /** Values files of deploy/helm, as arguments. */
