@@ -203,7 +203,7 @@ inBox("in a box with the limits of Flyte's charts", (scenario) => {
   scenario(
     "its own chart: the API server takes all that it renders, namespaces are read by the rights that it gives, and helm test passes",
     Effect.gen(function* () {
-      const { caPem, controlPlane, helm, image, install, kubelet, machine, policy, workspace } = yield* Box
+      const { caPem, controlPlane, helm, image, install, kubelet, machine, policy, type, workspace } = yield* Box
       yield* controlPlane.createNamespace("team-federated")
       yield* controlPlane.createNamespace("team-pat")
       yield* controlPlane.createSecret(connector.namespace, "ca", { "ca.pem": caPem })
@@ -247,6 +247,18 @@ inBox("in a box with the limits of Flyte's charts", (scenario) => {
 
       const clusterIp = yield* kubelet.clusterIp(connector.namespace, "flyteconnector")
       yield* machine.service("flyteconnector.flyte", { clusterIp, port: 8000 }, deployment.ready)
+      // What it printed is there to be pasted.
+      const notes = yield* helm("get", "notes", "connector")
+      const pasted = (start: string) =>
+        [...notes.matchAll(new RegExp(`^ *(${start}.*)$`, "gm"))].map(([, line]) => line)
+      const [issuer = assert.fail("no issuer")] = pasted("ISSUER=")
+      assert.strictEqual((yield* type(`${issuer}; echo "$ISSUER"`)).trim(), controlPlane.url)
+      const checks = pasted("kubectl auth can-i").map((line) => line?.replace("NAMESPACE", "team-pat"))
+      assert.lengthOf(checks, 6)
+      const answers = (yield* type(checks.join("\n"))).trim().split("\n")
+      assert.deepStrictEqual(answers, Array(6).fill("yes"))
+      assert.include(notes, '"subject": "system:serviceaccount:team-federated:spark"')
+
       const testing = yield* helm("test", "connector", "--timeout", "60s").pipe(Effect.forkScoped)
       const said = yield* kubelet.runToTheEnd(connector.namespace, `${name}-health`)
       assert.deepStrictEqual(said, ["http://flyteconnector.flyte:8000 is SERVING"])

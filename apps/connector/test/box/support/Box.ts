@@ -28,7 +28,7 @@ export const connector = { id: "sp-of-connector", namespace: "flyte", account: "
 const image = { repository: "registry.example.com/connector", tag: "test" }
 
 /** What the reader of a values file is to replace. */
-export const words = {
+const words = {
   IMAGE: image.repository,
   TAG: image.tag,
   WORKSPACE: Machine.workspaceName,

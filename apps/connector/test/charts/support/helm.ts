@@ -28,8 +28,10 @@ export const valuesFiles = (...names: ReadonlyArray<string>) =>
 /** Whether the tools are there, for tests that are skipped without them, aloud; with `CI=true` it fails. */
 export const isAvailable = Effect.gen(function* () {
   const files = yield* FileSystem.FileSystem
-  if (yield* files.exists(`${bin}/helm`)) return true
-  const problem = `there is no helm in ${bin}. Run npm run setup:deploy.`
+  const tools = ["helm", "helm-docs", "helm-unittest", "kubeconform", "promtool", "monitoring"]
+  const missing = yield* Effect.filter(tools, (tool) => Effect.map(files.exists(`${bin}/${tool}`), (there) => !there))
+  if (missing.length === 0) return true
+  const problem = `there is no ${missing.join(", ")} in ${bin}. Run npm run setup:deploy.`
   if (yield* Config.Boolean("CI").pipe(Config.withDefault(false)))
     return yield* new CommandFailed({ command: "helm", said: problem })
   yield* Console.warn(`SKIPPED: ${problem}`)
@@ -41,6 +43,18 @@ export const helm = (args: ReadonlyArray<string>, env?: Readonly<Record<string, 
   run(`${bin}/helm`, args, env)
 
 export const helmDocs = (args: ReadonlyArray<string>) => run(`${bin}/helm-docs`, args)
+
+/** Runs the tests that a chart has beside it. */
+export const unitTests = (chart: string) => run(`${bin}/helm-unittest`, [chart])
+
+export const promtool = (...args: ReadonlyArray<string>) => run(`${bin}/promtool`, args)
+
+/** Holds manifests against the schemas of that location. */
+export const kubeconform = (location: string, files: ReadonlyArray<string>) =>
+  run(`${bin}/kubeconform`, ["-strict", "-summary", "-schema-location", location, ...files])
+
+/** Reads objects of the Prometheus operator; the answer is their names. */
+export const monitoring = (yaml: string) => run("bash", ["-c", `"${bin}/monitoring" <<<"$OBJECTS"`], { OBJECTS: yaml })
 
 /** The objects that a chart renders. */
 export const render = (
