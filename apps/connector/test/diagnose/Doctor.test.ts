@@ -7,7 +7,7 @@ import * as Cluster from "../../src/diagnose/checks/cluster.ts"
 import * as SettingsCheck from "../../src/diagnose/checks/settings.ts"
 import * as Docs from "../support/docs.ts"
 import * as Door from "../support/Door.ts"
-import { canaries, onBench, principals } from "./Bench.ts"
+import { canaries, needed, onBench, principals } from "./Bench.ts"
 
 /** A connector that listens on loopback, and what says where. */
 const listening = Effect.map(Door.open({}), ({ port }) => listenOn("127.0.0.1", port))
@@ -16,11 +16,6 @@ const listenOn = (host: string, port: number) => ({
   FLYTE_DATABRICKS_LISTEN_PORT: String(port)
 })
 
-const needed = [
-  { effect: "allow", verbs: ["get"], resources: ["secrets"], names: ["databricks-token", "databricks-oauth"] },
-  { effect: "allow", verbs: ["list"], resources: ["serviceaccounts"] },
-  { effect: "allow", verbs: ["create"], resources: ["serviceaccounts/token"], names: ["databricks"] }
-] as const
 const listsNamespaces = { effect: "allow", verbs: ["list"], resources: ["namespaces"] } as const
 
 describe("doctor", () => {
@@ -35,6 +30,7 @@ describe("doctor", () => {
           yield* golden("doctor-pre", ["doctor", "--pre"])
           const model1 = {
             ...port,
+            FLYTE_DATABRICKS_AUTH_TYPE: "oidc_federation",
             FLYTE_DATABRICKS_CLIENT_ID: principals.connector,
             FLYTE_DATABRICKS_OIDC_TOKEN_FILE: tokenFile
           }

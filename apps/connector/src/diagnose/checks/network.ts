@@ -35,7 +35,10 @@ export const reach = Effect.fnUntraced(function* (
     Effect.fnUntraced(function* ({ message, fault }): Effect.fn.Return<never, Finding> {
       const code = codeOfFault(fault)
       const chain = code === "FDC402" ? yield* chainOf(url) : Option.none()
-      const shown = Option.map(chain, ({ subject, authority }) => ` It is of ${subject}, issued by ${authority}.`)
+      const shown = Option.map(
+        chain,
+        ({ subject, authority }) => ` The certificate is of "${subject}", issued by "${authority}".`
+      )
       return yield* new Finding({ code, detail: `${message}.${Option.getOrElse(shown, () => "")}` })
     })
   )
