@@ -5,6 +5,7 @@ import { Effect } from "effect"
 import { parseDocument } from "yaml"
 import * as Cluster from "../../src/diagnose/checks/cluster.ts"
 import * as SettingsCheck from "../../src/diagnose/checks/settings.ts"
+import type * as Report from "../../src/diagnose/Report.ts"
 import * as Docs from "../support/docs.ts"
 import * as Door from "../support/Door.ts"
 import { canaries, needed, onBench, principals } from "./Bench.ts"
@@ -143,6 +144,48 @@ describe("doctor", () => {
           }
         }).pipe(Effect.scoped),
       { kubernetes: { rules: needed } }
+    ),
+    60_000
+  )
+})
+
+describe("doctor, of a namespace that offers a ServiceAccount of another name,", () => {
+  const serviceAccounts = [
+    {
+      namespace: "team-spark",
+      name: "spark",
+      labels: { "flyte.org/databricks-enabled": "true" },
+      annotations: { "flyte.org/databricks-client-id": principals.federated }
+    }
+  ]
+  const tokensOf = (name: string) => [
+    needed[1],
+    { effect: "allow", verbs: ["create"], resources: ["serviceaccounts/token"], names: [name] } as const
+  ]
+
+  it.live(
+    "asks for the right to tokens of that one",
+    onBench(
+      ({ kubernetes, run }) =>
+        Effect.gen(function* () {
+          const rights = Effect.map(
+            run(["doctor", "--namespace", "team-spark", "-o", "json"], {
+              FLYTE_DATABRICKS_AUTH_TYPE: "oidc_federation"
+            }),
+            ({ stdout }) =>
+              (JSON.parse(stdout) as Report.Report).checks
+                .filter(({ check }) => check === "rights")
+                .map(({ status, text }) => `${status}: ${text}`)
+          )
+          const [has = ""] = yield* rights
+          assert.match(has, /^ok: /)
+          yield* kubernetes.setRules(tokensOf("databricks"))
+          assert.deepStrictEqual(yield* rights, [
+            "error: A right is missing. It may not create serviceaccounts/token named spark in namespace team-spark: " +
+              "deploy/rbac/oidc-namespace/per-namespace.yaml, line 17, with that name in place of databricks."
+          ])
+        }),
+      { kubernetes: { serviceAccounts, rules: tokensOf("spark") } }
     ),
     60_000
   )
