@@ -5,6 +5,8 @@ import * as Answer from "@flyte-databricks/databricks-auth/http/Answer"
 import * as BoundedBody from "@flyte-databricks/databricks-auth/http/BoundedBody"
 import * as ForeignText from "@flyte-databricks/databricks-auth/http/ForeignText"
 import * as TransportFault from "@flyte-databricks/databricks-auth/http/TransportFault"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
@@ -32,13 +34,18 @@ export class Unanswered extends Data.TaggedError("Unanswered")<{ readonly url: s
 }
 
 const bodyLimit = 1024 * 1024
-const timeout = "6 seconds"
+
+/** How long an answer may take. */
+export const RequestTimeout = Context.Reference<Duration.Input>("@flyte-databricks/connector/diagnose/RequestTimeout", {
+  defaultValue: () => "6 seconds"
+})
 
 /** Asks for a URL, with a header where there is one. */
 export const get = Effect.fnUntraced(function* (
   url: string,
   authorization?: Redacted.Redacted<string>
 ): Effect.fn.Return<Response, Unanswered, HttpClient.HttpClient> {
+  const timeout = yield* RequestTimeout
   const secrets = authorization === undefined ? [] : [Redacted.value(authorization).replace(/^Bearer /, "")]
   const line = (text: string) => ForeignText.printable(text, { maxLength: 300, secrets })
   const request = HttpClientRequest.get(url).pipe(
@@ -67,7 +74,10 @@ export const get = Effect.fnUntraced(function* (
     ),
     Effect.timeoutOrElse({
       duration: timeout,
-      orElse: () => Effect.fail(new Unanswered({ url, fault: `nothing within ${timeout}` }))
+      orElse: () =>
+        Effect.fail(
+          new Unanswered({ url, fault: `nothing within ${Duration.format(Duration.fromInputUnsafe(timeout))}` })
+        )
     })
   )
 })

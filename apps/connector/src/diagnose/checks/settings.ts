@@ -153,4 +153,9 @@ const contradictions = (settings: Described): ReadonlyArray<Finding> => {
 const allowList = (settings: Described): ReadonlyArray<Finding> =>
   settings.some(({ option, isSet }) => isSet && (option === "instance" || option === "allowedInstances"))
     ? []
-    : [new Finding({ code: "FDC011", detail: "Neither it nor FLYTE_DATABRICKS_INSTANCE is set." })]
+    : [
+        new Finding({
+          code: "FDC011",
+          detail: "Neither FLYTE_DATABRICKS_ALLOWED_INSTANCES nor FLYTE_DATABRICKS_INSTANCE is set."
+        })
+      ]
