@@ -46,8 +46,7 @@ export const get = Effect.fnUntraced(function* (
   authorization?: Redacted.Redacted<string>
 ): Effect.fn.Return<Response, Unanswered, HttpClient.HttpClient> {
   const timeout = yield* RequestTimeout
-  const secrets = authorization === undefined ? [] : [Redacted.value(authorization).replace(/^Bearer /, "")]
-  const line = (text: string) => ForeignText.printable(text, { maxLength: 300, secrets })
+  const line = (text: string) => ForeignText.printable(text, { maxLength: 300 })
   const request = HttpClientRequest.get(url).pipe(
     // An API server gives its keys under their own type alone.
     HttpClientRequest.accept("application/json, application/jwk-set+json"),
@@ -61,7 +60,7 @@ export const get = Effect.fnUntraced(function* (
         status: response.status,
         headers: response.headers,
         body,
-        said: line(describe(response.status, response.headers, body, secrets))
+        said: line(describe(response.status, response.headers, body))
       }))
     ),
     Effect.provideService(FetchHttpClient.RequestInit, { redirect: "manual" }),
@@ -89,8 +88,8 @@ const ErrorBody = Schema.fromJsonString(
   })
 )
 
-const describe = (status: number, headers: Headers.Headers, body: string, secrets: ReadonlyArray<string>): string => {
-  if (Answer.isRedirect(status)) return `${status}: ${Answer.describeRedirect(headers, secrets)}`
+const describe = (status: number, headers: Headers.Headers, body: string): string => {
+  if (Answer.isRedirect(status)) return `${status}: ${Answer.describeRedirect(headers)}`
   const error = Schema.decodeUnknownOption(ErrorBody)(body)
   const words = Option.map(error, ({ error_code, message }) =>
     [error_code, message]
