@@ -17,6 +17,7 @@ import { ConnectorError, type Failure, MetricsUnavailable, TaskTypeUnknown } fro
 import type { Attempt } from "./IdempotencyToken.ts"
 import * as Cancellation from "./runs/Cancellation.ts"
 import { rideOut } from "./call/Faults.ts"
+import { MetadataKey } from "./runs/MetadataKey.ts"
 import * as PinnedRun from "./runs/PinnedRun.ts"
 import * as LastReports from "./runs/LastReports.ts"
 import * as RunFollower from "./runs/RunFollower.ts"
@@ -74,12 +75,13 @@ const leastPatience = 2000
 export const layer: Layer.Layer<
   DatabricksConnector,
   Config.ConfigError,
-  DatabricksAuth.DatabricksAuth | JobsClient.JobsClient
+  DatabricksAuth.DatabricksAuth | JobsClient.JobsClient | MetadataKey
 > = Layer.effect(
   DatabricksConnector,
   Effect.gen(function* () {
     const auth = yield* DatabricksAuth.DatabricksAuth
     const jobs = yield* JobsClient.JobsClient
+    const key = yield* MetadataKey
     const submissions = yield* Submissions.make(jobs)
     const reports = LastReports.make()
     const follow = yield* RunFollower.make(reports, submissions)
@@ -132,7 +134,7 @@ export const layer: Layer.Layer<
       yield* Call.note({ runId })
       reports.reported(LastReports.keyOf({ instance, runId }), RunReport.submitted(runId))
       const metadata = new JobMetadata.JobMetadata({ ...auth.record(resolved, task.connection), runId })
-      return yield* Effect.fromResult(JobMetadata.encode(metadata))
+      return yield* key.sign(yield* Effect.fromResult(JobMetadata.encode(metadata)))
     })
 
     const get = Effect.fn("DatabricksConnector.get")(function* (

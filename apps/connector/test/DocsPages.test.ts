@@ -100,6 +100,7 @@ describe("docs/", () => {
       "pod-template",
       "rate-limited",
       "deadline",
+      "metadata-refused",
       "task-runs-as-a-pod",
       "sensor-or-webhook-fails",
       "cancelled-in-databricks",

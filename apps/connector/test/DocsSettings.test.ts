@@ -70,6 +70,8 @@ describe("docs/settings.md", () => {
         FLYTE_DATABRICKS_NAMESPACE_IDENTITY: own.namespaceIdentity,
         FLYTE_DATABRICKS_NAMESPACE_TEMPLATE: own.namespaceTemplate,
         FLYTE_DATABRICKS_PERSIST_PAT: String(own.persistPat),
+        FLYTE_DATABRICKS_METADATA_KEY_FILE: undefined,
+        FLYTE_DATABRICKS_METADATA_SIGNATURES: value.metadataSignatures,
         FLYTE_DATABRICKS_LISTEN: undefined,
         FLYTE_DATABRICKS_TLS_CERT_FILE: undefined,
         FLYTE_DATABRICKS_TLS_CLIENT_CA_FILE: undefined,

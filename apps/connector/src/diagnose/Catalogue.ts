@@ -348,6 +348,12 @@ const catalogue = {
     "Take off the template what the message names.",
     "has what a job on Databricks has no place for",
     "has the placeholder"
+  ),
+  FDC608: shown(
+    "metadata-refused",
+    "The job metadata is not signed by this connector's key",
+    "Look for who wrote it; after a change of keys, put the one before back as the second.",
+    "The job metadata of this task is refused"
   )
 } as const satisfies { readonly [code: `FDC${number}`]: Entry }
 
@@ -392,6 +398,7 @@ const kinds: { readonly [T in Tag]: readonly [Code, ...Array<Code>] } = {
   RequestIncomplete: ["FDC606"],
   DeadlinePassed: ["FDC604"],
   RunNotCancelled: ["FDC602"],
+  MetadataRefused: ["FDC608"],
   PageTokenInvalid: ["FDC606"],
   MetricsUnavailable: ["FDC606"]
 }

@@ -6,12 +6,13 @@ import { JobMetadata } from "@flyte-databricks/databricks-jobs"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Call from "../call/Call.ts"
+import type { MetadataKey } from "./MetadataKey.ts"
 
 /**
- * Reads the metadata of a run.
+ * Reads the metadata of a run. Where it has to be signed, nothing of it is believed before it is known to be.
  */
-export const read = Effect.fnUntraced(function* (resourceMeta: Uint8Array) {
-  const metadata = yield* Effect.fromResult(JobMetadata.decode(resourceMeta))
+export const read = Effect.fnUntraced(function* (key: MetadataKey["Service"], resourceMeta: Uint8Array) {
+  const metadata = yield* Effect.fromResult(JobMetadata.decode(yield* key.open(resourceMeta)))
   const { runId, namespace } = metadata
   yield* Call.note({ runId, ...(Option.isSome(namespace) ? { namespace: namespace.value } : {}) })
   return metadata

@@ -18,6 +18,7 @@ import { isTransient, rideOut } from "../call/Faults.ts"
 import { hedged } from "../call/hedged.ts"
 import * as FailureCause from "./FailureCause.ts"
 import { keyOf, type LastReports } from "./LastReports.ts"
+import { MetadataKey } from "./MetadataKey.ts"
 import * as PinnedRun from "./PinnedRun.ts"
 import * as RunReport from "./RunReport.ts"
 import type { Submissions } from "./Submissions.ts"
@@ -34,6 +35,7 @@ export const GoneAfter = Context.Reference<Duration.Input>("@flyte-databricks/co
 export const make = Effect.fnUntraced(function* (reports: LastReports, submissions: Submissions) {
   const auth = yield* DatabricksAuth.DatabricksAuth
   const jobs = yield* JobsClient.JobsClient
+  const key = yield* MetadataKey
   const patience = Duration.toMillis(yield* Settings.pollPatience)
   const goneAfter = Duration.toMillis(yield* GoneAfter)
 
@@ -128,7 +130,7 @@ export const make = Effect.fnUntraced(function* (reports: LastReports, submissio
     resourceMeta: Uint8Array,
     connection: Connection.Connection | undefined
   ): Effect.fn.Return<RunReport.RunReport> {
-    const metadata = yield* Effect.result(PinnedRun.read(resourceMeta))
+    const metadata = yield* Effect.result(PinnedRun.read(key, resourceMeta))
     if (Result.isSuccess(metadata)) {
       submissions.known(keyOf(metadata.success))
       return yield* poll(metadata.success, connection)

@@ -4,7 +4,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Flyte2 } from "@flyte-databricks/flyte-protocol"
 import { Effect, Option, Redacted } from "effect"
 import { inspect } from "node:util"
-import { idempotencyToken } from "../../src/IdempotencyToken.ts"
+import { textOf } from "../../src/IdempotencyToken.ts"
 import { toConnection, toTask } from "../../src/flyte2/Task.ts"
 import { flyte2Requests } from "../support/flyte2Requests.ts"
 
@@ -27,7 +27,7 @@ const executionOf = (metadata: Metadata) => {
   assert(execution !== undefined)
   return execution
 }
-const tokenOf = (change?: Parameters<typeof request>[0]) => idempotencyToken(taskOf(change).attempt)
+const tokenOf = (change?: Parameters<typeof request>[0]) => textOf(taskOf(change).attempt)
 
 /** The value that the entrypoint is given for an option. */
 const toldOf = (option: string, change?: Parameters<typeof request>[0]) => {
@@ -103,7 +103,6 @@ describe("an attempt", () => {
       if (copy.template?.target.case === "container") copy.template.target.value.image = "other"
     })
     assert.strictEqual(again, own)
-    assert.match(own, /^[0-9a-f]{64}$/)
   })
 
   const others: ReadonlyArray<readonly [what: string, change: (metadata: Metadata) => void]> = [

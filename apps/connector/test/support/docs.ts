@@ -20,6 +20,7 @@ import * as DatabricksHttp from "../../src/DatabricksHttp.ts"
 import type * as Server from "../../src/grpc/Server.ts"
 import { PodAddresses } from "@flyte-databricks/kubernetes"
 import * as Door from "../../src/grpc/Door.ts"
+import * as MetadataKey from "../../src/runs/MetadataKey.ts"
 import * as Settings from "../../src/Settings.ts"
 import * as Logging from "../../src/telemetry/Logging.ts"
 
@@ -94,12 +95,13 @@ export const everything = Effect.gen(function* () {
     taskTypes: yield* Settings.taskTypes,
     createPatience: yield* Settings.createPatience,
     pollPatience: yield* Settings.pollPatience,
+    metadataSignatures: yield* Settings.metadataSignatures,
     settings: yield* ConnectorSettings.fromConfig
   }
 }).pipe(
   Effect.provide(
     DatabricksConnector.layer.pipe(
-      Layer.provide(Layer.mock(JobsClient.JobsClient, {})),
+      Layer.provide([Layer.mock(JobsClient.JobsClient, {}), MetadataKey.layerConfig]),
       Layer.provideMerge(DatabricksAuth.layerConfig),
       Layer.provide([Kubernetes.layerMemory(), DatabricksHttp.layer]),
       Layer.merge(Logging.layer)
