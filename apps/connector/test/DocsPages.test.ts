@@ -101,6 +101,7 @@ describe("docs/", () => {
       "rate-limited",
       "deadline",
       "metadata-refused",
+      "run-of-another",
       "task-runs-as-a-pod",
       "sensor-or-webhook-fails",
       "cancelled-in-databricks",

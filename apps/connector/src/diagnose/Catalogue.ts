@@ -354,6 +354,12 @@ const catalogue = {
     "The job metadata is not signed by this connector's key",
     "Look for who wrote it; after a change of keys, put the one before back as the second.",
     "The job metadata of this task is refused"
+  ),
+  FDC609: shown(
+    "run-of-another",
+    "The run was made by somebody else than its metadata says",
+    "See who that is, and run the task again.",
+    "was made by"
   )
 } as const satisfies { readonly [code: `FDC${number}`]: Entry }
 
