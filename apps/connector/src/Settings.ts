@@ -57,6 +57,9 @@ export const httpsProxy = firstOf("https_proxy", "HTTPS_PROXY").pipe(
 /** What is reached without the proxy: names, `.suffixes`, `*.wildcards`, each with a port or without, or `*`. */
 export const noProxy = firstOf("no_proxy", "NO_PROXY")
 
+/** The label by which a request of Flyte 2 says its organization, where an operator takes a label's word for it. */
+export const orgLabel = variable("FLYTE_DATABRICKS_ORG_LABEL")
+
 export const metadataKeyFileName = "FLYTE_DATABRICKS_METADATA_KEY_FILE"
 
 /** A file of the keys by which job metadata is signed, and idempotency tokens are made. */

@@ -69,6 +69,7 @@ describe("docs/settings.md", () => {
         FLYTE_DATABRICKS_ALLOW_TASK_AUTH_OVERRIDE: String(own.allowTaskAuthOverride),
         FLYTE_DATABRICKS_NAMESPACE_IDENTITY: own.namespaceIdentity,
         FLYTE_DATABRICKS_NAMESPACE_TEMPLATE: own.namespaceTemplate,
+        FLYTE_DATABRICKS_ORG_LABEL: undefined,
         FLYTE_DATABRICKS_PERSIST_PAT: String(own.persistPat),
         FLYTE_DATABRICKS_METADATA_KEY_FILE: undefined,
         FLYTE_DATABRICKS_METADATA_SIGNATURES: value.metadataSignatures,

@@ -19,6 +19,7 @@ import * as DatabricksConnector from "../../src/DatabricksConnector.ts"
 import * as DatabricksHttp from "../../src/DatabricksHttp.ts"
 import type * as Server from "../../src/grpc/Server.ts"
 import { PodAddresses } from "@flyte-databricks/kubernetes"
+import * as AsyncConnector from "../../src/flyte2/AsyncConnector.ts"
 import * as Door from "../../src/grpc/Door.ts"
 import * as MetadataKey from "../../src/runs/MetadataKey.ts"
 import * as Settings from "../../src/Settings.ts"
@@ -89,6 +90,7 @@ export const everything = Effect.gen(function* () {
   const { reason } = yield* Effect.flip(auth.resolve(nobody))
   yield* DatabricksConnector.DatabricksConnector
   yield* Effect.scoped(Door.make(PodAddresses.layerNone))
+  yield* AsyncConnector.make
   return {
     reason,
     flags: yield* flags,

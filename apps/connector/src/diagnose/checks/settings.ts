@@ -40,6 +40,7 @@ export const known: ReadonlyArray<string> = [
   "OAUTH_SECRET_NAME",
   "OIDC_AUDIENCE",
   "OIDC_TOKEN_FILE",
+  "ORG_LABEL",
   "PERSIST_PAT",
   "POLL_PATIENCE",
   "PROMETHEUS_PORT",
