@@ -9,6 +9,7 @@ import * as Effect from "effect/Effect"
 import * as Call from "../call/Call.ts"
 import { ConnectorError, type Failure, PageTokenInvalid } from "../call/ConnectorError.ts"
 import { rideOut } from "../call/Faults.ts"
+import { MetadataKey } from "./MetadataKey.ts"
 import * as PinnedRun from "./PinnedRun.ts"
 
 /** A line with its end, and whether the task wrote it or the connector did. */
@@ -57,9 +58,10 @@ const start: Place = { task: 0, text: 0, offset: 0 }
 export const make = Effect.gen(function* () {
   const auth = yield* DatabricksAuth.DatabricksAuth
   const jobs = yield* JobsClient.JobsClient
+  const key = yield* MetadataKey
 
   return Effect.fnUntraced(function* (request: LogRequest): Effect.fn.Return<LogPage, Failure> {
-    const metadata = yield* PinnedRun.read(request.resourceMeta)
+    const metadata = yield* PinnedRun.read(key, request.resourceMeta)
     const { runId } = metadata
     const from = yield* placeOf(request.token, runId)
     const limit = request.lines > 0 ? Math.min(request.lines, maxLines) : linesByDefault
@@ -71,6 +73,7 @@ export const make = Effect.gen(function* () {
     const run = yield* jobs
       .get(credential, runId)
       .pipe(Call.waitFor(`${instance} to say how run ${runId} is doing`), riding)
+    yield* PinnedRun.noteRun(run)
     const tasks: ReadonlyArray<Run.RunTask> = run.tasks?.length ? run.tasks : [run]
 
     const { phase } = RunState.toPhaseReport(run)

@@ -42,6 +42,11 @@ export const CircuitPolicy = Context.Reference<Policy>("@flyte-databricks/databr
 export interface Try {
   readonly endpoint: string
   readonly clientId: string
+  /**
+   * A task chose the client id, which may be made up. It has no part in the circuit before it was given a token: what
+   * authors make up neither opens it for others nor takes their turn to try.
+   */
+  readonly isTaskClient?: boolean
 }
 
 /** What is known of an endpoint that fails; forgotten when it answers. */
@@ -54,8 +59,9 @@ interface Outage {
 // An endpoint that asks for a day may be back in a minute.
 const longestRetryAfter = "2 minutes"
 
-// Workflow authors choose hosts: endpoints that never answer must not fill the memory.
+// Workflow authors choose hosts and client ids: what never answers must not fill the memory.
 const outagesKept = 1000
+const provenKept = 1000
 
 /** Guards tries. */
 export interface Circuit {
@@ -65,7 +71,11 @@ export interface Circuit {
     what: Try,
     begun: Effect.Effect<{ readonly attempts: number }>
   ) => Effect.Effect<A, TokenEndpointUnavailable>
+  /** The client was given a token. */
+  readonly proved: (what: Try) => void
 }
+
+const nameOf = ({ endpoint, clientId }: Try): string => `${endpoint} ${clientId}`
 
 export const make: Effect.Effect<Circuit, never, Scope.Scope> = Effect.gen(function* () {
   const { clients, openFor } = yield* CircuitPolicy
@@ -75,6 +85,7 @@ export const make: Effect.Effect<Circuit, never, Scope.Scope> = Effect.gen(funct
     maxOpenDuration: longestRetryAfter
   })
   const outages = new Map<string, Outage>()
+  const proven = new Set<string>()
 
   const stateOf = (endpoint: string) =>
     Effect.map(Effect.orDie(breaker.state(endpoint)), ({ _tag }): CircuitBreaker.State["_tag"] => _tag)
@@ -132,12 +143,23 @@ export const make: Effect.Effect<Circuit, never, Scope.Scope> = Effect.gen(funct
   })
 
   const guard: Circuit["guard"] = (attempt, what, begun) =>
-    breaker
-      .execute(attempt, { key: what.endpoint, classify: classify(what) })
-      .pipe(
-        Effect.catchTag("CircuitBreakerError", (error) =>
-          Effect.flatMap(begun, ({ attempts }) => rejected(error, what, attempts))
-        )
-      )
-  return { guard }
+    Effect.suspend(() =>
+      what.isTaskClient === true && !proven.has(nameOf(what))
+        ? attempt
+        : breaker
+            .execute(attempt, { key: what.endpoint, classify: classify(what) })
+            .pipe(
+              Effect.catchTag("CircuitBreakerError", (error) =>
+                Effect.flatMap(begun, ({ attempts }) => rejected(error, what, attempts))
+              )
+            )
+    )
+  const proved: Circuit["proved"] = (what) => {
+    if (what.isTaskClient !== true) return
+    const name = nameOf(what)
+    proven.delete(name)
+    proven.add(name)
+    if (proven.size > provenKept) proven.delete(proven.values().next().value ?? name)
+  }
+  return { guard, proved }
 }).pipe(Effect.provide(CircuitBreaker.layerStoreMemory()))

@@ -33,6 +33,8 @@ interface AnyRequest {
   readonly clientId: string
   /** Where the credential came from, for the error of a refusal. */
   readonly source: string
+  /** A task chose the client id, and it may be made up. */
+  readonly isTaskClient?: boolean
 }
 
 /**
@@ -140,7 +142,9 @@ export const layer: Layer.Layer<TokenEndpoint, never, HttpClient.HttpClient> = L
             )
         })
       )
-      return yield* readAnswer(answer, asked)
+      const token = yield* readAnswer(answer, asked)
+      circuit.proved(asked)
+      return token
     })
 
     return TokenEndpoint.of({

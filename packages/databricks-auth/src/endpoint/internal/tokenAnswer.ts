@@ -30,6 +30,7 @@ export interface Asked {
   readonly endpoint: string
   readonly clientId: string
   readonly source: string
+  readonly isTaskClient?: boolean
   /** The client secret or the JWT: a server may send back what it was sent. */
   readonly secret: Redacted.Redacted<string>
   /** What the JWT says, where there is one. */
