@@ -22,12 +22,14 @@ import {
 } from "../internal/settings.ts"
 import { isNamespace, secretName } from "../internal/kubernetesNames.ts"
 import {
+  AllowedInstances,
   type AllowList,
-  admit,
   allowList,
   databricksDomains,
   operatorsOwn,
-  type WorkspaceHost
+  requireListed,
+  type WorkspaceHost,
+  workspaceId
 } from "../WorkspaceHost.ts"
 
 const namespaceIdentities = ["allow", "require", "ignore"] as const
@@ -90,6 +92,8 @@ export class ConnectorSettings extends Context.Service<
 export interface Options {
   readonly authType?: AuthType | undefined
   readonly instance?: string | undefined
+  /** Which workspace of its host the instance is, where its address does not say it. */
+  readonly workspaceId?: string | undefined
   /** Instances and `*.` wildcards; by default the instance above and the domains of Databricks. */
   readonly allowedInstances?: ReadonlyArray<string> | undefined
   /** Namespaces that are served, `*` for any part of a name; by default all. */
@@ -113,6 +117,7 @@ export interface Options {
 const variables: { readonly [Name in keyof Options]-?: string } = {
   authType: "FLYTE_DATABRICKS_AUTH_TYPE",
   instance: "FLYTE_DATABRICKS_INSTANCE",
+  workspaceId: "FLYTE_DATABRICKS_WORKSPACE_ID",
   allowedInstances: "FLYTE_DATABRICKS_ALLOWED_INSTANCES",
   namespaces: "FLYTE_DATABRICKS_NAMESPACES",
   allowedAudiences: "FLYTE_DATABRICKS_ALLOWED_AUDIENCES",
@@ -127,6 +132,20 @@ const variables: { readonly [Name in keyof Options]-?: string } = {
   oidcAudience: "FLYTE_DATABRICKS_OIDC_AUDIENCE",
   taskTokenFileDirs: "FLYTE_DATABRICKS_TASK_TOKEN_FILE_DIRS"
 }
+
+/** Databricks' own tools read the id of a workspace here: it counts where ours is not set. */
+const databricksWorkspaceId = "DATABRICKS_WORKSPACE_ID"
+
+/** What the environment says, and the variable that says it. */
+const environment = Config.all([Config.all(Record.map(variables, variable)), variable(databricksWorkspaceId)]).pipe(
+  Config.map(([given, ofDatabricks]) => ({
+    given: { ...given, workspaceId: Option.orElse(given.workspaceId, () => ofDatabricks) },
+    variables:
+      Option.isNone(given.workspaceId) && Option.isSome(ofDatabricks)
+        ? { ...variables, workspaceId: databricksWorkspaceId }
+        : variables
+  }))
+)
 
 /** The values of settings that are not set, as an operator would write them. */
 const defaults = {
@@ -147,12 +166,16 @@ const make = Effect.fnUntraced(function* (
   nameOf: (option: keyof Options) => string
 ): Effect.fn.Return<ConnectorSettings["Service"], AuthError> {
   const listed = list(given.allowedInstances)
+  const id = yield* Effect.transposeOption(
+    Option.map(text(given.workspaceId), (value) => workspaceId(nameOf("workspaceId"), value))
+  )
   const instance = yield* Effect.transposeOption(
     Option.map(text(given.instance), (own) =>
       operatorsOwn(
         nameOf("instance"),
         own,
-        Option.getOrElse(listed, () => [])
+        Option.getOrElse(listed, () => []),
+        Option.getOrUndefined(id)
       )
     )
   )
@@ -164,7 +187,7 @@ const make = Effect.fnUntraced(function* (
     Option.getOrElse(listed, () => [...Option.toArray(instance), ...databricksDomains]),
     nameOf("allowedInstances")
   )
-  if (Option.isSome(instance)) yield* admit(instance.value, allowedInstances)
+  if (Option.isSome(instance)) yield* requireListed(instance.value, allowedInstances)
   return ConnectorSettings.of({
     authType: yield* Effect.transposeOption(
       Option.map(text(given.authType), oneOf(nameOf("authType"), AuthType.literals))
@@ -285,8 +308,8 @@ const defaultOf: { readonly [Name in keyof Options]?: string } = defaults
  * The settings of the environment, one by one. What is set is shown as it is there, unless it looks like a secret.
  */
 export const describeConfig: Effect.Effect<ReadonlyArray<Described>, Config.ConfigError> = Effect.map(
-  Config.all(Record.map(variables, variable)),
-  (given) => {
+  environment,
+  ({ given, variables }) => {
     const byDefault = (option: keyof Options): string =>
       option === "allowedInstances"
         ? [...Option.toArray(given.instance), ...databricksDomains].map((item) => shown(item)).join(",")
@@ -304,23 +327,26 @@ export const describeConfig: Effect.Effect<ReadonlyArray<Described>, Config.Conf
  * Reads the settings from the environment; one that is not valid is an error, so that the connector does not start.
  */
 export const fromConfig: Effect.Effect<ConnectorSettings["Service"], AuthError | Config.ConfigError> = Effect.flatMap(
-  Config.all(Record.map(variables, variable)),
-  (given) => make(Record.map(given, Option.getOrUndefined), (option) => variables[option])
+  environment,
+  ({ given, variables }) => make(Record.map(given, Option.getOrUndefined), (option) => variables[option])
 )
+
+const contextOf = (settings: ConnectorSettings["Service"]) =>
+  Context.make(ConnectorSettings, settings).pipe(Context.add(AllowedInstances, settings.allowedInstances))
 
 /**
  * The settings of the environment, read once.
  */
-export const layerConfig: Layer.Layer<ConnectorSettings, AuthError | Config.ConfigError> = Layer.effect(
-  ConnectorSettings,
-  fromConfig
-)
+export const layerConfig: Layer.Layer<ConnectorSettings | AllowedInstances, AuthError | Config.ConfigError> =
+  Layer.effectContext(Effect.map(fromConfig, contextOf))
 
 /**
  * The settings as a program gives them.
  */
-export const layer = (options: Options = {}): Layer.Layer<ConnectorSettings, AuthError> =>
-  Layer.effect(
-    ConnectorSettings,
-    make(options, (option) => option)
+export const layer = (options: Options = {}): Layer.Layer<ConnectorSettings | AllowedInstances, AuthError> =>
+  Layer.effectContext(
+    Effect.map(
+      make(options, (option) => option),
+      contextOf
+    )
   )

@@ -28,6 +28,7 @@ export interface Answer {
 
 /** What was asked, as far as errors need it. */
 export interface Asked {
+  readonly instance: string
   readonly endpoint: string
   readonly clientId: string
   readonly source: string
