@@ -12,7 +12,6 @@ export class JobSpecInvalid extends Schema.TaggedError<JobSpecInvalid>()("JobSpe
   problem: Schema.String,
   remedy: Schema.String
 }) {
-  readonly retryable = false
   override get message() {
     return `The task cannot run on Databricks: ${this.at} ${this.problem}. ${this.remedy}`
   }
@@ -22,7 +21,6 @@ export class JobSpecInvalid extends Schema.TaggedError<JobSpecInvalid>()("JobSpe
 export class JobMetadataInvalid extends Schema.TaggedError<JobMetadataInvalid>()("JobMetadataInvalid", {
   problem: Schema.String
 }) {
-  readonly retryable = false
   override get message() {
     return (
       `The job metadata of this task is unusable: ${this.problem}. ` +
@@ -41,16 +39,7 @@ const answer = {
   requestId: Schema.optionalKey(Schema.String)
 }
 
-interface Answer {
-  readonly operation: string
-  readonly instance: string
-  readonly status: number
-  readonly errorCode?: string
-  readonly detail: string
-  readonly requestId?: string
-}
-
-const said = ({ status, errorCode, detail, requestId }: Answer): string =>
+const said = ({ status, errorCode, detail, requestId }: Schema.Struct<typeof answer>["Type"]): string =>
   [
     String(status),
     ...(errorCode === undefined ? [] : [` ${errorCode}`]),
@@ -60,7 +49,6 @@ const said = ({ status, errorCode, detail, requestId }: Answer): string =>
 
 /** The workspace knows no such run. */
 export class RunNotFound extends Schema.TaggedError<RunNotFound>()("RunNotFound", { ...answer, runId: RunId }) {
-  readonly retryable = false
   override get message() {
     return (
       `${this.instance} knows no run ${this.runId}: ${said(this)}. ` +
@@ -74,7 +62,6 @@ export class PermissionDenied extends Schema.TaggedError<PermissionDenied>()("Pe
   ...answer,
   principal: Schema.String
 }) {
-  readonly retryable = false
   override get message() {
     return (
       `${this.instance} does not let ${this.principal} ${this.operation}: ${said(this)}. ` +
@@ -88,7 +75,6 @@ export class TokenRefused extends Schema.TaggedError<TokenRefused>()("TokenRefus
   ...answer,
   principal: Schema.String
 }) {
-  readonly retryable = false
   override get message() {
     return (
       `${this.instance} refused the token of ${this.principal} when asked to ${this.operation}: ${said(this)}. ` +
@@ -99,7 +85,6 @@ export class TokenRefused extends Schema.TaggedError<TokenRefused>()("TokenRefus
 
 /** The workspace understood and says no. */
 export class RequestRejected extends Schema.TaggedError<RequestRejected>()("RequestRejected", answer) {
-  readonly retryable = false
   override get message() {
     return `${this.instance} rejected the request to ${this.operation}: ${said(this)}.`
   }
@@ -116,7 +101,6 @@ export class JobsUnavailable extends Schema.TaggedError<JobsUnavailable>()("Jobs
   /** The request went out and its answer was lost: it may have been carried out. */
   answerLost: Schema.optionalKey(Schema.Literal(true))
 }) {
-  readonly retryable = true
   override get message() {
     const status = this.status === undefined ? "" : `${this.status}, `
     const requestId = this.requestId === undefined ? "" : ` (request id ${this.requestId})`
@@ -126,7 +110,7 @@ export class JobsUnavailable extends Schema.TaggedError<JobsUnavailable>()("Jobs
 
 /**
  * Something answered that does not speak the Jobs API. It says nothing about the run, and a proxy's maintenance page
- * goes away by itself: hence retryable.
+ * goes away by itself.
  */
 export class ResponseInvalid extends Schema.TaggedError<ResponseInvalid>()("ResponseInvalid", {
   operation: Schema.String,
@@ -134,7 +118,6 @@ export class ResponseInvalid extends Schema.TaggedError<ResponseInvalid>()("Resp
   status: Schema.Int,
   problem: Schema.String
 }) {
-  readonly retryable = true
   override get message() {
     return (
       `${this.instance} answered ${this.status} when asked to ${this.operation}, but ${this.problem}. ` +
@@ -163,7 +146,7 @@ export class JobsError extends Schema.TaggedError<JobsError>()("JobsError", { re
     return this.reason.message
   }
   get retryable(): boolean {
-    return this.reason.retryable
+    return this.reason._tag === "JobsUnavailable" || this.reason._tag === "ResponseInvalid"
   }
   /** How long Databricks asks to wait before the next try; 0 where it does not ask. */
   get retryAfterMillis(): number {

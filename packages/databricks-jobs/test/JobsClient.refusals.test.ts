@@ -9,7 +9,7 @@ import {
 } from "@flyte-databricks/databricks-jobs/JobsError"
 import { Effect, Redacted } from "effect"
 import { answer, clientAnswered, nextSecret, secret } from "./support/answers.ts"
-import { as, type Call, cancel, get, instance, reasonOf, runId, submit } from "./support/calls.ts"
+import { as, type Call, cancel, errorOf, get, instance, reasonOf, runId, submit } from "./support/calls.ts"
 
 const { principal } = as.identity
 
@@ -137,7 +137,10 @@ describe("a refused request", () => {
     Effect.gen(function* () {
       const message = `Bearer ${secret}\n is\u0000 wrong ${"x".repeat(2000)}`
       const headers = { "x-databricks-request-id": "req-1" }
-      const reason = yield* reasonOf(() => answer(400, { error_code: "MALFORMED_REQUEST", message }, headers), submit)
+      const { reason, retryable } = yield* errorOf(
+        () => answer(400, { error_code: "MALFORMED_REQUEST", message }, headers),
+        submit
+      )
       assertEquals(
         reason,
         new RequestRejected({
@@ -149,7 +152,7 @@ describe("a refused request", () => {
           requestId: "req-1"
         })
       )
-      assert.isFalse(reason.retryable)
+      assert.isFalse(retryable)
       assert.include(
         reason.message,
         "rejected the request to submit a run: 400 MALFORMED_REQUEST: Bearer <redacted> is"

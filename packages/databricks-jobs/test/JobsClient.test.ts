@@ -152,14 +152,16 @@ describe("a workspace that is not available", () => {
   it.effect.each([408, 429, 500, 502, 503, 504])("says %d, which may pass", (status) =>
     Effect.gen(function* () {
       const body = { error_code: "TEMPORARILY_UNAVAILABLE", message: "Soon" }
-      const reason = yield* reasonOf(() => answer(status, body, { "retry-after": "7", "x-request-id": "q" }))
+      const { reason, retryable } = yield* errorOf(() =>
+        answer(status, body, { "retry-after": "7", "x-request-id": "q" })
+      )
       const detail = "TEMPORARILY_UNAVAILABLE: Soon"
       const operation = `get run ${runId}`
       assertEquals(
         reason,
         new JobsUnavailable({ operation, instance, status, detail, requestId: "q", retryAfterMillis: 7000 })
       )
-      assert.isTrue(reason.retryable)
+      assert.isTrue(retryable)
     })
   )
 
@@ -291,10 +293,10 @@ describe("an answer that is none of the Jobs API", () => {
     { run_id: 1e30 }
   ])("is a submit without a run id: %j", (body) =>
     Effect.gen(function* () {
-      const reason = yield* reasonOf(() => answer(200, body), submit)
+      const { reason, retryable } = yield* errorOf(() => answer(200, body), submit)
       assert(reason._tag === "ResponseInvalid")
       assert.include(reason.problem, '["run_id"]')
-      assert.isTrue(reason.retryable)
+      assert.isTrue(retryable)
     })
   )
 

@@ -1,5 +1,5 @@
 /** Where the tokens of a workspace are given, on a host that serves several, and on one that does not. */
-import { AuthError, Jwt, TokenEndpoint, WorkspaceHost } from "@flyte-databricks/databricks-auth"
+import { type AuthError, Jwt, TokenEndpoint, WorkspaceHost } from "@flyte-databricks/databricks-auth"
 import { assert, describe, it } from "@effect/vitest"
 import { Arbitrary, Effect, Fiber, Option, Redacted, Schema } from "effect"
 import { TestClock } from "effect/testing"
@@ -31,11 +31,12 @@ const asked = Effect.fnUntraced(function* (
   return { outcomes, sent: yield* sent }
 })
 
-const reasonOf = (outcome: unknown): AuthError.Reason => {
+const failureOf = (outcome: unknown): AuthError.AuthError => {
   const failure = (outcome as { readonly failure?: AuthError.AuthError }).failure
   assert(failure !== undefined, "a token was given")
-  return failure.reason
+  return failure
 }
+const reasonOf = (outcome: unknown) => failureOf(outcome).reason
 
 describe("a host of one workspace", () => {
   it.effect.each(["dbc-a1b2.cloud.databricks.com", "adb-1.2.azuredatabricks.net", "1.2.gcp.databricks.com"])(
@@ -172,10 +173,10 @@ describe("a host that serves several workspaces", () => {
   ] as const)("and answers with %s gets no credential", ([, first, tag]) =>
     Effect.gen(function* () {
       const { outcomes, sent } = yield* asked([first, granted])
-      const reason = reasonOf(outcomes[0])
+      const { reason, retryable, message } = failureOf(outcomes[0])
       assert.strictEqual(reason._tag, tag)
-      assert.isTrue(reason.retryable)
-      assert.include(reason.message, `${host}/.well-known/databricks-config`)
+      assert.isTrue(retryable)
+      assert.include(message, `${host}/.well-known/databricks-config`)
       assert.deepStrictEqual(
         sent.map(({ method }) => method),
         ["GET"]
@@ -257,11 +258,11 @@ describe("the fence", () => {
           ),
           yield* exchange([...answers(evil), granted], WorkspaceHost.databricksDomains)
         ]) {
-          const reason = reasonOf(result.outcome)
+          const { reason, retryable, message } = failureOf(result.outcome)
           assert.strictEqual(reason._tag, "InstanceRefused")
-          assert.isFalse(reason.retryable)
-          assert.include(reason.message, `names it as ${name}, and it is not on the allow-list`)
-          assert.include(reason.message, "FLYTE_DATABRICKS_ALLOWED_INSTANCES")
+          assert.isFalse(retryable)
+          assert.include(message, `names it as ${name}, and it is not on the allow-list`)
+          assert.include(message, "FLYTE_DATABRICKS_ALLOWED_INSTANCES")
           for (const { url, body, headers, method } of result.sent) {
             assert.strictEqual(new URL(url).host, "acme.databricks.com")
             assert.deepStrictEqual([method, body, headers["authorization"]], ["GET", "Empty", undefined])
