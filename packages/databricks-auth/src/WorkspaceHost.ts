@@ -56,6 +56,12 @@ export const pageUrl = (workspace: WorkspaceHost): string =>
   `${baseUrl(workspace)}/${workspace.slice(hostOf(workspace).length)}`
 
 /**
+ * The id, also where the name of the host alone says it.
+ */
+export const knownId = (workspace: WorkspaceHost): Option.Option<string> =>
+  Option.orElse(idOf(workspace), () => Option.fromUndefinedOr(idInName(new URL(baseUrl(workspace)).hostname)))
+
+/**
  * What a call to an API of the workspace carries, so that its host knows which one is meant. OAuth endpoints refuse it.
  */
 export const headers = (workspace: WorkspaceHost): { readonly "x-databricks-workspace-id"?: string } =>

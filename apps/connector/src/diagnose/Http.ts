@@ -5,6 +5,7 @@ import * as Answer from "@flyte-databricks/databricks-auth/http/Answer"
 import * as BoundedBody from "@flyte-databricks/databricks-auth/http/BoundedBody"
 import * as ForeignText from "@flyte-databricks/databricks-auth/http/ForeignText"
 import * as TransportFault from "@flyte-databricks/databricks-auth/http/TransportFault"
+import { userAgent } from "@flyte-databricks/databricks-auth/http/UserAgent"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
@@ -37,13 +38,15 @@ const timeout = "6 seconds"
 /** Asks for a URL, with a header where there is one. */
 export const get = Effect.fnUntraced(function* (
   url: string,
-  authorization?: Redacted.Redacted<string>
+  authorization?: Redacted.Redacted<string>,
+  headers: Readonly<Record<string, string>> = { "user-agent": userAgent() }
 ): Effect.fn.Return<Response, Unanswered, HttpClient.HttpClient> {
   const secrets = authorization === undefined ? [] : [Redacted.value(authorization).replace(/^Bearer /, "")]
   const line = (text: string) => ForeignText.printable(text, { maxLength: 300, secrets })
   const request = HttpClientRequest.get(url).pipe(
     // An API server gives its keys under their own type alone.
     HttpClientRequest.accept("application/json, application/jwk-set+json"),
+    HttpClientRequest.setHeaders(headers),
     authorization === undefined
       ? (request) => request
       : HttpClientRequest.setHeader("authorization", Redacted.value(authorization))

@@ -38,6 +38,9 @@ export interface Asked {
   readonly claims: Option.Option<Claims>
 }
 
+// What Databricks says of a JWT holds the policy that would let it in, with the audience last.
+const maxDescription = 1000
+
 // RFC 6749 §5.1 says the lifetime should be there; where it is not, a short one costs little and is never too long.
 const lifetimeUnsaid = 300
 
@@ -114,7 +117,7 @@ const refused = (said: typeof Refusal.Type, status: number, headers: Headers.Hea
     source: asked.source,
     status,
     error: clean(errorOf(said), asked),
-    ...(description === "" ? {} : { description: clean(description, asked) }),
+    ...(description === "" ? {} : { description: clean(description, asked, maxDescription) }),
     ...(errorId === "" ? {} : { errorId: clean(errorId, asked) })
   }
   return new AuthError({
@@ -157,7 +160,7 @@ const asJson = (value: unknown): string =>
 /**
  * Foreign text as an error may repeat it: a server may send back what it was sent.
  */
-export const clean = (text: string, asked: Pick<Asked, "clientId" | "secret">): string =>
-  printable(text, { maxLength: 300, secrets: secretsOf(asked) })
+export const clean = (text: string, asked: Pick<Asked, "clientId" | "secret">, maxLength = 300): string =>
+  printable(text, { maxLength, secrets: secretsOf(asked) })
 
 const secretsOf = ({ clientId, secret }: Pick<Asked, "clientId" | "secret">) => spellings(clientId, secret)
