@@ -177,7 +177,7 @@ const cases: Record<string, Case> = {
       "Check that Databricks can reach the issuer's keys, and that a federation policy of service principal app-a says the same.",
       `SP_ID=$(databricks account service-principals list --filter 'applicationId eq "app-a"' --output json | jq -r '.[0].id')\n`,
       'databricks account service-principal-federation-policy create "$SP_ID" --json ' +
-        `'{"oidc_policy":{"issuer":"https://issuer","audiences":["a-1","a-2"],"subject":"sub-1"}}'`
+        `'{"oidc_policy":{"issuer":"https://issuer","audiences":["a-1","a-2"],"subject":"sub-1"}}'\nA policy counts within two minutes.`
     ]
   },
   "a JWT that no policy takes": {
@@ -190,8 +190,8 @@ const cases: Record<string, Case> = {
     says: [
       "with 401 invalid_grant: Failed to process token: TOKEN_INVALID (",
       "  aud: a-1, a-2\n",
-      "No federation policy of service principal app-a takes it. This adds one, which counts within two minutes:\nSP_ID=",
-      `--json '{"oidc_policy":{"issuer":"https://issuer","audiences":["a-1","a-2"],"subject":"sub-1"}}'`
+      "No federation policy of service principal app-a takes it. This adds one:\nSP_ID=",
+      `--json '{"oidc_policy":{"issuer":"https://issuer","audiences":["a-1","a-2"],"subject":"sub-1"}}'\nA policy counts within two minutes.`
     ],
     never: ["the policy accepts", "but for its audience"]
   },
@@ -207,7 +207,7 @@ const cases: Record<string, Case> = {
       "  aud: a-1, a-2, and the policy accepts 0a1b-account\n",
       "A federation policy of service principal app-a takes it but for its audience. Have it issued for 0a1b-account " +
         "(FLYTE_DATABRICKS_OIDC_AUDIENCE, for a ServiceAccount of a namespace its annotation flyte.org/databricks-audience), ",
-      `--json '{"oidc_policy":{"issuer":"https://issuer","audiences":["a-1","a-2"],"subject":"sub-1"}}'`
+      `--json '{"oidc_policy":{"issuer":"https://issuer","audiences":["a-1","a-2"],"subject":"sub-1"}}'\nA policy counts within two minutes.`
     ],
     never: ["No federation policy"]
   },

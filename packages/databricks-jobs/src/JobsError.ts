@@ -71,12 +71,14 @@ export class PermissionDenied extends Schema.TaggedError<PermissionDenied>()("Pe
   override get message() {
     return (
       `${this.instance} does not let ${this.principal} ${this.operation}: ${said(this)}. ` +
-      "It has a token, and is not in this workspace or lacks the permission there (on the cluster, the policy, the notebook " +
-      "or the run): a federation policy or a secret says nothing of workspaces." +
-      (this.clientId === undefined
-        ? ""
-        : ` This adds it to the workspace:\n${assignWorkspace(this.clientId, this.workspaceId ?? "WORKSPACE_ID")}`)
+      "It has a token, and is not in this workspace or lacks a permission there: a federation policy or a secret says " +
+      `nothing of workspaces. ${this.#remedy()}`
     )
+  }
+  #remedy(): string {
+    const grant = "ive it the permission that it needs (on the cluster, the policy, the notebook or the run)."
+    if (this.clientId === undefined) return `Add it, and g${grant}`
+    return `This adds it:\n${assignWorkspace(this.clientId, this.workspaceId ?? "WORKSPACE_ID")}\nIf it is there, g${grant}`
   }
 }
 
@@ -88,8 +90,14 @@ export class TokenRefused extends Schema.TaggedError<TokenRefused>()("TokenRefus
   override get message() {
     return (
       `${this.instance} refused the token of ${this.principal} when asked to ${this.operation}: ${said(this)}. ` +
-      "Check that it is not revoked and that it belongs to this workspace."
+      `Check that it is not revoked and that it belongs to this workspace.${this.#lacksId()}`
     )
+  }
+  // In these words an account answers, where nothing says which of its workspaces is meant.
+  #lacksId(): string {
+    return !this.instance.includes("?") && /unsupported type for this API/.test(this.detail)
+      ? ` If ${this.instance} serves several workspaces, add the id of one: ${this.instance}/?o=1234567890.`
+      : ""
   }
 }
 

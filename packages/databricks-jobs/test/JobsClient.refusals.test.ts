@@ -121,14 +121,14 @@ describe("a refused token", () => {
           yield* refused("acme.databricks.com?o=12", (jobs, as) => jobs.submit(as, {}, "token")),
           yield* refused("adb-12.7.azuredatabricks.net", (jobs, as) => jobs.get(as, runId))
         ]) {
-          assert.include(message, "It has a token, and is not in this workspace or lacks the permission there")
+          assert.include(message, "It has a token, and is not in this workspace or lacks a permission there")
           assert.include(
             message,
-            `This adds it to the workspace:\nSP_ID=$(databricks account service-principals list --filter 'applicationId eq "app-1"'`
+            `This adds it:\nSP_ID=$(databricks account service-principals list --filter 'applicationId eq "app-1"'`
           )
           assert.match(
             message,
-            /\ndatabricks account workspace-assignment update 12 "\$SP_ID" --json '\{"permissions": \["USER"\]\}'$/
+            /\ndatabricks account workspace-assignment update 12 "\$SP_ID" --json '\{"permissions": \["USER"\]\}'\nIf it is there, give it the permission/
           )
         }
         const unknown = yield* refused("dbc-a1b2.cloud.databricks.com", (jobs, as) => jobs.get(as, runId))

@@ -51,7 +51,7 @@ const invalidGrant = answer(401, { error: "invalid_grant", error_description: "n
 
 /** The policy that an error says the service principal needs. */
 const policyIn = (message: string): unknown => {
-  const quoted = / --json '(.*)'$/.exec(message)?.[1]
+  const quoted = / --json '(.*)'$/m.exec(message)?.[1]
   assert(quoted !== undefined, `no policy in ${message}`)
   return JSON.parse(quoted.replaceAll("'\\''", "'"))
 }
