@@ -146,7 +146,7 @@ const prove = Effect.fnUntraced(function* (
         Issuer.lookUp(IdentityCheck.issuerOf(described), identity.instance, ways.documentsOf)
       )).entries
     : []
-  const token = yield* check("token", both, ({ described }) => IdentityCheck.getToken(auth, credential, described))
+  const token = yield* check("token", both, () => IdentityCheck.getToken(auth, credential))
   const reachedWith = Result.flatMap(token.ground, (authorization) =>
     Result.map(workspace.ground, (reached) => ({ authorization, reached }))
   )

@@ -5,6 +5,7 @@ import * as Answer from "@flyte-databricks/databricks-auth/http/Answer"
 import * as BoundedBody from "@flyte-databricks/databricks-auth/http/BoundedBody"
 import * as ForeignText from "@flyte-databricks/databricks-auth/http/ForeignText"
 import * as TransportFault from "@flyte-databricks/databricks-auth/http/TransportFault"
+import { userAgent } from "@flyte-databricks/databricks-auth/http/UserAgent"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -43,13 +44,15 @@ export const RequestTimeout = Context.Reference<Duration.Input>("@flyte-databric
 /** Asks for a URL, with a header where there is one. */
 export const get = Effect.fnUntraced(function* (
   url: string,
-  authorization?: Redacted.Redacted<string>
+  authorization?: Redacted.Redacted<string>,
+  headers: Readonly<Record<string, string>> = { "user-agent": userAgent() }
 ): Effect.fn.Return<Response, Unanswered, HttpClient.HttpClient> {
   const timeout = yield* RequestTimeout
   const line = (text: string) => ForeignText.printable(text, { maxLength: 300 })
   const request = HttpClientRequest.get(url).pipe(
     // An API server gives its keys under their own type alone.
     HttpClientRequest.accept("application/json, application/jwk-set+json"),
+    HttpClientRequest.setHeaders(headers),
     authorization === undefined
       ? (request) => request
       : HttpClientRequest.setHeader("authorization", Redacted.value(authorization))

@@ -25,7 +25,7 @@ export const ofRun = (identity: Identity.Identity, runId: RunId.RunId, run: Run.
   ...RunState.toPhaseReport(run),
   link: Option.map(
     Option.fromNullishOr(run.job_id),
-    (jobId) => `${WorkspaceHost.baseUrl(identity.instance)}/#job/${jobId}/run/${runId}`
+    (jobId) => `${WorkspaceHost.pageUrl(identity.instance)}#job/${jobId}/run/${runId}`
   ),
   info: withoutBlanks({
     databricks_instance: identity.instance,

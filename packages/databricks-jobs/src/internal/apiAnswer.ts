@@ -28,6 +28,9 @@ export interface Asked {
   readonly operation: string
   readonly instance: string
   readonly principal: string
+  /** Of a service principal. */
+  readonly clientId: Option.Option<string>
+  readonly workspaceId: Option.Option<string>
   readonly runId?: RunId
 }
 
@@ -88,7 +91,7 @@ export const refusesToken = ({ status, body }: Answer): boolean =>
 
 const refusal = (answer: Answer): Reason => {
   const { asked, status, body, headers } = answer
-  const { operation, instance, principal, runId } = asked
+  const { operation, instance, principal, clientId, workspaceId, runId } = asked
   const said = readRefusal(answer)
   const code = said.code === undefined ? undefined : clean(said.code)
   const detail = clean(said.detail)
@@ -113,7 +116,14 @@ const refusal = (answer: Answer): Reason => {
   if (status < 400) return new ResponseInvalid({ operation, instance, status, problem: oddity(answer) })
   const told = { operation, instance, status, detail, ...codeAndId }
   if (refusesToken(answer)) return new TokenRefused({ ...told, principal })
-  if (status === 403) return new PermissionDenied({ ...told, principal })
+  if (status === 403) {
+    return new PermissionDenied({
+      ...told,
+      principal,
+      ...(Option.isNone(clientId) ? {} : { clientId: clientId.value }),
+      ...(Option.isNone(workspaceId) ? {} : { workspaceId: workspaceId.value })
+    })
+  }
   if (typeof body === "string" && HttpAnswer.isHtml(body)) {
     return new ResponseInvalid({ operation, instance, status, problem: HttpAnswer.describeBody(body) })
   }

@@ -3,7 +3,7 @@
  */
 import { type WorkspaceHost } from "@flyte-databricks/databricks-auth"
 import * as Answer from "@flyte-databricks/databricks-auth/http/Answer"
-import { baseUrl } from "@flyte-databricks/databricks-auth/WorkspaceHost"
+import { baseUrl, knownId } from "@flyte-databricks/databricks-auth/WorkspaceHost"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -48,13 +48,14 @@ export const reach = Effect.fnUntraced(function* (
   if (Answer.isRedirect(status) || Answer.isHtml(body)) {
     return yield* new Finding({ code: "FDC406", detail: `${url} answered ${said}.` })
   }
-  const id = Option.flatMapNullishOr(Schema.decodeUnknownOption(Discovery)(body), ({ workspace_id }) => workspace_id)
+  const told = Option.flatMapNullishOr(Schema.decodeUnknownOption(Discovery)(body), ({ workspace_id }) => workspace_id)
+  const id = Option.orElse(knownId(instance), () => Option.map(told, String))
   const chain = yield* chainOf(url)
   return {
-    value: { instance, workspaceId: Option.map(id, String) },
+    value: { instance, workspaceId: id },
     text: `${instance} is reached.`,
     facts: {
-      ...(Option.isNone(id) ? {} : { workspace_id: String(id.value) }),
+      ...(Option.isNone(id) ? {} : { workspace_id: id.value }),
       ...(Option.isNone(chain) ? {} : factsOf(chain.value))
     },
     noticed: skew(headers["date"], now)

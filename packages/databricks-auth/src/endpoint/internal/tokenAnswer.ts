@@ -27,6 +27,7 @@ export interface Answer {
 
 /** What was asked, as far as errors need it. */
 export interface Asked {
+  readonly instance: string
   readonly endpoint: string
   readonly clientId: string
   readonly source: string
@@ -36,6 +37,9 @@ export interface Asked {
   /** What the JWT says, where there is one. */
   readonly claims: Option.Option<Claims>
 }
+
+// What Databricks says of a JWT holds the policy that would let it in, with the audience last.
+const maxDescription = 1000
 
 // RFC 6749 §5.1 says the lifetime should be there; where it is not, a short one costs little and is never too long.
 const lifetimeUnsaid = 300
@@ -113,7 +117,7 @@ const refused = (said: typeof Refusal.Type, status: number, headers: Headers.Hea
     source: asked.source,
     status,
     error: clean(errorOf(said)),
-    ...(description === "" ? {} : { description: clean(description) }),
+    ...(description === "" ? {} : { description: clean(description, maxDescription) }),
     ...(errorId === "" ? {} : { errorId: clean(errorId) })
   }
   return new AuthError({
@@ -156,4 +160,4 @@ const asJson = (value: unknown): string =>
 /**
  * Foreign text as an error may repeat it.
  */
-export const clean = (text: string): string => printable(text, { maxLength: 300 })
+export const clean = (text: string, maxLength = 300): string => printable(text, { maxLength })
