@@ -21,7 +21,7 @@ const timeout = 10_000 / shorter
 const seconds = (count: number) => Duration.millis((count * 1000) / shorter)
 const references = Layer.mergeAll(
   Layer.succeed(SubmissionTimes, { grace: seconds(20), doubt: seconds(120), end: seconds(4) }),
-  Layer.succeed(TokenEndpoint.TryTimeout, seconds(16)),
+  Layer.succeed(RetryPolicy.TryTimeout, seconds(16)),
   Layer.succeed(TokenEndpoint.TotalTimeout, seconds(8.5)),
   Layer.succeed(KubernetesClient.RequestTimeout, seconds(30)),
   Layer.succeed(RetryPolicy.RetryPolicy, Schedule.max([Schedule.exponential(seconds(0.2)), Schedule.recurs(4)])),

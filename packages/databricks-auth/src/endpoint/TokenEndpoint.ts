@@ -1,5 +1,5 @@
 /**
- * The workspace's token endpoint, `POST https://<instance>/oidc/v1/token`.
+ * The workspace's token endpoint: `POST https://<instance>/oidc/v1/token`, or where the workspace's host says that it is.
  */
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
@@ -18,21 +18,25 @@ import { AuthError, TokenEndpointUnavailable } from "../AuthError.ts"
 import type { Progress, Token, Tries } from "./Token.ts"
 import { mayPass } from "../http/Answer.ts"
 import * as BoundedBody from "../http/BoundedBody.ts"
-import * as Hedge from "../http/Hedge.ts"
+import * as LiveSecrets from "../http/LiveSecrets.ts"
 import * as Circuit from "./Circuit.ts"
+import * as Discovery from "./Discovery.ts"
 import { basicCredentials } from "./internal/basicCredentials.ts"
 import { type Answer, type Asked, clean, readAnswer } from "./internal/tokenAnswer.ts"
 import type { Jwt } from "../Jwt.ts"
 import * as RetryAfter from "../http/RetryAfter.ts"
-import { RetryPolicy, tooLong, within } from "./RetryPolicy.ts"
+import { makeTry, RetryPolicy, tooLong, within } from "./RetryPolicy.ts"
 import * as TransportFault from "../http/TransportFault.ts"
-import { baseUrl, type WorkspaceHost } from "../WorkspaceHost.ts"
+import { userAgent } from "../http/UserAgent.ts"
+import type { AllowedInstances, WorkspaceHost } from "../WorkspaceHost.ts"
 
 interface AnyRequest {
   readonly instance: WorkspaceHost
   readonly clientId: string
   /** Where the credential came from, for the error of a refusal. */
   readonly source: string
+  /** A task chose the client id, and it may be made up. */
+  readonly isTaskClient?: boolean
 }
 
 /**
@@ -61,34 +65,24 @@ export class TokenEndpoint extends Context.Service<
 >()("@flyte-databricks/databricks-auth/endpoint/TokenEndpoint") {}
 
 /**
- * How long one try may take. It is longer than Flyte waits by default: the request goes on for those who ask next.
- */
-export const TryTimeout = Context.Reference<Duration.Input>("@flyte-databricks/databricks-auth/TryTimeout", {
-  defaultValue: () => "16 seconds"
-})
-
-/**
  * Within which time tries may begin. Flyte waits ten seconds for an answer by default, and is to hear why there is none.
  */
 export const TotalTimeout = Context.Reference<Duration.Input>("@flyte-databricks/databricks-auth/TotalTimeout", {
   defaultValue: () => "8500 millis"
 })
 
-// Databricks answers within a second. Where there is no answer in this part of a try's time, the request may be lost.
-const lostAfter = 0.25
-
 // A token answer has some 2 KB; a login page in its place some 100 KB.
 const bodyLimit = 256 * 1024
 
-export const layer: Layer.Layer<TokenEndpoint, never, HttpClient.HttpClient> = Layer.effect(
+export const layer: Layer.Layer<TokenEndpoint, never, HttpClient.HttpClient | AllowedInstances> = Layer.effect(
   TokenEndpoint,
   Effect.gen(function* () {
     const client = yield* HttpClient.HttpClient
     const retryPolicy = yield* RetryPolicy
-    const tryTimeout = Duration.fromInputUnsafe(yield* TryTimeout)
-    const hedgeAfter = Duration.toMillis(tryTimeout) * lostAfter
+    const aTry = yield* makeTry
     const totalTimeout = Duration.fromInputUnsafe(yield* TotalTimeout)
     const circuit = yield* Circuit.make
+    const discovery = yield* Discovery.make
 
     const read = Effect.fnUntraced(function* (response: HttpClientResponse.HttpClientResponse) {
       const { status, headers } = response
@@ -102,14 +96,12 @@ export const layer: Layer.Layer<TokenEndpoint, never, HttpClient.HttpClient> = L
       return { status, body, headers } satisfies Answer
     })
 
-    const send = (request: HttpClientRequest.HttpClientRequest, asked: Asked): Effect.Effect<Answer, Fault> =>
+    const send = (request: HttpClientRequest.HttpClientRequest): Effect.Effect<Answer, Fault> =>
       client.execute(HttpClientRequest.acceptJson(request)).pipe(
         Effect.flatMap(read),
         // A client that follows redirects by itself would take the credentials along.
         Effect.provideService(FetchHttpClient.RequestInit, { redirect: "manual" }),
-        Effect.mapError((error) =>
-          "detail" in error ? error : { detail: clean(TransportFault.describe(error), asked) }
-        )
+        Effect.mapError((error) => ("detail" in error ? error : { detail: clean(TransportFault.describe(error)) }))
       )
 
     const ask = Effect.fnUntraced(function* (
@@ -118,20 +110,17 @@ export const layer: Layer.Layer<TokenEndpoint, never, HttpClient.HttpClient> = L
       { isWaitedFor, onProgress }: Tries = waitedFor
     ): Effect.fn.Return<Token, AuthError> {
       const { endpoint } = asked
+      LiveSecrets.add(asked.secret)
       const progress = yield* Ref.make<Progress>({ endpoint, attempts: 0, lastAnswer: undefined })
       const progressed = (change: (progress: Progress) => Progress) =>
         Effect.flatMap(Ref.updateAndGet(progress, change), onProgress)
       const deadline = (yield* Clock.currentTimeMillis) + Duration.toMillis(totalTimeout)
 
       const once = progressed((progress) => ({ ...progress, attempts: progress.attempts + 1 })).pipe(
-        Effect.andThen(send(request, asked)),
+        Effect.andThen(send(request)),
         Effect.tapError(({ detail: lastAnswer }) => progressed((progress) => ({ ...progress, lastAnswer })))
       )
-      const attempt = Hedge.hedged(once, hedgeAfter).pipe(
-        Effect.timeoutOrElse({
-          duration: tryTimeout,
-          orElse: () => Effect.fail<Fault>({ detail: `nothing within ${Duration.format(tryTimeout)}` })
-        }),
+      const attempt = aTry(once, (detail): Fault => ({ detail })).pipe(
         Effect.catch((fault) =>
           Effect.flatMap(Ref.get(progress), ({ attempts }) =>
             Effect.fail(new TokenEndpointUnavailable({ endpoint, attempts, ...fault }))
@@ -143,15 +132,17 @@ export const layer: Layer.Layer<TokenEndpoint, never, HttpClient.HttpClient> = L
         Effect.retry(within(isWaitedFor ? retryPolicy : Schedule.recurs(0), deadline)),
         Effect.catch((error) => Effect.flatMap(Clock.currentTimeMillis, (now) => tooLong(error, deadline - now)))
       )
-      return yield* readAnswer(answer, asked)
+      const token = yield* readAnswer(answer, asked)
+      circuit.proved(asked)
+      return token
     })
 
     return TokenEndpoint.of({
       clientCredentials: Effect.fn("TokenEndpoint.clientCredentials")(function* (request, tries) {
-        const endpoint = endpointOf(request.instance)
+        const endpoint = yield* discovery.tokenEndpoint(request.instance)
         const credentials = basicCredentials(request.clientId, request.clientSecret)
         const httpRequest = HttpClientRequest.post(endpoint).pipe(
-          HttpClientRequest.setHeader("authorization", `Basic ${credentials}`),
+          HttpClientRequest.setHeaders({ authorization: `Basic ${credentials}`, "user-agent": userAgent("oauth_m2m") }),
           HttpClientRequest.bodyUrlParams({ grant_type: "client_credentials", scope: "all-apis" })
         )
         return yield* ask(
@@ -161,9 +152,10 @@ export const layer: Layer.Layer<TokenEndpoint, never, HttpClient.HttpClient> = L
         )
       }),
       tokenExchange: Effect.fn("TokenEndpoint.tokenExchange")(function* (request, tries) {
-        const endpoint = endpointOf(request.instance)
+        const endpoint = yield* discovery.tokenEndpoint(request.instance)
         const { token, claims } = request.subject
         const httpRequest = HttpClientRequest.post(endpoint).pipe(
+          HttpClientRequest.setHeader("user-agent", userAgent("oidc_federation")),
           HttpClientRequest.bodyUrlParams({
             grant_type: "urn:ietf:params:oauth:grant-type:token-exchange",
             scope: "all-apis",
@@ -182,8 +174,6 @@ export const layer: Layer.Layer<TokenEndpoint, never, HttpClient.HttpClient> = L
 type Fault = Pick<TokenEndpointUnavailable, "detail" | "status" | "retryAfterMillis">
 
 const waitedFor: Tries = { isWaitedFor: true, onProgress: () => Effect.void }
-
-const endpointOf = (instance: WorkspaceHost): string => `${baseUrl(instance)}/oidc/v1/token`
 
 /**
  * What a token endpoint in memory was asked for.
