@@ -54,6 +54,7 @@ describe("docs/settings.md", () => {
       const expected: Record<string, unknown> = {
         FLYTE_DATABRICKS_AUTH_TYPE: Option.getOrUndefined(own.authType),
         FLYTE_DATABRICKS_INSTANCE: Option.getOrUndefined(own.instance),
+        FLYTE_DATABRICKS_WORKSPACE_ID: undefined,
         FLYTE_DATABRICKS_CLIENT_ID: undefined,
         FLYTE_DATABRICKS_CLIENT_SECRET: undefined,
         FLYTE_DATABRICKS_ACCESS_TOKEN: undefined,
