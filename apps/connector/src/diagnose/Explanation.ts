@@ -113,7 +113,7 @@ const select = (
     onSuccess: ({ identity }) =>
       Effect.succeed({
         value: undefined,
-        text: `Tasks run as ${identity._tag === "pat" ? "the " : ""}${identity.principal}, from ${identity.source}.`,
+        text: `Tasks run as ${identity._tag === "pat" ? "the " : ""}${identity.principal}, from ${sourceOf(identity)}.`,
         noticed: looked.flatMap(({ source, outcome, detail = "" }) => {
           const noticed = (code: Catalogue.Code) => [
             new Finding({ code, detail: `${source}: ${detail}.`, level: "warning" })
@@ -123,6 +123,9 @@ const select = (
         })
       })
   })
+
+const sourceOf = ({ source }: Identity.Identity): string =>
+  source === "connector" ? "the settings of the connector" : source
 
 const prove = Effect.fnUntraced(function* (
   auth: DatabricksAuth.DatabricksAuth["Service"],

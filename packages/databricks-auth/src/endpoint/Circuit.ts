@@ -44,6 +44,11 @@ export interface Try {
   readonly instance: string
   readonly endpoint: string
   readonly clientId: string
+  /**
+   * A task chose the client id, which may be made up. It has no part in the circuit before it was given a token: what
+   * authors make up neither opens it for others nor takes their turn to try.
+   */
+  readonly isTaskClient?: boolean
 }
 
 /** What is known of an endpoint that fails; forgotten when it answers. */
@@ -56,8 +61,9 @@ interface Outage {
 // An endpoint that asks for a day may be back in a minute.
 const longestRetryAfter = "2 minutes"
 
-// Workflow authors choose hosts: endpoints that never answer must not fill the memory.
+// Workflow authors choose hosts and client ids: what never answers must not fill the memory.
 const outagesKept = 1000
+const provenKept = 1000
 
 /** Guards tries. */
 export interface Circuit {
@@ -67,7 +73,11 @@ export interface Circuit {
     what: Try,
     begun: Effect.Effect<{ readonly attempts: number }>
   ) => Effect.Effect<A, TokenEndpointUnavailable>
+  /** The client was given a token. */
+  readonly proved: (what: Try) => void
 }
+
+const nameOf = ({ endpoint, clientId }: Try): string => `${endpoint} ${clientId}`
 
 export const make: Effect.Effect<Circuit, never, Scope.Scope> = Effect.gen(function* () {
   const { clients, openFor } = yield* CircuitPolicy
@@ -77,6 +87,7 @@ export const make: Effect.Effect<Circuit, never, Scope.Scope> = Effect.gen(funct
     maxOpenDuration: longestRetryAfter
   })
   const outages = new Map<string, Outage>()
+  const proven = new Set<string>()
 
   const stateOf = (instance: string) =>
     Effect.map(Effect.orDie(breaker.state(instance)), ({ _tag }): CircuitBreaker.State["_tag"] => _tag)
@@ -134,12 +145,23 @@ export const make: Effect.Effect<Circuit, never, Scope.Scope> = Effect.gen(funct
   })
 
   const guard: Circuit["guard"] = (attempt, what, begun) =>
-    breaker
-      .execute(attempt, { key: what.instance, classify: classify(what) })
-      .pipe(
-        Effect.catchTag("CircuitBreakerError", (error) =>
-          Effect.flatMap(begun, ({ attempts }) => rejected(error, what, attempts))
-        )
-      )
-  return { guard }
+    Effect.suspend(() =>
+      what.isTaskClient === true && !proven.has(nameOf(what))
+        ? attempt
+        : breaker
+            .execute(attempt, { key: what.instance, classify: classify(what) })
+            .pipe(
+              Effect.catchTag("CircuitBreakerError", (error) =>
+                Effect.flatMap(begun, ({ attempts }) => rejected(error, what, attempts))
+              )
+            )
+    )
+  const proved: Circuit["proved"] = (what) => {
+    if (what.isTaskClient !== true) return
+    const name = nameOf(what)
+    proven.delete(name)
+    proven.add(name)
+    if (proven.size > provenKept) proven.delete(proven.values().next().value ?? name)
+  }
+  return { guard, proved }
 }).pipe(Effect.provide(CircuitBreaker.layerStoreMemory()))

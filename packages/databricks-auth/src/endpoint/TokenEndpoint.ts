@@ -18,6 +18,7 @@ import { AuthError, TokenEndpointUnavailable } from "../AuthError.ts"
 import type { Token, Tries } from "./Token.ts"
 import { mayPass } from "../http/Answer.ts"
 import * as BoundedBody from "../http/BoundedBody.ts"
+import * as LiveSecrets from "../http/LiveSecrets.ts"
 import * as Circuit from "./Circuit.ts"
 import * as Discovery from "./Discovery.ts"
 import { basicCredentials } from "./internal/basicCredentials.ts"
@@ -34,6 +35,8 @@ interface AnyRequest {
   readonly clientId: string
   /** Where the credential came from, for the error of a refusal. */
   readonly source: string
+  /** A task chose the client id, and it may be made up. */
+  readonly isTaskClient?: boolean
 }
 
 /**
@@ -101,14 +104,12 @@ export const layer: Layer.Layer<TokenEndpoint, never, HttpClient.HttpClient | Al
       return { status, body, headers } satisfies Answer
     })
 
-    const send = (request: HttpClientRequest.HttpClientRequest, asked: Asked): Effect.Effect<Answer, Fault> =>
+    const send = (request: HttpClientRequest.HttpClientRequest): Effect.Effect<Answer, Fault> =>
       client.execute(HttpClientRequest.acceptJson(request)).pipe(
         Effect.flatMap(read),
         // A client that follows redirects by itself would take the credentials along.
         Effect.provideService(FetchHttpClient.RequestInit, { redirect: "manual" }),
-        Effect.mapError((error) =>
-          "detail" in error ? error : { detail: clean(TransportFault.describe(error), asked) }
-        ),
+        Effect.mapError((error) => ("detail" in error ? error : { detail: clean(TransportFault.describe(error)) })),
         Effect.timeoutOrElse({ duration: tryTimeout, orElse: () => Effect.fail({ detail: nothingWithin(tryTimeout) }) })
       )
 
@@ -118,13 +119,14 @@ export const layer: Layer.Layer<TokenEndpoint, never, HttpClient.HttpClient | Al
       { isWaitedFor, onFailure }: Tries = waitedFor
     ): Effect.fn.Return<Token, AuthError> {
       const { endpoint } = asked
+      LiveSecrets.add(asked.secret)
       // The tries that have begun, and the answer to the last that has failed.
       const begun = yield* Ref.make({ attempts: 0, lastAnswer: nothingWithin(totalTimeout) })
       const deadline = (yield* Clock.currentTimeMillis) + Duration.toMillis(totalTimeout)
 
       const attempt = Effect.gen(function* () {
         const { attempts } = yield* Ref.updateAndGet(begun, (begun) => ({ ...begun, attempts: begun.attempts + 1 }))
-        return yield* send(request, asked).pipe(
+        return yield* send(request).pipe(
           Effect.mapError((fault) => new TokenEndpointUnavailable({ endpoint, attempts, ...fault })),
           Effect.tapError(({ detail: lastAnswer }) =>
             Effect.andThen(Ref.set(begun, { attempts, lastAnswer }), onFailure({ attempts, lastAnswer }))
@@ -143,7 +145,9 @@ export const layer: Layer.Layer<TokenEndpoint, never, HttpClient.HttpClient | Al
             )
         })
       )
-      return yield* readAnswer(answer, asked)
+      const token = yield* readAnswer(answer, asked)
+      circuit.proved(asked)
+      return token
     })
 
     return TokenEndpoint.of({

@@ -100,7 +100,7 @@ export const me = Effect.fnUntraced(function* (
   return {
     value: userName,
     text: `${instance} knows it as ${userName}.`,
-    facts: { userName, ...(displayName ? { displayName } : {}) }
+    facts: { userName, ...(displayName && displayName !== userName ? { displayName } : {}) }
   }
 })
 
