@@ -6,7 +6,7 @@ import type { AuthError } from "@flyte-databricks/databricks-auth/AuthError"
 import { DatabricksAuth } from "@flyte-databricks/databricks-auth/DatabricksAuth"
 import type { AuthHeader, Credential } from "@flyte-databricks/databricks-auth/Credential"
 import { userAgent } from "@flyte-databricks/databricks-auth/http/UserAgent"
-import { baseUrl, headers, knownId } from "@flyte-databricks/databricks-auth/WorkspaceHost"
+import { baseUrl, headers } from "@flyte-databricks/databricks-auth/WorkspaceHost"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -122,7 +122,6 @@ export const layer: Layer.Layer<JobsClient, never, HttpClient.HttpClient | Datab
         instance,
         principal,
         clientId: clientIdOf(credential.identity),
-        workspaceId: knownId(instance),
         ...(runId === undefined ? {} : { runId })
       }
       const header = given ?? (yield* auth.getHeader(credential))

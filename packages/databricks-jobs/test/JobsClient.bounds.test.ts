@@ -5,7 +5,7 @@ import { Effect, Fiber, Option } from "effect"
 import * as Headers from "effect/http/Headers"
 import { type Answer, read } from "../src/internal/apiAnswer.ts"
 import { answer, clientAnswered } from "./support/answers.ts"
-import { as, instance, reasonOf, runId } from "./support/calls.ts"
+import { as, reasonOf, runId } from "./support/calls.ts"
 
 describe("an answer that is meant to fill the memory", () => {
   const running = { life_cycle_state: "RUNNING" }
@@ -112,10 +112,9 @@ describe("an answer that is meant to fill the memory", () => {
     const rest = { headers: Headers.empty, retryAfterMillis: undefined }
     const asked = {
       operation: "get run 1",
-      instance,
+      instance: as.identity.instance,
       principal: "sp",
-      clientId: Option.none(),
-      workspaceId: Option.none()
+      clientId: Option.none()
     }
     for (const [status, body] of [
       [200, '{"state":{}}'],

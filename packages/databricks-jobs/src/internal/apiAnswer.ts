@@ -19,6 +19,7 @@ import {
   RunNotFound,
   TokenRefused
 } from "../JobsError.ts"
+import { knownId, type WorkspaceHost } from "@flyte-databricks/databricks-auth/WorkspaceHost"
 import type { RunId } from "../RunId.ts"
 import { parse } from "./losslessJson.ts"
 
@@ -26,11 +27,10 @@ import { parse } from "./losslessJson.ts"
 export interface Asked {
   /** As in "could not be asked to …". */
   readonly operation: string
-  readonly instance: string
+  readonly instance: WorkspaceHost
   readonly principal: string
   /** Of a service principal. */
   readonly clientId: Option.Option<string>
-  readonly workspaceId: Option.Option<string>
   readonly runId?: RunId
 }
 
@@ -91,7 +91,7 @@ export const refusesToken = ({ status, body }: Answer): boolean =>
 
 const refusal = (answer: Answer): Reason => {
   const { asked, status, body, headers } = answer
-  const { operation, instance, principal, clientId, workspaceId, runId } = asked
+  const { operation, instance, principal, clientId, runId } = asked
   const said = readRefusal(answer)
   const code = said.code === undefined ? undefined : clean(said.code)
   const detail = clean(said.detail)
@@ -117,6 +117,7 @@ const refusal = (answer: Answer): Reason => {
   const told = { operation, instance, status, detail, ...codeAndId }
   if (refusesToken(answer)) return new TokenRefused({ ...told, principal })
   if (status === 403) {
+    const workspaceId = knownId(instance)
     return new PermissionDenied({
       ...told,
       principal,
