@@ -155,7 +155,7 @@ export const layer: Layer.Layer<
       yield* serves(Settings.knownTaskTypes, taskType)
       const report = yield* follow(resourceMeta, connection)
       yield* Call.note({ phase: report.phase })
-      return report
+      return RunReport.withoutSecrets(report)
     })
 
     const cancel = Effect.fn("DatabricksConnector.delete")(function* (

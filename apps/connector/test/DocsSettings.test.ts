@@ -1,6 +1,6 @@
 /** docs/settings.md has what the code reads: each variable, its default, the keys of a task, and for how long it counts. */
 import { assert, describe, it } from "@effect/vitest"
-import { NamespaceSecrets, Pat, ServiceAccountTokens } from "@flyte-databricks/databricks-auth"
+import { ConnectorSettings, NamespaceSecrets, Pat, ServiceAccountTokens } from "@flyte-databricks/databricks-auth"
 import { Duration, Effect, Option } from "effect"
 import { dirname } from "node:path"
 import * as Docs from "./support/docs.ts"
@@ -59,7 +59,7 @@ describe("docs/settings.md", () => {
         FLYTE_DATABRICKS_ACCESS_TOKEN: undefined,
         FLYTE_DATABRICKS_TOKEN_SECRET_NAME: own.tokenSecretName,
         FLYTE_DATABRICKS_OAUTH_SECRET_NAME: own.oauthSecretName,
-        FLYTE_DATABRICKS_OIDC_TOKEN_FILE: own.tokenFiles.defaultPath,
+        FLYTE_DATABRICKS_OIDC_TOKEN_FILE: ConnectorSettings.defaultTokenFile,
         FLYTE_DATABRICKS_OIDC_AUDIENCE: own.oidcAudience,
         FLYTE_DATABRICKS_TASK_TOKEN_FILE_DIRS: own.taskTokenFileDirs[0],
         FLYTE_DATABRICKS_SERVICE_CREDENTIAL_PROVIDER: undefined,

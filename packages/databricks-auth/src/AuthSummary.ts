@@ -17,7 +17,7 @@ import * as Modes from "./modes/Modes.ts"
 import * as Selection from "./modes/Selection.ts"
 import type { AuthRequest } from "./request/AuthRequest.ts"
 import { ConnectorSettings } from "./request/ConnectorSettings.ts"
-import * as NamespaceTemplate from "./request/namespaceTemplate.ts"
+import * as IdentityNamespace from "./request/IdentityNamespace.ts"
 import { canonicalize } from "./WorkspaceHost.ts"
 
 type Settings = ConnectorSettings["Service"]
@@ -138,7 +138,7 @@ const unexpected = (settings: Settings, { authType, principal, source }: Identit
   }
   // Only the look for ServiceAccounts tells whether a namespace exists.
   const isTold = Option.match(settings.authType, { onNone: () => true, onSome: (only) => only === "oidc_federation" })
-  if (NamespaceTemplate.isMade(settings) && !isTold && settings.namespaces.patterns.includes("*")) {
+  if (IdentityNamespace.isMade(settings) && !isTold && settings.namespaces.patterns.includes("*")) {
     warnings.push(
       `FLYTE_DATABRICKS_NAMESPACE_TEMPLATE is ${settings.namespaceTemplate}, and tasks whose namespace does not exist run as ` +
         `${principal} (${source}). List those that are served in FLYTE_DATABRICKS_NAMESPACES, or set ` +

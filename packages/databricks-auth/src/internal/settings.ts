@@ -5,7 +5,8 @@ import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { AuthError, SettingInvalid } from "../AuthError.ts"
-import { looksLikeSecret, printable } from "../http/ForeignText.ts"
+import { printable } from "../http/ForeignText.ts"
+import { looksLikeSecret } from "../http/LiveSecrets.ts"
 
 export { looksLikeSecret }
 
@@ -38,8 +39,8 @@ export const invalid = (setting: string, value: string, expected: string): AuthE
 /**
  * One of the given words.
  */
-export const oneOf = <const Words extends ReadonlyArray<string>>(setting: string, words: Words) =>
-  Effect.fnUntraced(function* (value: string): Effect.fn.Return<Words[number], AuthError> {
+export const oneOf = <const Words extends ReadonlyArray<string>>(words: Words) =>
+  Effect.fnUntraced(function* (setting: string, value: string): Effect.fn.Return<Words[number], AuthError> {
     const found = words.find((word) => word === value)
     return found ?? (yield* invalid(setting, value, listWords(words)))
   })

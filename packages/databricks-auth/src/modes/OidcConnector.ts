@@ -8,7 +8,7 @@ import { AuthError, CredentialsMissing } from "../AuthError.ts"
 import type { Absent, AuthMode, Found, Wired } from "./AuthMode.ts"
 import { has, said } from "./internal/facts.ts"
 import type { AuthRequest } from "../request/AuthRequest.ts"
-import { ConnectorSettings, defaultOidcAudience } from "../request/ConnectorSettings.ts"
+import { ConnectorSettings, defaultOidcAudience, defaultTokenFile } from "../request/ConnectorSettings.ts"
 import { OidcConnectorIdentity } from "../Identity.ts"
 import { authTypeOf } from "../IdentityRecord.ts"
 import {
@@ -16,8 +16,7 @@ import {
   ProjectedToken,
   requireFile,
   requireUnexpired,
-  type TokenFile,
-  tokenFileOf
+  type TokenFile
 } from "../sources/ProjectedToken.ts"
 import { TokenEndpoint } from "../endpoint/TokenEndpoint.ts"
 
@@ -30,10 +29,12 @@ const noClientId = "no client id: FLYTE_DATABRICKS_CLIENT_ID is not set"
 const wire = Effect.gen(function* () {
   const tokens = yield* ProjectedToken
   const tokenEndpoint = yield* TokenEndpoint
-  const { tokenFiles } = yield* ConnectorSettings
-  const named = Option.map(tokenFiles.named, fileFrom("FLYTE_DATABRICKS_OIDC_TOKEN_FILE"))
-  const aws = Option.map(tokenFiles.aws, fileFrom("AWS_WEB_IDENTITY_TOKEN_FILE"))
-  const defaultFile = fileFrom("default")(tokenFiles.defaultPath)
+  const { oidcTokenFile, awsTokenFile } = yield* ConnectorSettings
+  const named = Option.map(oidcTokenFile, fileFrom("FLYTE_DATABRICKS_OIDC_TOKEN_FILE"))
+  const aws = Option.map(awsTokenFile, fileFrom("AWS_WEB_IDENTITY_TOKEN_FILE"))
+  const defaultFile = fileFrom("default")(defaultTokenFile)
+  /** The connector's file, where no task names one. */
+  const ownFile = Option.getOrElse(Option.firstSomeOf([named, aws]), () => defaultFile)
 
   const whole = (file: TokenFile) => Effect.flatMap(tokens.read(file), (jwt) => requireFile(file, jwt))
 
@@ -91,7 +92,7 @@ const wire = Effect.gen(function* () {
         tenancy: "connector",
         namedBy: "oidcTokenFile",
         describe: "client id and projected JWT of the connector (Model 1)",
-        remedy: `set FLYTE_DATABRICKS_CLIENT_ID on the connector and project a ServiceAccount token to ${tokenFiles.defaultPath}`,
+        remedy: `set FLYTE_DATABRICKS_CLIENT_ID on the connector and project a ServiceAccount token to ${defaultTokenFile}`,
         look
       }
     ],
@@ -113,12 +114,11 @@ const wire = Effect.gen(function* () {
           })
         })
       }
-      const files = [oidcTokenFile, tokenFiles.named, tokenFiles.aws]
       return {
         identity: new OidcConnectorIdentity({
           instance,
           clientId: recordedOrOwn.value,
-          tokenFile: Option.getOrElse(Option.firstSomeOf(files), () => tokenFiles.defaultPath),
+          tokenFile: Option.getOrElse(oidcTokenFile, () => ownFile.path),
           audience: Option.getOrElse(oidcAudience, () => defaultOidcAudience)
         })
       }
@@ -134,13 +134,12 @@ const wire = Effect.gen(function* () {
     // The file is read at each exchange.
     forget: () => Effect.void,
     summarize: Effect.fnUntraced(function* () {
-      const file = tokenFileOf(tokenFiles)
-      const jwt = yield* Effect.result(Option.isSome(named) ? Effect.asSome(whole(file)) : tokens.read(file))
+      const jwt = yield* Effect.result(Option.isSome(named) ? Effect.asSome(whole(ownFile)) : tokens.read(ownFile))
       const clientId = yield* Effect.result(tokens.clientId)
       return {
         facts: {
           connectorClientId: said(clientId, (id) => id),
-          connectorJwt: said(jwt, () => describeFile(file))
+          connectorJwt: said(jwt, () => describeFile(ownFile))
         },
         has: has(clientId) === "whole" && has(jwt) !== "whole" ? "part" : has(clientId),
         takesClientId: has(clientId) === "whole" && has(jwt) !== "nothing"

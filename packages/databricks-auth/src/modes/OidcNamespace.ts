@@ -8,7 +8,7 @@ import { AuthError, CredentialsBroken, IdentityChanged, IdentityRefused } from "
 import type { Absent, AuthMode, Found, Wired } from "./AuthMode.ts"
 import type { AuthRequest } from "../request/AuthRequest.ts"
 import { ConnectorSettings, defaultOidcAudience } from "../request/ConnectorSettings.ts"
-import * as NamespaceTemplate from "../request/namespaceTemplate.ts"
+import * as IdentityNamespace from "../request/IdentityNamespace.ts"
 import { OidcNamespaceIdentity } from "../Identity.ts"
 import { authTypeOf } from "../IdentityRecord.ts"
 import { applicationId } from "../internal/applicationId.ts"
@@ -30,7 +30,7 @@ const wire = Effect.gen(function* () {
   const serviceAccounts = yield* ServiceAccountTokens
   const tokenEndpoint = yield* TokenEndpoint
   const { oidcAudience, allowedAudiences, namespaceIdentity } = yield* ConnectorSettings
-  const isMade = NamespaceTemplate.isMade(yield* ConnectorSettings)
+  const isMade = IdentityNamespace.isMade(yield* ConnectorSettings)
 
   const look = Effect.fnUntraced(function* (
     request: AuthRequest,

@@ -55,18 +55,6 @@ export class ProjectedToken extends Context.Service<
  */
 export const describeFile = ({ path, from }: TokenFile): string => `JWT file ${shown(path, 300)} (${why[from]})`
 
-/**
- * The connector's file, where no task names one.
- */
-export const tokenFileOf = ({ named, aws, defaultPath }: ConnectorSettings.TokenFiles): TokenFile =>
-  Option.getOrElse(
-    Option.orElse(
-      Option.map(named, (path): TokenFile => ({ path, from: "FLYTE_DATABRICKS_OIDC_TOKEN_FILE" })),
-      () => Option.map(aws, (path): TokenFile => ({ path, from: "AWS_WEB_IDENTITY_TOKEN_FILE" }))
-    ),
-    () => ({ path: defaultPath, from: "default" })
-  )
-
 // A projected token has some 1 KB; a file of this size is something else.
 const maxBytes = 64 * 1024
 

@@ -38,7 +38,8 @@ describe("a connector without settings", () => {
         namespaceIdentity: "allow",
         allowTaskAuthOverride: true,
         persistPat: true,
-        tokenFiles: { named: Option.none(), aws: Option.none(), defaultPath: "/var/run/secrets/databricks/token" },
+        oidcTokenFile: Option.none(),
+        awsTokenFile: Option.none(),
         oidcAudience: "databricks",
         allowedAudiences: [],
         taskTokenFileDirs: []
@@ -107,11 +108,8 @@ describe("a setting of the environment", () => {
         namespaceIdentity: "require",
         allowTaskAuthOverride: false,
         persistPat: false,
-        tokenFiles: {
-          named: Option.some("/run/token"),
-          aws: Option.some("/run/aws"),
-          defaultPath: "/var/run/secrets/databricks/token"
-        },
+        oidcTokenFile: Option.some("/run/token"),
+        awsTokenFile: Option.some("/run/aws"),
         oidcAudience: "account-1",
         allowedAudiences: ["account-2"],
         taskTokenFileDirs: ["/run/tokens", "/mnt/tokens"]
