@@ -130,9 +130,12 @@ export const layer: Layer.Layer<
       if (Option.isSome(resolved.namespace)) yield* Call.note({ namespace: resolved.namespace.value })
       yield* Effect.logDebug(`Identity chosen from:\n${AuthError.describeFindings(resolved.explanation)}`)
 
-      const { instance } = resolved.identity
+      const { identity, storedToken } = resolved
+      const { instance } = identity
+      // It is held for as long as Flyte may not know the run; how it was found is not.
+      const credential = { identity, ...(storedToken === undefined ? {} : { storedToken }) }
       const runId = yield* submissions
-        .submit({ attempt: task.attempt, credential: resolved, header, body, patientUntil })
+        .submit({ attempt: task.attempt, credential, header, body, patientUntil })
         .pipe(Call.waitFor(`${instance} to take the job`))
       yield* Call.note({ runId })
       reports.reported(LastReports.keyOf({ instance, runId }), RunReport.submitted(runId))

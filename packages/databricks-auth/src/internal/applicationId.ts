@@ -2,16 +2,25 @@ import * as Effect from "effect/Effect"
 import { AuthError, CredentialsBroken } from "../AuthError.ts"
 import { looksLikeSecret } from "./settings.ts"
 
+/** As much as a task may write. */
+const maxClientId = 256
+
 /**
- * A client id that was found somewhere. It is shown to operators and stored with runs, so a secret must not pass for one.
+ * A client id that was found somewhere. It is shown to operators and stored with runs, so a secret must not pass for one;
+ * and it is kept, so that there is a limit to its length.
  */
 export const applicationId = Effect.fnUntraced(function* (
   source: string,
   problem: string,
   clientId: string
 ): Effect.fn.Return<string, AuthError> {
-  if (!looksLikeSecret(clientId)) return clientId
+  const isLong = clientId.length > maxClientId
+  if (!isLong && !looksLikeSecret(clientId)) return clientId
   return yield* new AuthError({
-    reason: new CredentialsBroken({ source, problem, remedy: "Put the service principal's application id there." })
+    reason: new CredentialsBroken({
+      source,
+      problem: isLong ? `has a client id of more than ${maxClientId} characters` : problem,
+      remedy: "Put the service principal's application id there."
+    })
   })
 })

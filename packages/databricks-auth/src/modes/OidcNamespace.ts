@@ -14,12 +14,14 @@ import { authTypeOf } from "../IdentityRecord.ts"
 import { applicationId } from "../internal/applicationId.ts"
 import { invalid, shown } from "../internal/settings.ts"
 import {
+  audienceAnnotation,
   clientIdAnnotation,
   describeDiscovery,
   describeServiceAccount,
   describeSkipped,
   type Discovery,
   enabledLabel,
+  maxAnnotation,
   ServiceAccountTokens
 } from "../sources/ServiceAccountTokens.ts"
 import { TokenEndpoint } from "../endpoint/TokenEndpoint.ts"
@@ -43,6 +45,10 @@ const wire = Effect.gen(function* () {
     }
     if (others.length > 0) return yield* ambiguous(namespace, discovery)
     const { serviceAccount, audience } = offer
+    if (Option.exists(audience, ({ length }) => length > maxAnnotation)) {
+      const annotation = `Annotation ${audienceAnnotation} of ${describeServiceAccount(namespace, serviceAccount)}`
+      return yield* invalid(annotation, "longer", `at most ${maxAnnotation} characters`)
+    }
     const clientId = yield* applicationId(
       describeServiceAccount(namespace, serviceAccount),
       `has what looks like a secret under annotation ${clientIdAnnotation}`,

@@ -10,6 +10,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import * as Record from "effect/Record"
 import { AccessForbidden, AuthError, KubernetesUnavailable } from "../AuthError.ts"
 import { Kubernetes, type KubernetesError, type SecretData } from "../Kubernetes.ts"
 
@@ -38,6 +39,13 @@ export class NamespaceSecrets extends Context.Service<
   }
 >()("@flyte-databricks/databricks-auth/sources/NamespaceSecrets") {}
 
+/** How many Secrets are kept. Each is as large as its namespace makes it: three values of 16 KB. */
+export const secretsKept = 100
+
+// What else is in a Secret is nobody's business here.
+const credentialsOf = (data: SecretData): SecretData =>
+  Record.filter(data, (_, key) => key === "token" || key === "client_id" || key === "client_secret")
+
 class SecretPath extends Data.Class<{ readonly namespace: string; readonly name: string }> {}
 
 /**
@@ -52,9 +60,12 @@ export const layer: Layer.Layer<NamespaceSecrets, never, Kubernetes> = Layer.eff
     const timeToLive = yield* SecretTimeToLive
     const cache = yield* Cache.makeWith(
       ({ namespace, name }: SecretPath) =>
-        kubernetes.readSecret(namespace, name).pipe(Effect.mapError((error) => classify(error, namespace, name))),
+        kubernetes.readSecret(namespace, name).pipe(
+          Effect.map(Option.map(credentialsOf)),
+          Effect.mapError((error) => classify(error, namespace, name))
+        ),
       {
-        capacity: 10_000,
+        capacity: secretsKept,
         timeToLive: (exit) =>
           Exit.isFailure(exit) ? 0 : Option.isSome(exit.value) ? timeToLive.present : timeToLive.absent
       }

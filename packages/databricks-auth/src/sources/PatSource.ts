@@ -66,7 +66,7 @@ const usable = Effect.fnUntraced(function* (
   return yield* new AuthError({
     reason: new CredentialsBroken({
       source,
-      problem: "holds a token with characters that no header may carry",
+      problem: "holds a token with characters, or so many of them, that no header may carry",
       remedy: "Put the token alone there, on one line."
     })
   })

@@ -63,6 +63,13 @@ export const DiscoveryTimeToLive = Context.Reference<{
   defaultValue: () => ({ present: "1 minute", absent: "10 seconds" })
 })
 
+/** How many discoveries are kept. Each is as large as its namespace makes it: fifty ServiceAccounts, and two annotations. */
+export const discoveriesKept = 100
+export const serviceAccountsKept = 50
+
+/** How long an annotation may be. */
+export const maxAnnotation = 256
+
 /**
  * How long a minted JWT is to last. The Databricks token lasts as long as what is left of it.
  */
@@ -132,7 +139,7 @@ export const layer: Layer.Layer<ServiceAccountTokens, never, Kubernetes> = Layer
           })
         ),
       {
-        capacity: 10_000,
+        capacity: discoveriesKept,
         timeToLive: (exit) =>
           Exit.isFailure(exit) ? 0 : exit.value.offers.length === 1 ? timeToLive.present : timeToLive.absent
       }
@@ -187,16 +194,20 @@ const toDiscovery = (
   serviceAccounts: ReadonlyArray<{ readonly name: string; readonly annotations: Readonly<Record<string, string>> }>
 ): Discovery => {
   const sorted = Arr.sortWith(serviceAccounts, ({ name }) => name, Order.String)
-  const value = (annotations: Readonly<Record<string, string>>, key: string) => (annotations[key] ?? "").trim()
+  // One character more than may be is enough to see that there are too many.
+  const value = (annotations: Readonly<Record<string, string>>, key: string) =>
+    (annotations[key] ?? "").trim().slice(0, maxAnnotation + 1)
+  const offers = sorted.flatMap(({ name, annotations }) => {
+    const clientId = value(annotations, clientIdAnnotation)
+    const audience = value(annotations, audienceAnnotation)
+    return clientId === ""
+      ? []
+      : [{ serviceAccount: name, clientId, audience: audience === "" ? Option.none() : Option.some(audience) }]
+  })
+  const skipped = sorted.filter(({ annotations }) => value(annotations, clientIdAnnotation) === "")
   return {
-    offers: sorted.flatMap(({ name, annotations }) => {
-      const clientId = value(annotations, clientIdAnnotation)
-      const audience = value(annotations, audienceAnnotation)
-      return clientId === ""
-        ? []
-        : [{ serviceAccount: name, clientId, audience: audience === "" ? Option.none() : Option.some(audience) }]
-    }),
-    skipped: sorted.filter(({ annotations }) => value(annotations, clientIdAnnotation) === "").map(({ name }) => name)
+    offers: offers.slice(0, serviceAccountsKept),
+    skipped: skipped.slice(0, serviceAccountsKept).map(({ name }) => name)
   }
 }
 
