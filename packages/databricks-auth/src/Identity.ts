@@ -53,13 +53,13 @@ export type StoredToken = typeof StoredToken.Type
 export const Origin = Schema.Union([NamespaceSecret, ConnectorLevel, Unrecorded, RequestSecret, StoredToken])
 export type Origin = typeof Origin.Type
 
-/** The namespace that an origin names. */
-const namespaceOf = (origin: Origin): Option.Option<string> => {
+/** The namespace's Secret that an origin names. */
+export const secretOf = (origin: Origin): Option.Option<NamespaceSecret> => {
   switch (origin._tag) {
     case "NamespaceSecret":
-      return Option.some(origin.namespace)
+      return Option.some(origin)
     case "Unrecorded":
-      return origin.namespace
+      return Option.map(origin.namespace, (namespace) => NamespaceSecret.make({ namespace, name: origin.name }))
     case "ConnectorLevel":
     case "RequestSecret":
     case "StoredToken":
@@ -124,7 +124,7 @@ export class PatIdentity extends Schema.TaggedClass<PatIdentity>()("pat", {
   }
   /** The namespace whose credential it is. */
   get tenant(): Option.Option<string> {
-    return namespaceOf(this.origin)
+    return Option.map(secretOf(this.origin), ({ namespace }) => namespace)
   }
   /** Whether its credential is the connector's. */
   get isShared(): boolean {
@@ -160,7 +160,7 @@ export class OAuthM2MIdentity extends Schema.TaggedClass<OAuthM2MIdentity>()("oa
   }
   /** The namespace whose credential it is. */
   get tenant(): Option.Option<string> {
-    return namespaceOf(this.origin)
+    return Option.map(secretOf(this.origin), ({ namespace }) => namespace)
   }
   /** Whether its credential is the connector's. */
   get isShared(): boolean {

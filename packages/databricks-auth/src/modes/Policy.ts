@@ -6,7 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { AuthError, IdentityRefused } from "../AuthError.ts"
 import type { Credential } from "../Credential.ts"
-import { type Identity, NamespaceSecret, OAuthM2MIdentity, PatIdentity } from "../Identity.ts"
+import { type Identity, OAuthM2MIdentity, PatIdentity, secretOf } from "../Identity.ts"
 import type { ConnectorSettings } from "../request/ConnectorSettings.ts"
 import { admit } from "../WorkspaceHost.ts"
 
@@ -38,13 +38,9 @@ export const admitted = Effect.fnUntraced(function* (
 const ofNamespaceAlone = (identity: Identity): Option.Option<Identity> => {
   if (identity.isShared) return Option.none()
   if (!("origin" in identity) || identity.origin._tag !== "Unrecorded") return Option.some(identity)
-  const { namespace, name } = identity.origin
-  return Option.map(namespace, (namespace) => {
-    const origin = NamespaceSecret.make({ namespace, name })
-    return identity._tag === "pat"
-      ? new PatIdentity({ ...identity, origin })
-      : new OAuthM2MIdentity({ ...identity, origin })
-  })
+  return Option.map(secretOf(identity.origin), (origin) =>
+    identity._tag === "pat" ? new PatIdentity({ ...identity, origin }) : new OAuthM2MIdentity({ ...identity, origin })
+  )
 }
 
 /**
