@@ -11,13 +11,8 @@ import type { AuthRequest } from "../request/AuthRequest.ts"
 import { ConnectorSettings, defaultOidcAudience, defaultTokenFile } from "../request/ConnectorSettings.ts"
 import { OidcConnectorIdentity } from "../Identity.ts"
 import { authTypeOf } from "../IdentityRecord.ts"
-import {
-  describeFile,
-  ProjectedToken,
-  requireFile,
-  requireUnexpired,
-  type TokenFile
-} from "../sources/ProjectedToken.ts"
+import { describeFile } from "../sources/internal/tokenFiles.ts"
+import { ProjectedToken, requireFile, requireUnexpired, type TokenFile } from "../sources/ProjectedToken.ts"
 import { TokenEndpoint } from "../endpoint/TokenEndpoint.ts"
 
 const fileFrom =

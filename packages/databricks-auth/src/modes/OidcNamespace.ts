@@ -4,7 +4,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import { AuthError, CredentialsBroken, IdentityChanged, IdentityRefused } from "../AuthError.ts"
+import { AuthError, IdentityChanged, IdentityRefused } from "../AuthError.ts"
 import type { Absent, AuthMode, Found, Wired } from "./AuthMode.ts"
 import type { AuthRequest } from "../request/AuthRequest.ts"
 import { ConnectorSettings, defaultOidcAudience } from "../request/ConnectorSettings.ts"
@@ -12,6 +12,7 @@ import * as IdentityNamespace from "../request/IdentityNamespace.ts"
 import { OidcNamespaceIdentity } from "../Identity.ts"
 import { authTypeOf } from "../IdentityRecord.ts"
 import { applicationId } from "../internal/applicationId.ts"
+import { broken } from "../internal/broken.ts"
 import { invalid, shown } from "../internal/settings.ts"
 import {
   clientIdAnnotation,
@@ -158,22 +159,18 @@ const markers = (namespace: string): string =>
   `      annotations: {${clientIdAnnotation}: <application id of its service principal>}`
 
 const missing = (namespace: string): AuthError =>
-  new AuthError({
-    reason: new CredentialsBroken({
-      source: `Namespace ${namespace}`,
-      problem: "does not exist: it has no ServiceAccount, and Kubernetes gives each namespace one",
-      remedy: `Create it (kubectl create namespace ${namespace}), or correct FLYTE_DATABRICKS_NAMESPACE_TEMPLATE.`
-    })
-  })
+  broken(
+    `Namespace ${namespace}`,
+    "does not exist: it has no ServiceAccount, and Kubernetes gives each namespace one",
+    `Create it (kubectl create namespace ${namespace}), or correct FLYTE_DATABRICKS_NAMESPACE_TEMPLATE.`
+  )
 
 const ambiguous = (namespace: string, { offers, skipped }: Discovery): AuthError => {
   const names = offers.map(({ serviceAccount }) => serviceAccount).join(", ")
   const aside = skipped.length === 0 ? "" : ` (and ${describeSkipped(skipped)})`
-  return new AuthError({
-    reason: new CredentialsBroken({
-      source: `Namespace ${namespace}`,
-      problem: `has ${offers.length} ServiceAccounts with annotation ${clientIdAnnotation}: ${names}${aside}`,
-      remedy: `Leave the label ${enabledLabel}=true on one of them.`
-    })
-  })
+  return broken(
+    `Namespace ${namespace}`,
+    `has ${offers.length} ServiceAccounts with annotation ${clientIdAnnotation}: ${names}${aside}`,
+    `Leave the label ${enabledLabel}=true on one of them.`
+  )
 }

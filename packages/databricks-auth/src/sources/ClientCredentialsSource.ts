@@ -9,9 +9,10 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Record from "effect/Record"
 import * as Redacted from "effect/Redacted"
-import { AuthError, CredentialsBroken } from "../AuthError.ts"
+import type { AuthError } from "../AuthError.ts"
 import * as ConnectorSecrets from "./ConnectorSecrets.ts"
 import { applicationId } from "../internal/applicationId.ts"
+import { broken } from "../internal/broken.ts"
 import { requireKeys } from "./internal/secretData.ts"
 import * as NamespaceSecrets from "./NamespaceSecrets.ts"
 
@@ -146,13 +147,11 @@ const differs = (other: Option.Option<Half>, taken: Half, family: Half["family"]
   Option.isSome(other) && other.value.family === family && !Equal.equals(other.value.value, taken.value)
 
 const halfPair = (source: string, problem: string): AuthError =>
-  new AuthError({
-    reason: new CredentialsBroken({
-      source,
-      problem,
-      remedy: "Set both FLYTE_DATABRICKS_CLIENT_ID and FLYTE_DATABRICKS_CLIENT_SECRET on the connector, or neither."
-    })
-  })
+  broken(
+    source,
+    problem,
+    "Set both FLYTE_DATABRICKS_CLIENT_ID and FLYTE_DATABRICKS_CLIENT_SECRET on the connector, or neither."
+  )
 
 /**
  * Pairs in memory: those of namespaces by `namespace/name`, and the connector's.

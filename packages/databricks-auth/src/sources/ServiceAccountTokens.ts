@@ -12,7 +12,8 @@ import * as Option from "effect/Option"
 import * as Order from "effect/Order"
 import * as Record from "effect/Record"
 import * as Redacted from "effect/Redacted"
-import { AuthError, CredentialsBroken, CredentialsMissing } from "../AuthError.ts"
+import { AuthError, CredentialsMissing } from "../AuthError.ts"
+import { broken } from "../internal/broken.ts"
 import { invalid, nonBlank } from "../internal/settings.ts"
 import * as Jwt from "../Jwt.ts"
 import * as Kubernetes from "../Kubernetes.ts"
@@ -198,13 +199,7 @@ const gone = (source: string): AuthError =>
   })
 
 const unusable = (source: string, problem: string): AuthError =>
-  new AuthError({
-    reason: new CredentialsBroken({
-      source,
-      problem,
-      remedy: "Check the API server's service account issuer and what webhooks do to TokenRequests."
-    })
-  })
+  broken(source, problem, "Check the API server's service account issuer and what webhooks do to TokenRequests.")
 
 /**
  * ServiceAccounts in memory that each namespace offers; their JWTs are unsigned.
