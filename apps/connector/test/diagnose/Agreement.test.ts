@@ -89,7 +89,7 @@ describe("explain", () => {
         const explained = yield* Explanation.explain(
           auth,
           { context, task, flags: {}, exchange: false },
-          yield* Explanation.makeWays
+          yield* Explanation.makeWays()
         )
         const served = yield* Effect.result(auth.resolve({ ...context, settings: task }))
         const [selection] = explained.checks

@@ -146,6 +146,7 @@ const make = Effect.fnUntraced(function* ({ workspace: ofWorkspace = {}, kuberne
       // What a machine without a way out to a name server says.
       .replaceAll("EAI_AGAIN", "ENOTFOUND")
       .replaceAll(/\(after \d+ ms\)/g, "(after N ms)")
+      .replaceAll(/(LISTEN_PORT"?:? +"?)\d+/g, "$1PORT")
       .replaceAll(/(error id|ReqId:) [0-9a-f-]{36}/g, "$1 ID")
       .replaceAll(/(?<![\w-])[\w-]{43}(?![\w-])/g, "KID")
 

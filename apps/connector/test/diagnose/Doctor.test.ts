@@ -2,28 +2,19 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Fault } from "@flyte-databricks/emulators"
 import { Effect } from "effect"
-import { createServer } from "node:net"
 import { parseDocument } from "yaml"
 import * as Cluster from "../../src/diagnose/checks/cluster.ts"
 import * as SettingsCheck from "../../src/diagnose/checks/settings.ts"
 import * as Docs from "../support/docs.ts"
+import * as Door from "../support/Door.ts"
 import { canaries, onBench, principals } from "./Bench.ts"
 
-/** Something that listens on loopback, as `serve` would. */
-const listening = Effect.acquireRelease(
-  Effect.callback<ReturnType<typeof createServer>>((resume) => {
-    const server = createServer().listen(0, "127.0.0.1", () => resume(Effect.succeed(server)))
-  }),
-  (server) => Effect.sync(() => server.close())
-).pipe(
-  Effect.map((server) => {
-    const address = server.address()
-    return {
-      FLYTE_DATABRICKS_LISTEN_HOST: "127.0.0.1",
-      FLYTE_DATABRICKS_LISTEN_PORT: String(typeof address === "object" ? address?.port : 0)
-    }
-  })
-)
+/** A connector that listens on loopback, and what says where. */
+const listening = Effect.map(Door.open({}), ({ port }) => listenOn("127.0.0.1", port))
+const listenOn = (host: string, port: number) => ({
+  FLYTE_DATABRICKS_LISTEN_HOST: host,
+  FLYTE_DATABRICKS_LISTEN_PORT: String(port)
+})
 
 const needed = [
   { effect: "allow", verbs: ["get"], resources: ["secrets"], names: ["databricks-token", "databricks-oauth"] },
