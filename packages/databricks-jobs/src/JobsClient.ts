@@ -96,9 +96,7 @@ export const layer: Layer.Layer<JobsClient, never, HttpClient.HttpClient | Datab
     const timeout = Duration.fromInputUnsafe(yield* RequestTimeout)
     const bodyLimit = yield* BodyLimit
     const outputLimit = yield* OutputLimit
-    const limits = [bodyLimit, outputLimit].map(apiRequest.permitsOf)
-    const room = yield* Semaphore.make(Math.max(apiRequest.room, ...limits))
-
+    const room = yield* Semaphore.make(Math.max(apiRequest.room, ...[bodyLimit, outputLimit].map(apiRequest.permitsOf)))
     const send = apiRequest.make(client, timeout, bodyLimit, room)
     const sendForOutput = apiRequest.make(client, timeout, outputLimit, room)
 

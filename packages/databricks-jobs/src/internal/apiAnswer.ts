@@ -53,6 +53,8 @@ interface Refusal {
   readonly detail: string
 }
 
+const describe = ({ code, detail }: Refusal): string => [code, detail].filter(Boolean).join(": ")
+
 /**
  * Reads a final answer into a value, and lets go of its body. An error keeps alive what was on the stack when it was made:
  * each that waits to be tried again would keep megabytes.
@@ -100,7 +102,7 @@ const refusal = (answer: Answer): Reason => {
       operation,
       instance,
       status,
-      detail: [code, detail].filter((part) => part !== undefined && part !== "").join(": ") || "no reason given",
+      detail: describe({ code, detail }) || "no reason given",
       ...(requestId === undefined ? {} : { requestId }),
       ...(answer.retryAfterMillis === undefined ? {} : { retryAfterMillis: answer.retryAfterMillis })
     })
@@ -145,8 +147,7 @@ const oddity = (answer: Answer): string => {
     return HttpAnswer.describeRedirect(answer.headers, [tokenOf(answer.authorization)])
   }
   if (answer.status !== 200) return "that is no answer of the Jobs API"
-  const { code, detail } = readRefusal(answer)
-  return `the body is an error: ${[code, detail].filter((part) => part !== undefined && part !== "").join(": ")}`
+  return `the body is an error: ${describe(readRefusal(answer))}`
 }
 
 const invalid = ({ asked, status }: Answer, problem: string): Result.Result<never, JobsError> =>
