@@ -107,14 +107,6 @@ export class PatIdentity extends Schema.TaggedClass<PatIdentity>()("pat", {
   get source(): string {
     return describeOrigin(this.origin)
   }
-  /** The namespace whose credential it is. */
-  get tenant(): Option.Option<string> {
-    return Option.map(secretOf(this.origin), ({ namespace }) => namespace)
-  }
-  /** Whether its credential is the connector's. */
-  get isShared(): boolean {
-    return this.origin._tag === "ConnectorLevel"
-  }
 }
 
 /**
@@ -136,14 +128,6 @@ export class OAuthM2MIdentity extends Schema.TaggedClass<OAuthM2MIdentity>()("oa
   }
   get source(): string {
     return describeOrigin(this.origin)
-  }
-  /** The namespace whose credential it is. */
-  get tenant(): Option.Option<string> {
-    return Option.map(secretOf(this.origin), ({ namespace }) => namespace)
-  }
-  /** Whether its credential is the connector's. */
-  get isShared(): boolean {
-    return this.origin._tag === "ConnectorLevel"
   }
 }
 
@@ -167,12 +151,6 @@ export class OidcConnectorIdentity extends Schema.TaggedClass<OidcConnectorIdent
   get source(): string {
     return `JWT file ${this.tokenFile}`
   }
-  get tenant(): Option.Option<string> {
-    return Option.none()
-  }
-  get isShared(): boolean {
-    return true
-  }
 }
 
 /**
@@ -195,12 +173,6 @@ export class OidcNamespaceIdentity extends Schema.TaggedClass<OidcNamespaceIdent
   }
   get source(): string {
     return `ServiceAccount ${this.namespace}/${this.serviceAccount}`
-  }
-  get tenant(): Option.Option<string> {
-    return Option.some(this.namespace)
-  }
-  get isShared(): boolean {
-    return false
   }
 }
 

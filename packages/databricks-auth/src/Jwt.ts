@@ -24,9 +24,6 @@ export class Claims extends Schema.Class<Claims>("@flyte-databricks/databricks-a
   }
 }
 
-/**
- * A JWT and its claims.
- */
 export interface Jwt {
   readonly token: Redacted.Redacted<string>
   readonly claims: Claims

@@ -6,7 +6,6 @@ import * as Effect from "effect/Effect"
 import * as Equal from "effect/Equal"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
-import { AuthError, IdentityChanged } from "../AuthError.ts"
 import { TokenEndpoint } from "../endpoint/TokenEndpoint.ts"
 import { ConnectorLevel, NamespaceSecret, OAuthM2MIdentity, type Origin, Unrecorded } from "../Identity.ts"
 import { authTypeOf } from "../IdentityRecord.ts"
@@ -15,6 +14,7 @@ import { type ClientCredentials, ClientCredentialsSource } from "../sources/Clie
 import type { AuthMode, Wired } from "./AuthMode.ts"
 import { has, said } from "./internal/facts.ts"
 import * as Origins from "./internal/origins.ts"
+import { requirePrincipal } from "./Policy.ts"
 
 const wire = Effect.gen(function* () {
   const credentials = yield* ClientCredentialsSource
@@ -36,11 +36,7 @@ const wire = Effect.gen(function* () {
       const source = origins.describe(origin)
       const pair = yield* origins.read(origin)
       // A run that was submitted as a principal goes on as that principal, or not at all.
-      if (Option.isSome(clientId) && clientId.value !== pair.clientId) {
-        return yield* new AuthError({
-          reason: new IdentityChanged({ source, expected: clientId.value, found: pair.clientId })
-        })
-      }
+      if (Option.isSome(clientId)) yield* requirePrincipal(source, clientId.value, pair.clientId)
       return yield* tokenEndpoint.clientCredentials({ instance, source, ...pair }, tries).pipe(
         // The secret was rotated, perhaps: the next request is made with the one that is there then.
         Effect.tapError(({ reason }) => (reason._tag === "TokenRefused" ? origins.forget(origin) : Effect.void))
@@ -71,9 +67,6 @@ const wire = Effect.gen(function* () {
   } satisfies Wired<OAuthM2MIdentity>
 })
 
-/**
- * Mode OAuth M2M.
- */
 export const mode: AuthMode<OAuthM2MIdentity, ClientCredentialsSource | TokenEndpoint> = {
   tag: "oauth_m2m",
   authType: "oauth_m2m",

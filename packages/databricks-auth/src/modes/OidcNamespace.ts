@@ -4,8 +4,9 @@
  */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import { AuthError, IdentityChanged, IdentityRefused } from "../AuthError.ts"
+import type { AuthError } from "../AuthError.ts"
 import type { Absent, AuthMode, Found, Wired } from "./AuthMode.ts"
+import { refused, requirePrincipal } from "./Policy.ts"
 import type { AuthRequest } from "../request/AuthRequest.ts"
 import { ConnectorSettings, defaultOidcAudience } from "../request/ConnectorSettings.ts"
 import * as IdentityNamespace from "../request/IdentityNamespace.ts"
@@ -68,23 +69,18 @@ const wire = Effect.gen(function* () {
   // A run's metadata comes back from a caller. What its ServiceAccount says today goes before it: another client id is
   // another principal. One that lost its label goes on, for the runs that were submitted as it.
   const checkToday = Effect.fnUntraced(function* (identity: OidcNamespaceIdentity) {
-    const { clientId, namespace, serviceAccount, audience, principal, source } = identity
+    const { clientId, namespace, serviceAccount, audience, source } = identity
     const { offers } = yield* namespaceIdentity === "ignore"
       ? Effect.succeed(unseen)
       : serviceAccounts
           .discover(namespace)
           .pipe(Effect.catchReason("AuthError", "AccessForbidden", () => Effect.succeed(unseen)))
     const offer = offers.find((offer) => offer.serviceAccount === serviceAccount)
-    if (offer !== undefined && offer.clientId !== clientId) {
-      return yield* new AuthError({
-        reason: new IdentityChanged({ source, expected: clientId, found: offer.clientId })
-      })
-    }
+    if (offer !== undefined) yield* requirePrincipal(source, clientId, offer.clientId)
     const allowed = [oidcAudience, ...allowedAudiences, ...Option.toArray(offer?.audience ?? Option.none())]
     if (!allowed.includes(audience)) {
       const why = `audience ${shown(audience)} is neither its annotation's nor one of ${allowed.join(", ")}`
-      const setting = "FLYTE_DATABRICKS_ALLOWED_AUDIENCES"
-      return yield* new AuthError({ reason: new IdentityRefused({ principal, source, why, setting }) })
+      return yield* refused(identity, why, "FLYTE_DATABRICKS_ALLOWED_AUDIENCES")
     }
   })
 
@@ -140,9 +136,6 @@ const wire = Effect.gen(function* () {
   } satisfies Wired<OidcNamespaceIdentity>
 })
 
-/**
- * Mode OIDC Model 2.
- */
 export const mode: AuthMode<OidcNamespaceIdentity, ServiceAccountTokens | TokenEndpoint | ConnectorSettings> = {
   tag: "oidc_namespace",
   authType: "oidc_federation",

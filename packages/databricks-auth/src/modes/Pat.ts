@@ -6,8 +6,6 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
-import type { AuthError } from "../AuthError.ts"
-import type { Credential } from "../Credential.ts"
 import {
   ConnectorLevel,
   NamespaceSecret,
@@ -24,7 +22,6 @@ import type { AuthRequest } from "../request/AuthRequest.ts"
 import * as Connection from "../request/Connection.ts"
 import { ConnectorSettings } from "../request/ConnectorSettings.ts"
 import { PatSource } from "../sources/PatSource.ts"
-import type { WorkspaceHost } from "../WorkspaceHost.ts"
 import type { AuthMode, Place, Wired } from "./AuthMode.ts"
 import { has, said } from "./internal/facts.ts"
 import * as Origins from "./internal/origins.ts"
@@ -101,7 +98,12 @@ const wire = Effect.gen(function* () {
         : Origins.record(origin)
     },
     recall: Effect.fnUntraced(function* (record, instance, connection) {
-      if (connection !== undefined && IdentityRecord.isEmpty(record)) return yield* recallRequest(instance, connection)
+      // Flyte 2's own connector submitted it, or this one did, with the connection's PAT.
+      if (connection !== undefined && IdentityRecord.isEmpty(record)) {
+        const identity = new PatIdentity({ instance, origin: RequestSecret.make({}) })
+        const token = yield* Connection.token(connection, Option.none())
+        return Option.isSome(token) ? { identity, storedToken: token.value } : { identity }
+      }
       const identity = new PatIdentity({ instance, origin: originOf(record) })
       if (Option.isNone(record.authToken)) return { identity }
       const storedToken = record.authToken.value
@@ -117,9 +119,6 @@ const wire = Effect.gen(function* () {
   } satisfies Wired<PatIdentity>
 })
 
-/**
- * Mode PAT.
- */
 export const mode: AuthMode<PatIdentity, PatSource | ConnectorSettings> = {
   tag: "pat",
   authType: "pat",
@@ -139,7 +138,7 @@ const requestSecret: Place<PatIdentity> = {
   look: Effect.fnUntraced(function* (request, { value, secretName }) {
     const token = yield* Connection.token(value, secretName)
     if (Option.isSome(token)) {
-      const { identity } = found(request, RequestSecret.make({}), token.value).credential
+      const identity = new PatIdentity({ instance: request.instance, origin: RequestSecret.make({}) })
       return { _tag: "Found", credential: { identity, storedToken: token.value }, builtFrom: Option.none() }
     }
     const detail = Option.match(secretName, {
@@ -149,19 +148,6 @@ const requestSecret: Place<PatIdentity> = {
     return { _tag: "Absent", detail }
   })
 }
-
-/**
- * Who a run is whose metadata says nothing of it, when it is asked about with a connection: Flyte 2's own connector
- * submitted it, or this one did, with the connection's PAT.
- */
-const recallRequest = Effect.fnUntraced(function* (
-  instance: WorkspaceHost,
-  connection: Connection.Connection
-): Effect.fn.Return<Credential<PatIdentity>, AuthError> {
-  const identity = new PatIdentity({ instance, origin: RequestSecret.make({}) })
-  const token = yield* Connection.token(connection, Option.none())
-  return Option.isSome(token) ? { identity, storedToken: token.value } : { identity }
-})
 
 const found = ({ instance }: AuthRequest, origin: Origin, token: Redacted.Redacted<string>) => ({
   credential: { identity: new PatIdentity({ instance, origin }) },

@@ -73,6 +73,8 @@ export const make = Effect.fnUntraced(function* (
   const instance = task.instance ?? Option.getOrUndefined(settings.instance)
   if (instance === undefined) return yield* new AuthError({ reason: new InstanceMissing() })
   const from = TaskSettings.describe("authType")
+  const nameOfSecret = (setting: "tokenSecretName" | "oauthSecretName") =>
+    secretName(TaskSettings.describe(setting), task[setting] ?? settings[setting])
   return {
     instance: yield* admit(instance, settings.allowedInstances),
     namespace: yield* IdentityNamespace.make(settings, context),
@@ -86,14 +88,8 @@ export const make = Effect.fnUntraced(function* (
     ),
     clientId: Option.fromUndefinedOr(task.clientId),
     connection,
-    tokenSecretName: yield* secretName(
-      TaskSettings.describe("tokenSecretName"),
-      task.tokenSecretName ?? settings.tokenSecretName
-    ),
-    oauthSecretName: yield* secretName(
-      TaskSettings.describe("oauthSecretName"),
-      task.oauthSecretName ?? settings.oauthSecretName
-    ),
+    tokenSecretName: yield* nameOfSecret("tokenSecretName"),
+    oauthSecretName: yield* nameOfSecret("oauthSecretName"),
     tokenFile: Option.fromUndefinedOr(task.oidcTokenFile),
     audience: yield* audienceOf(settings, task),
     namespaceIdentity: settings.namespaceIdentity

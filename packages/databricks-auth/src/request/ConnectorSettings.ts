@@ -36,9 +36,6 @@ export const defaultOidcAudience = "databricks"
 /** Where the connector's projected JWT is, where nothing else says so. */
 export const defaultTokenFile = "/var/run/secrets/databricks/token"
 
-/**
- * The operator's settings.
- */
 export class ConnectorSettings extends Context.Service<
   ConnectorSettings,
   {
@@ -229,9 +226,6 @@ export const fromConfig: Effect.Effect<ConnectorSettings["Service"], AuthError |
   (given) => make(Record.map(given, Option.getOrUndefined), (option) => variables[option])
 )
 
-/**
- * The settings of the environment, read once.
- */
 export const layerConfig: Layer.Layer<ConnectorSettings, AuthError | Config.ConfigError> = Layer.effect(
   ConnectorSettings,
   fromConfig

@@ -115,14 +115,16 @@ const unreadable = (file: string, what: string): AuthError =>
 /**
  * Secrets in memory, by the name of their setting.
  */
-export const layerMemory = (secrets: Record<string, string> = {}): Layer.Layer<ConnectorSecrets> =>
+export const layerMemory = (
+  secrets: Readonly<Record<string, string | undefined>> = {}
+): Layer.Layer<ConnectorSecrets> =>
   Layer.succeed(
     ConnectorSecrets,
     ConnectorSecrets.of({
       forget: Effect.void,
       find: (name) =>
         Effect.succeed(
-          Option.map(Option.flatMap(Option.fromNullishOr(secrets[name]), nonBlank), (value) =>
+          Option.map(Option.flatMap(Option.fromUndefinedOr(secrets[name]), nonBlank), (value) =>
             secret(value, name, name)
           )
         )

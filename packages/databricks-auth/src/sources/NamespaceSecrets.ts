@@ -9,7 +9,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import type { AuthError } from "../AuthError.ts"
-import { Kubernetes, type SecretData } from "../Kubernetes.ts"
+import { Kubernetes, layerMemory as layerCluster, type SecretData } from "../Kubernetes.ts"
 import { failed, kept, type TimeToLive } from "./internal/lookUps.ts"
 
 /**
@@ -69,11 +69,8 @@ export const layer: Layer.Layer<NamespaceSecrets, never, Kubernetes> = Layer.eff
 )
 
 /**
- * Secrets in memory, by `namespace/name`.
+ * Secrets in memory, by `namespace/name`. Each such layer has its own, however many are built together.
  */
-export const layerMemory = (secrets: Readonly<Record<string, SecretData>> = {}): Layer.Layer<NamespaceSecrets> =>
-  Layer.succeed(NamespaceSecrets, {
-    read: (namespace, name) => Effect.succeed(Option.fromUndefinedOr(secrets[`${namespace}/${name}`])),
-    absence: "not found",
-    forget: () => Effect.void
-  })
+export const layerMemory = (
+  secrets: Readonly<Record<string, Readonly<Record<string, string>>>>
+): Layer.Layer<NamespaceSecrets> => Layer.fresh(Layer.provide(layer, layerCluster(secrets)))

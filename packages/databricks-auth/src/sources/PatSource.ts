@@ -80,9 +80,9 @@ export const layerMemory = (tokens: {
 }): Layer.Layer<PatSource> =>
   layer.pipe(
     Layer.provide([
-      NamespaceSecrets.layerMemory(Record.map(tokens.namespaces ?? {}, (token) => ({ token }))),
-      ConnectorSecrets.layerMemory(
-        tokens.connector === undefined ? {} : { FLYTE_DATABRICKS_ACCESS_TOKEN: Redacted.value(tokens.connector) }
-      )
+      NamespaceSecrets.layerMemory(Record.map(tokens.namespaces ?? {}, (token) => ({ token: Redacted.value(token) }))),
+      ConnectorSecrets.layerMemory({
+        FLYTE_DATABRICKS_ACCESS_TOKEN: tokens.connector && Redacted.value(tokens.connector)
+      })
     ])
   )

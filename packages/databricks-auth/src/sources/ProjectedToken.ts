@@ -107,7 +107,7 @@ export const layerMemory = (options: {
 }): Layer.Layer<ProjectedToken> =>
   layerFiles(options.files ?? {}).pipe(
     Layer.provide([
-      ConnectorSecrets.layerMemory({ FLYTE_DATABRICKS_CLIENT_ID: options.clientId ?? "" }),
+      ConnectorSecrets.layerMemory({ FLYTE_DATABRICKS_CLIENT_ID: options.clientId }),
       Layer.orDie(ConnectorSettings.layer())
     ])
   )

@@ -41,18 +41,7 @@ interface Options<I extends Identity, A> {
 /**
  * The two as places, and what is done with an origin that is pinned.
  */
-export interface Origins<I extends Identity, A> {
-  /** The namespace's first. */
-  readonly places: readonly [Place<I>, Place<I>]
-  /** The source that an origin names, as errors do. */
-  readonly describe: (origin: Origin) => string
-  /** Reads from the origin alone, and only where nothing was recorded from the one place and then the other. */
-  readonly read: (origin: Origin) => Effect.Effect<A, AuthError>
-  /** Forgets what was read from it. */
-  readonly forget: (origin: Origin) => Effect.Effect<void>
-}
-
-export const make = <I extends Identity, A>(options: Options<I, A>): Origins<I, A> => {
+export const make = <I extends Identity, A>(options: Options<I, A>) => {
   const { source, connector, namedBy, variables } = options
   const ofConnector = `${variables} of the connector`
 
@@ -70,6 +59,7 @@ export const make = <I extends Identity, A>(options: Options<I, A>): Origins<I, 
       })
     )
 
+  /** The source that an origin names, as errors do. */
   const describe = (origin: Origin): string => {
     switch (origin._tag) {
       case "NamespaceSecret":
@@ -84,30 +74,34 @@ export const make = <I extends Identity, A>(options: Options<I, A>): Origins<I, 
     }
   }
 
-  return {
-    places: [
-      {
-        tenancy: "namespace",
-        namedBy,
-        describe: (request, namespace) => describeSecret(namespace, request[namedBy]),
-        remedy: (request, namespace) =>
-          `kubectl create secret generic ${request[namedBy]} --namespace ${namespace} ` +
-          options.keys.map((key) => `--from-literal=${key}=…`).join(" "),
-        look: (request, namespace) => {
-          const name = request[namedBy]
-          const origin = NamespaceSecret.make({ namespace, name })
-          return answer(source.namespaceSecret(namespace, name), source.absence, request, origin)
-        }
-      },
-      {
-        tenancy: "connector",
-        describe: ofConnector,
-        remedy: `set ${variables} on the connector`,
-        look: (request) => answer(connector(request.clientId), "not set", request, ConnectorLevel.make({}))
+  /** The namespace's first. */
+  const places: readonly [Place<I>, Place<I>] = [
+    {
+      tenancy: "namespace",
+      namedBy,
+      describe: (request, namespace) => describeSecret(namespace, request[namedBy]),
+      remedy: (request, namespace) =>
+        `kubectl create secret generic ${request[namedBy]} --namespace ${namespace} ` +
+        options.keys.map((key) => `--from-literal=${key}=…`).join(" "),
+      look: (request, namespace) => {
+        const name = request[namedBy]
+        const origin = NamespaceSecret.make({ namespace, name })
+        return answer(source.namespaceSecret(namespace, name), source.absence, request, origin)
       }
-    ],
+    },
+    {
+      tenancy: "connector",
+      describe: ofConnector,
+      remedy: `set ${variables} on the connector`,
+      look: (request) => answer(connector(request.clientId), "not set", request, ConnectorLevel.make({}))
+    }
+  ]
+
+  return {
+    places,
     describe,
-    read: Effect.fnUntraced(function* (origin) {
+    /** Reads from the origin alone, and only where nothing was recorded from the one place and then the other. */
+    read: Effect.fnUntraced(function* (origin: Origin): Effect.fn.Return<A, AuthError> {
       const secret = Option.getOrUndefined(secretOf(origin))
       const own = secret ? yield* source.namespaceSecret(secret.namespace, secret.name) : Option.none()
       if (Option.isSome(own)) return own.value
@@ -122,7 +116,8 @@ export const make = <I extends Identity, A>(options: Options<I, A>): Origins<I, 
         })
       })
     }),
-    forget: (origin) =>
+    /** Forgets what was read from it. */
+    forget: (origin: Origin): Effect.Effect<void> =>
       Option.match(secretOf(origin), {
         onNone: () => source.forgetConnector,
         onSome: ({ namespace, name }) => Effect.andThen(source.forget(namespace, name), source.forgetConnector)
