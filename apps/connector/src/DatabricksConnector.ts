@@ -17,11 +17,13 @@ import { ConnectorError, type Failure, MetricsUnavailable, TaskTypeUnknown } fro
 import type { Attempt } from "./IdempotencyToken.ts"
 import * as Cancellation from "./runs/Cancellation.ts"
 import { rideOut } from "./call/Faults.ts"
+import { MetadataKey } from "./runs/MetadataKey.ts"
 import * as PinnedRun from "./runs/PinnedRun.ts"
 import * as LastReports from "./runs/LastReports.ts"
 import * as RunFollower from "./runs/RunFollower.ts"
 import * as RunLogs from "./runs/RunLogs.ts"
 import * as RunReport from "./runs/RunReport.ts"
+import * as StartedRuns from "./runs/StartedRuns.ts"
 import * as Submissions from "./runs/Submissions.ts"
 import * as Settings from "./Settings.ts"
 
@@ -74,14 +76,16 @@ const leastPatience = 2000
 export const layer: Layer.Layer<
   DatabricksConnector,
   Config.ConfigError,
-  DatabricksAuth.DatabricksAuth | JobsClient.JobsClient
+  DatabricksAuth.DatabricksAuth | JobsClient.JobsClient | MetadataKey
 > = Layer.effect(
   DatabricksConnector,
   Effect.gen(function* () {
     const auth = yield* DatabricksAuth.DatabricksAuth
     const jobs = yield* JobsClient.JobsClient
+    const key = yield* MetadataKey
     const submissions = yield* Submissions.make(jobs)
     const reports = LastReports.make()
+    const startedRuns = StartedRuns.make()
     const follow = yield* RunFollower.make(reports, submissions)
     const cancelRun = yield* Cancellation.make(reports, submissions)
     const readLogs = yield* RunLogs.make
@@ -99,6 +103,7 @@ export const layer: Layer.Layer<
           task.defaults
         )
       )
+      yield* PinnedRun.noteRunAs(body)
       const settings = yield* TaskSettings.fromCustom(task.custom)
       const patientUntil = Math.min(yield* Call.endsAt, (yield* Clock.currentTimeMillis) + Duration.toMillis(patience))
       const { header, ...resolved } = yield* auth
@@ -132,7 +137,10 @@ export const layer: Layer.Layer<
       yield* Call.note({ runId })
       reports.reported(LastReports.keyOf({ instance, runId }), RunReport.submitted(runId))
       const metadata = new JobMetadata.JobMetadata({ ...auth.record(resolved, task.connection), runId })
-      return yield* Effect.fromResult(JobMetadata.encode(metadata))
+      const { started, warning } = startedRuns.answer({ ...resolved, metadata })
+      yield* PinnedRun.noteIdentity(started.identity)
+      if (Option.isSome(warning)) yield* Call.warn({ outcome: "RunOfAnother", message: warning.value })
+      return yield* key.sign(yield* Effect.fromResult(JobMetadata.encode(started.metadata)))
     })
 
     const get = Effect.fn("DatabricksConnector.get")(function* (
@@ -144,7 +152,7 @@ export const layer: Layer.Layer<
       yield* serves(Settings.knownTaskTypes, taskType)
       const report = yield* follow(resourceMeta, connection)
       yield* Call.note({ phase: report.phase })
-      return report
+      return RunReport.withoutSecrets(report)
     })
 
     const cancel = Effect.fn("DatabricksConnector.delete")(function* (

@@ -3,6 +3,7 @@
  * the token endpoint and the Jobs API alone; the Kubernetes API has a way of its own, which none of this touches.
  */
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
+import * as LiveSecrets from "@flyte-databricks/databricks-auth/http/LiveSecrets"
 import * as TransportFault from "@flyte-databricks/databricks-auth/http/TransportFault"
 import { shown } from "@flyte-databricks/databricks-auth/request/Variable"
 import type * as Config from "effect/Config"
@@ -156,6 +157,8 @@ const parseProxy = (given: string): Result.Result<Proxy, NetworkSettingInvalid> 
   if (!isEncoded(url.username) || !isEncoded(url.password)) {
     return problem("has a user or password with a % that is no percent-encoding")
   }
+  // A proxy may say who was refused.
+  LiveSecrets.add(Redacted.make(decodeURIComponent(url.password)))
   return Result.succeed({ url: Redacted.make(url.href, { label: "HTTPS_PROXY" }), shown: url.origin })
 }
 

@@ -100,6 +100,8 @@ describe("docs/", () => {
       "pod-template",
       "rate-limited",
       "deadline",
+      "metadata-refused",
+      "run-of-another",
       "task-runs-as-a-pod",
       "sensor-or-webhook-fails",
       "cancelled-in-databricks",

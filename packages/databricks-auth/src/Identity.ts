@@ -176,6 +176,21 @@ export class OidcNamespaceIdentity extends Schema.TaggedClass<OidcNamespaceIdent
   }
 }
 
+/**
+ * The service principal that an identity is, where that is known: whose a PAT is, Databricks alone knows.
+ */
+export const clientIdOf = (identity: Identity): Option.Option<string> => {
+  switch (identity._tag) {
+    case "pat":
+      return Option.none()
+    case "oauth_m2m":
+      return identity.clientId
+    case "oidc_connector":
+    case "oidc_namespace":
+      return Option.some(identity.clientId)
+  }
+}
+
 export const Identity = Schema.Union([PatIdentity, OAuthM2MIdentity, OidcConnectorIdentity, OidcNamespaceIdentity])
 export type Identity = typeof Identity.Type
 

@@ -42,7 +42,7 @@ describe("the summary of a connector", () => {
         instance: "none: each task names its own",
         allowedInstances:
           "*.cloud.databricks.com, *.cloud.databricks.us, *.azuredatabricks.net, *.databricks.azure.us, " +
-          "*.databricks.azure.cn, *.gcp.databricks.com",
+          "*.databricks.azure.cn, *.gcp.databricks.com, *.databricks.com",
         authType: "auto-detect: oidc_federation, then oauth_m2m, then pat",
         connectorClientId: "none",
         connectorJwt: "none",

@@ -3,6 +3,7 @@
  * Fields hold names, kinds, ids and what Databricks said, cut short; never what was sent. `retryable` says whether the
  * same call may succeed later with nothing changed. A failure to get a header is the core's `AuthError`.
  */
+import { assignWorkspace } from "@flyte-databricks/databricks-auth/DatabricksCli"
 import * as Schema from "effect/Schema"
 import { RunId } from "./RunId.ts"
 
@@ -57,16 +58,27 @@ export class RunNotFound extends Schema.TaggedError<RunNotFound>()("RunNotFound"
   }
 }
 
-/** The identity is known and may not do this. */
+/**
+ * A token was given and accepted, and whose it is may not do this: it is not in the workspace, or lacks a grant there.
+ */
 export class PermissionDenied extends Schema.TaggedError<PermissionDenied>()("PermissionDenied", {
   ...answer,
-  principal: Schema.String
+  principal: Schema.String,
+  /** The service principal, where it is known for one. */
+  clientId: Schema.optionalKey(Schema.String),
+  workspaceId: Schema.optionalKey(Schema.String)
 }) {
   override get message() {
     return (
       `${this.instance} does not let ${this.principal} ${this.operation}: ${said(this)}. ` +
-      "Give it the permission in the workspace (on the cluster, the policy, the notebook or the run)."
+      "It has a token, and is not in this workspace or lacks a permission there: a federation policy or a secret says " +
+      `nothing of workspaces. ${this.#remedy()}`
     )
+  }
+  #remedy(): string {
+    const grant = "ive it the permission that it needs (on the cluster, the policy, the notebook or the run)."
+    if (this.clientId === undefined) return `Add it, and g${grant}`
+    return `This adds it:\n${assignWorkspace(this.clientId, this.workspaceId ?? "WORKSPACE_ID")}\nIf it is there, g${grant}`
   }
 }
 
@@ -78,8 +90,14 @@ export class TokenRefused extends Schema.TaggedError<TokenRefused>()("TokenRefus
   override get message() {
     return (
       `${this.instance} refused the token of ${this.principal} when asked to ${this.operation}: ${said(this)}. ` +
-      "Check that it is not revoked and that it belongs to this workspace."
+      `Check that it is not revoked and that it belongs to this workspace.${this.#lacksId()}`
     )
+  }
+  // In these words an account answers, where nothing says which of its workspaces is meant.
+  #lacksId(): string {
+    return !this.instance.includes("?") && /unsupported type for this API/.test(this.detail)
+      ? ` If ${this.instance} serves several workspaces, add the id of one: ${this.instance}/?o=1234567890.`
+      : ""
   }
 }
 

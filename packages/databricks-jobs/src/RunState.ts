@@ -116,7 +116,8 @@ const lookUp = <A>(table: ReadonlyMap<string, A>, word: string | null | undefine
 const phaseOfLifeCycle = ({ state, status }: RunState): Phase | "ENDED" | undefined =>
   lookUp(lifeCycles, state?.life_cycle_state) ?? lookUp(lifeCycles, status?.state)
 
-const phaseOf = (run: RunState): Phase | undefined => {
+/** The phase that a run amounts to; none where Databricks says it in words that are not known. */
+export const phaseOf = (run: RunState): Phase | undefined => {
   const lifeCycle = phaseOfLifeCycle(run)
   if (lifeCycle === "ENDED") return phaseOfEnd(run)
   if (lifeCycle === "FAILED") return outage(run) ?? lifeCycle

@@ -66,6 +66,7 @@ const kinds: { readonly [T in Tag]: readonly [Code, ...Array<Code>] } = {
   RequestIncomplete: ["FDC606"],
   DeadlinePassed: ["FDC604"],
   RunNotCancelled: ["FDC602"],
+  MetadataRefused: ["FDC608"],
   PageTokenInvalid: ["FDC606"],
   MetricsUnavailable: ["FDC606"]
 }

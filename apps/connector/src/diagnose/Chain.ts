@@ -15,6 +15,7 @@ import { type Certificate, type DetailedPeerCertificate, getCACertificates, TLSS
 import { type Dispatcher, EnvHttpProxyAgent } from "undici"
 import * as DatabricksHttp from "../DatabricksHttp.ts"
 import * as Settings from "../Settings.ts"
+import { RequestTimeout } from "./Http.ts"
 
 /** What a server shows of itself. */
 export interface Chain {
@@ -45,21 +46,20 @@ export const layer: Layer.Layer<
       (agent) => Effect.promise(() => agent.destroy())
     )
     const inFile = fingerprints(ofFile)
+    const duration = yield* RequestTimeout
     return {
       of: (url) => {
         const { origin, host, protocol } = new URL(url)
         return protocol === "https:"
           ? connected(agent, origin, host).pipe(
               Effect.map(Option.map((socket) => read(socket, inFile))),
-              Effect.timeoutOrElse({ duration: timeout, orElse: () => Effect.succeedNone })
+              Effect.timeoutOrElse({ duration, orElse: () => Effect.succeedNone })
             )
           : Effect.succeedNone
       }
     }
   })
 )
-
-const timeout = "6 seconds"
 
 /** A connection as `undici` makes it, by its proxy and its authorities. It hands the socket to this channel alone. */
 const connected = (agent: Dispatcher, origin: string, host: string): Effect.Effect<Option.Option<TLSSocket>> =>

@@ -68,11 +68,8 @@ export const examine = Effect.fnUntraced(function* (asked: Asked): Effect.fn.Ret
   const workspace = yield* Option.match(settings.instance, { onNone: () => noWorkspace, onSome: ways.reach })
   // The issuer is asked over the same way out.
   const wayOut = Result.flatMap(workspace.ground, () => cluster.ground)
-  const [rights, issuer, explanations, runtime, port] = yield* Effect.all(
+  const [issuer, explanations, runtime, port] = yield* Effect.all(
     [
-      asked.pre
-        ? Effect.succeed(undefined)
-        : check("rights", cluster.ground, (review) => Cluster.rights(review, rules, namespaces, authType === "")),
       check("issuer", wayOut, (review) => examineIssuer(review, settings, ways)),
       asked.pre ? Effect.succeed([]) : explainAll(auth, namespaces, ways),
       check("runtime", firm, Runtime.runtime),
@@ -86,6 +83,11 @@ export const examine = Effect.fnUntraced(function* (asked: Asked): Effect.fn.Ret
     ],
     { concurrency: "unbounded" }
   )
+  const rights = asked.pre
+    ? undefined
+    : yield* check("rights", cluster.ground, (review) =>
+        Cluster.rights(review, rules, placesOf(namespaces, explanations), authType === "")
+      )
   const shared = asked.pre
     ? undefined
     : Option.isNone(settings.instance)
@@ -113,6 +115,20 @@ const reviewOf = (reviews: Option.Option<SelfReview.SelfReview>): Effect.Effect<
       ),
     onSome: Effect.succeed
   })
+
+// The right to make tokens is one to tokens of the ServiceAccount that a namespace offers, whatever its name.
+const placesOf = (
+  namespaces: ReadonlyArray<string>,
+  explanations: ReadonlyArray<Report.Explanation>
+): ReadonlyArray<Cluster.Place> => {
+  const offered = new Map(
+    explanations.map(({ namespace, identity }) => [
+      namespace,
+      identity?.mode === "oidc_namespace" ? identity.source.split("/")[1] : undefined
+    ])
+  )
+  return namespaces.map((namespace) => ({ namespace, serviceAccount: offered.get(namespace) }))
+}
 
 const noWorkspace = check("workspace", firm, () =>
   Effect.fail(

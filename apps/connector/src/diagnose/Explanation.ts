@@ -113,7 +113,7 @@ const select = (
     onSuccess: ({ identity }) =>
       Effect.succeed({
         value: undefined,
-        text: `Tasks run as ${identity._tag === "pat" ? "the " : ""}${identity.principal}, from ${identity.source}.`,
+        text: `Tasks run as ${identity._tag === "pat" ? "the " : ""}${identity.principal}, from ${sourceOf(identity)}.`,
         noticed: looked.flatMap(({ source, outcome, detail = "" }) => {
           const noticed = (code: Catalogue.Code) => [
             new Finding({ code, detail: `${source}: ${detail}.`, level: "warning" })
@@ -123,6 +123,9 @@ const select = (
         })
       })
   })
+
+const sourceOf = ({ source }: Identity.Identity): string =>
+  source === "connector" ? "the settings of the connector" : source
 
 const prove = Effect.fnUntraced(function* (
   auth: DatabricksAuth.DatabricksAuth["Service"],
@@ -143,7 +146,7 @@ const prove = Effect.fnUntraced(function* (
         Issuer.lookUp(IdentityCheck.issuerOf(described), identity.instance, ways.documentsOf)
       )).entries
     : []
-  const token = yield* check("token", both, ({ described }) => IdentityCheck.getToken(auth, credential, described))
+  const token = yield* check("token", both, () => IdentityCheck.getToken(auth, credential))
   const reachedWith = Result.flatMap(token.ground, (authorization) =>
     Result.map(workspace.ground, (reached) => ({ authorization, reached }))
   )

@@ -3,7 +3,7 @@
  * the commands of the Databricks CLI, and how to check it. Nothing is changed here.
  */
 import { ServiceAccountTokens } from "@flyte-databricks/databricks-auth"
-import * as commands from "./commands.ts"
+import * as commands from "@flyte-databricks/databricks-auth/DatabricksCli"
 
 export const modes = ["oidc", "m2m", "pat"] as const
 export type Mode = (typeof modes)[number]

@@ -23,7 +23,10 @@ export const ask = Effect.fnUntraced(function* <Request, Response>(
 ) {
   const deadline = (yield* Clock.currentTimeMillis) + Duration.toMillis(timeout)
   const client = yield* Effect.acquireRelease(
-    Effect.sync(() => new Grpc.Client(Address.show(address), credentials)),
+    // The certificate is compared as it is, and TLS knows no name that is an address.
+    Effect.sync(
+      () => new Grpc.Client(Address.show(address), credentials, { "grpc.ssl_target_name_override": "localhost" })
+    ),
     (open) => Effect.sync(() => open.close())
   )
   return yield* Effect.callback<Response, Grpc.ServiceError>((resume) => {

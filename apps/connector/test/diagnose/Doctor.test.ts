@@ -5,9 +5,10 @@ import { Effect } from "effect"
 import { parseDocument } from "yaml"
 import * as Cluster from "../../src/diagnose/checks/cluster.ts"
 import * as SettingsCheck from "../../src/diagnose/checks/settings.ts"
+import type * as Report from "../../src/diagnose/Report.ts"
 import * as Docs from "../support/docs.ts"
 import * as Door from "../support/Door.ts"
-import { canaries, onBench, principals } from "./Bench.ts"
+import { canaries, needed, onBench, principals } from "./Bench.ts"
 
 /** A connector that listens on loopback, and what says where. */
 const listening = Effect.map(Door.open({}), ({ port }) => listenOn("127.0.0.1", port))
@@ -16,11 +17,6 @@ const listenOn = (host: string, port: number) => ({
   FLYTE_DATABRICKS_LISTEN_PORT: String(port)
 })
 
-const needed = [
-  { effect: "allow", verbs: ["get"], resources: ["secrets"], names: ["databricks-token", "databricks-oauth"] },
-  { effect: "allow", verbs: ["list"], resources: ["serviceaccounts"] },
-  { effect: "allow", verbs: ["create"], resources: ["serviceaccounts/token"], names: ["databricks"] }
-] as const
 const listsNamespaces = { effect: "allow", verbs: ["list"], resources: ["namespaces"] } as const
 
 describe("doctor", () => {
@@ -35,6 +31,7 @@ describe("doctor", () => {
           yield* golden("doctor-pre", ["doctor", "--pre"])
           const model1 = {
             ...port,
+            FLYTE_DATABRICKS_AUTH_TYPE: "oidc_federation",
             FLYTE_DATABRICKS_CLIENT_ID: principals.connector,
             FLYTE_DATABRICKS_OIDC_TOKEN_FILE: tokenFile
           }
@@ -147,6 +144,48 @@ describe("doctor", () => {
           }
         }).pipe(Effect.scoped),
       { kubernetes: { rules: needed } }
+    ),
+    60_000
+  )
+})
+
+describe("doctor, of a namespace that offers a ServiceAccount of another name,", () => {
+  const serviceAccounts = [
+    {
+      namespace: "team-spark",
+      name: "spark",
+      labels: { "flyte.org/databricks-enabled": "true" },
+      annotations: { "flyte.org/databricks-client-id": principals.federated }
+    }
+  ]
+  const tokensOf = (name: string) => [
+    needed[1],
+    { effect: "allow", verbs: ["create"], resources: ["serviceaccounts/token"], names: [name] } as const
+  ]
+
+  it.live(
+    "asks for the right to tokens of that one",
+    onBench(
+      ({ kubernetes, run }) =>
+        Effect.gen(function* () {
+          const rights = Effect.map(
+            run(["doctor", "--namespace", "team-spark", "-o", "json"], {
+              FLYTE_DATABRICKS_AUTH_TYPE: "oidc_federation"
+            }),
+            ({ stdout }) =>
+              (JSON.parse(stdout) as Report.Report).checks
+                .filter(({ check }) => check === "rights")
+                .map(({ status, text }) => `${status}: ${text}`)
+          )
+          const [has = ""] = yield* rights
+          assert.match(has, /^ok: /)
+          yield* kubernetes.setRules(tokensOf("databricks"))
+          assert.deepStrictEqual(yield* rights, [
+            "error: A right is missing. It may not create serviceaccounts/token named spark in namespace team-spark: " +
+              "deploy/rbac/oidc-namespace/per-namespace.yaml, line 17, with that name in place of databricks."
+          ])
+        }),
+      { kubernetes: { serviceAccounts, rules: tokensOf("spark") } }
     ),
     60_000
   )

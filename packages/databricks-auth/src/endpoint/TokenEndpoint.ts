@@ -1,5 +1,5 @@
 /**
- * The workspace's token endpoint, `POST https://<instance>/oidc/v1/token`.
+ * The workspace's token endpoint: `POST https://<instance>/oidc/v1/token`, or where the workspace's host says that it is.
  */
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
@@ -18,20 +18,25 @@ import { AuthError, TokenEndpointUnavailable } from "../AuthError.ts"
 import type { Token, Tries } from "./Token.ts"
 import { mayPass } from "../http/Answer.ts"
 import * as BoundedBody from "../http/BoundedBody.ts"
+import * as LiveSecrets from "../http/LiveSecrets.ts"
 import * as Circuit from "./Circuit.ts"
+import * as Discovery from "./Discovery.ts"
 import { basicCredentials } from "./internal/basicCredentials.ts"
 import { type Answer, type Asked, clean, readAnswer } from "./internal/tokenAnswer.ts"
 import type { Jwt } from "../Jwt.ts"
 import * as RetryAfter from "../http/RetryAfter.ts"
 import { RetryPolicy, tooLong, within } from "./RetryPolicy.ts"
 import * as TransportFault from "../http/TransportFault.ts"
-import { baseUrl, type WorkspaceHost } from "../WorkspaceHost.ts"
+import { userAgent } from "../http/UserAgent.ts"
+import type { AllowedInstances, WorkspaceHost } from "../WorkspaceHost.ts"
 
 interface AnyRequest {
   readonly instance: WorkspaceHost
   readonly clientId: string
   /** Where the credential came from, for the error of a refusal. */
   readonly source: string
+  /** A task chose the client id, and it may be made up. */
+  readonly isTaskClient?: boolean
 }
 
 /**
@@ -77,7 +82,7 @@ export const TotalTimeout = Context.Reference<Duration.Input>("@flyte-databricks
 // A token answer has some 2 KB; a login page in its place some 100 KB.
 const bodyLimit = 256 * 1024
 
-export const layer: Layer.Layer<TokenEndpoint, never, HttpClient.HttpClient> = Layer.effect(
+export const layer: Layer.Layer<TokenEndpoint, never, HttpClient.HttpClient | AllowedInstances> = Layer.effect(
   TokenEndpoint,
   Effect.gen(function* () {
     const client = yield* HttpClient.HttpClient
@@ -85,6 +90,7 @@ export const layer: Layer.Layer<TokenEndpoint, never, HttpClient.HttpClient> = L
     const tryTimeout = yield* TryTimeout
     const totalTimeout = Duration.fromInputUnsafe(yield* TotalTimeout)
     const circuit = yield* Circuit.make
+    const discovery = yield* Discovery.make
 
     const read = Effect.fnUntraced(function* (response: HttpClientResponse.HttpClientResponse) {
       const { status, headers } = response
@@ -98,14 +104,12 @@ export const layer: Layer.Layer<TokenEndpoint, never, HttpClient.HttpClient> = L
       return { status, body, headers } satisfies Answer
     })
 
-    const send = (request: HttpClientRequest.HttpClientRequest, asked: Asked): Effect.Effect<Answer, Fault> =>
+    const send = (request: HttpClientRequest.HttpClientRequest): Effect.Effect<Answer, Fault> =>
       client.execute(HttpClientRequest.acceptJson(request)).pipe(
         Effect.flatMap(read),
         // A client that follows redirects by itself would take the credentials along.
         Effect.provideService(FetchHttpClient.RequestInit, { redirect: "manual" }),
-        Effect.mapError((error) =>
-          "detail" in error ? error : { detail: clean(TransportFault.describe(error), asked) }
-        ),
+        Effect.mapError((error) => ("detail" in error ? error : { detail: clean(TransportFault.describe(error)) })),
         Effect.timeoutOrElse({ duration: tryTimeout, orElse: () => Effect.fail({ detail: nothingWithin(tryTimeout) }) })
       )
 
@@ -115,13 +119,14 @@ export const layer: Layer.Layer<TokenEndpoint, never, HttpClient.HttpClient> = L
       { isWaitedFor, onFailure }: Tries = waitedFor
     ): Effect.fn.Return<Token, AuthError> {
       const { endpoint } = asked
+      LiveSecrets.add(asked.secret)
       // The tries that have begun, and the answer to the last that has failed.
       const begun = yield* Ref.make({ attempts: 0, lastAnswer: nothingWithin(totalTimeout) })
       const deadline = (yield* Clock.currentTimeMillis) + Duration.toMillis(totalTimeout)
 
       const attempt = Effect.gen(function* () {
         const { attempts } = yield* Ref.updateAndGet(begun, (begun) => ({ ...begun, attempts: begun.attempts + 1 }))
-        return yield* send(request, asked).pipe(
+        return yield* send(request).pipe(
           Effect.mapError((fault) => new TokenEndpointUnavailable({ endpoint, attempts, ...fault })),
           Effect.tapError(({ detail: lastAnswer }) =>
             Effect.andThen(Ref.set(begun, { attempts, lastAnswer }), onFailure({ attempts, lastAnswer }))
@@ -140,15 +145,17 @@ export const layer: Layer.Layer<TokenEndpoint, never, HttpClient.HttpClient> = L
             )
         })
       )
-      return yield* readAnswer(answer, asked)
+      const token = yield* readAnswer(answer, asked)
+      circuit.proved(asked)
+      return token
     })
 
     return TokenEndpoint.of({
       clientCredentials: Effect.fn("TokenEndpoint.clientCredentials")(function* (request, tries) {
-        const endpoint = endpointOf(request.instance)
+        const endpoint = yield* discovery.tokenEndpoint(request.instance)
         const credentials = basicCredentials(request.clientId, request.clientSecret)
         const httpRequest = HttpClientRequest.post(endpoint).pipe(
-          HttpClientRequest.setHeader("authorization", `Basic ${credentials}`),
+          HttpClientRequest.setHeaders({ authorization: `Basic ${credentials}`, "user-agent": userAgent("oauth_m2m") }),
           HttpClientRequest.bodyUrlParams({ grant_type: "client_credentials", scope: "all-apis" })
         )
         return yield* ask(
@@ -158,9 +165,10 @@ export const layer: Layer.Layer<TokenEndpoint, never, HttpClient.HttpClient> = L
         )
       }),
       tokenExchange: Effect.fn("TokenEndpoint.tokenExchange")(function* (request, tries) {
-        const endpoint = endpointOf(request.instance)
+        const endpoint = yield* discovery.tokenEndpoint(request.instance)
         const { token, claims } = request.subject
         const httpRequest = HttpClientRequest.post(endpoint).pipe(
+          HttpClientRequest.setHeader("user-agent", userAgent("oidc_federation")),
           HttpClientRequest.bodyUrlParams({
             grant_type: "urn:ietf:params:oauth:grant-type:token-exchange",
             scope: "all-apis",
@@ -179,8 +187,6 @@ export const layer: Layer.Layer<TokenEndpoint, never, HttpClient.HttpClient> = L
 type Fault = Pick<TokenEndpointUnavailable, "detail" | "status" | "retryAfterMillis">
 
 const waitedFor: Tries = { isWaitedFor: true, onFailure: () => Effect.void }
-
-const endpointOf = (instance: WorkspaceHost): string => `${baseUrl(instance)}/oidc/v1/token`
 
 const unavailable = (endpoint: string, tries: { readonly attempts: number; readonly detail: string }): AuthError =>
   new AuthError({ reason: new TokenEndpointUnavailable({ endpoint, ...tries }) })

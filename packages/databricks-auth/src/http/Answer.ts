@@ -12,9 +12,9 @@ export const mayPass = (status: number): boolean => status === 408 || status ===
 /**
  * The id that Databricks' support asks for.
  */
-export const requestId = (headers: Headers.Headers, secrets: ReadonlyArray<string>): string | undefined => {
+export const requestId = (headers: Headers.Headers): string | undefined => {
   const id = headers["x-request-id"] || headers["x-databricks-request-id"]
-  return id ? printable(id, { maxLength: 100, secrets }) : undefined
+  return id ? printable(id, { maxLength: 100 }) : undefined
 }
 
 /**
@@ -35,8 +35,8 @@ export const isRedirect = (status: number): boolean => status >= 300 && status <
 /**
  * Where a redirect leads. The query of a login page's address may hold what the request was about.
  */
-export const describeRedirect = (headers: Headers.Headers, secrets: ReadonlyArray<string>): string => {
+export const describeRedirect = (headers: Headers.Headers): string => {
   const location = headers["location"]?.replace(/[?#].*/s, "")
-  const what = location ? `it redirects to ${printable(location, { maxLength: 200, secrets })}` : "it is a redirect"
+  const what = location ? `it redirects to ${printable(location, { maxLength: 200 })}` : "it is a redirect"
   return `${what}, which is not followed with credentials`
 }

@@ -5,7 +5,8 @@ import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { AuthError, SettingInvalid } from "../AuthError.ts"
-import { looksLikeSecret, printable } from "../http/ForeignText.ts"
+import { printable } from "../http/ForeignText.ts"
+import { looksLikeSecret } from "../http/LiveSecrets.ts"
 
 export { looksLikeSecret }
 

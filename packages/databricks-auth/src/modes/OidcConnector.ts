@@ -122,7 +122,9 @@ const wire = Effect.gen(function* () {
     acquire: Effect.fnUntraced(function* ({ identity }, _refused, tries) {
       const { instance, clientId, source } = identity
       const subject = yield* subjectOf(identity)
-      return yield* tokenEndpoint.tokenExchange({ instance, clientId, subject, source }, tries)
+      const ofConnector = yield* Effect.option(tokens.clientId)
+      const isTaskClient = !Option.contains(Option.flatten(ofConnector), clientId)
+      return yield* tokenEndpoint.tokenExchange({ instance, clientId, subject, source, isTaskClient }, tries)
     }),
     // The file is read at each exchange.
     forget: () => Effect.void,

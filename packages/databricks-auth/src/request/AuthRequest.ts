@@ -13,7 +13,7 @@ import * as TaskSettings from "./TaskSettings.ts"
 import { AuthType } from "../Identity.ts"
 import { secretName } from "../internal/kubernetesNames.ts"
 import { invalid, listWords, nonBlank, oneOf } from "../internal/settings.ts"
-import { admit, type WorkspaceHost } from "../WorkspaceHost.ts"
+import { admit, hostOf, type WorkspaceHost, workspaceId } from "../WorkspaceHost.ts"
 
 /**
  * What a caller knows of a task: where it runs, and what it says about its identity. Blank is absent.
@@ -70,13 +70,11 @@ export const make = Effect.fnUntraced(function* (
   }))
   if (!settings.allowTaskAuthOverride) yield* refuseOverrides({ ...task, connection }, guarded)
 
-  const instance = task.instance ?? Option.getOrUndefined(settings.instance)
-  if (instance === undefined) return yield* new AuthError({ reason: new InstanceMissing() })
   const from = TaskSettings.describe("authType")
   const nameOfSecret = (setting: "tokenSecretName" | "oauthSecretName") =>
     secretName(TaskSettings.describe(setting), task[setting] ?? settings[setting])
   return {
-    instance: yield* admit(instance, settings.allowedInstances),
+    instance: yield* instanceOf(settings, task),
     namespace: yield* IdentityNamespace.make(settings, context),
     authType:
       task.authType === undefined
@@ -94,6 +92,18 @@ export const make = Effect.fnUntraced(function* (
     audience: yield* audienceOf(settings, task),
     namespaceIdentity: settings.namespaceIdentity
   }
+})
+
+// A task may name another workspace of the operator's host by its id alone.
+const instanceOf = Effect.fnUntraced(function* (
+  settings: ConnectorSettings["Service"],
+  { instance, workspaceId: given }: TaskSettings.TaskSettings
+): Effect.fn.Return<WorkspaceHost, AuthError> {
+  const own = Option.getOrUndefined(settings.instance)
+  const address = instance ?? (own && hostOf(own))
+  if (address === undefined) return yield* new AuthError({ reason: new InstanceMissing() })
+  const id = given === undefined ? undefined : yield* workspaceId(TaskSettings.describe("workspaceId"), given)
+  return yield* admit(address, settings.allowedInstances, { id, own })
 })
 
 /**

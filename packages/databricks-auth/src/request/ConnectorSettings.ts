@@ -14,12 +14,14 @@ import { commaSeparated, flag, invalid, nonBlank, oneOf, shown, variable } from 
 import { secretName } from "../internal/kubernetesNames.ts"
 import * as IdentityNamespace from "./IdentityNamespace.ts"
 import {
+  AllowedInstances,
   type AllowList,
-  admit,
   allowList,
   databricksDomains,
   operatorsOwn,
-  type WorkspaceHost
+  requireListed,
+  type WorkspaceHost,
+  workspaceId
 } from "../WorkspaceHost.ts"
 
 const namespaceIdentities = ["allow", "require", "ignore"] as const
@@ -69,6 +71,8 @@ export class ConnectorSettings extends Context.Service<
 export interface Options {
   readonly authType?: AuthType | undefined
   readonly instance?: string | undefined
+  /** Which workspace of its host the instance is, where its address does not say it. */
+  readonly workspaceId?: string | undefined
   /** Instances and `*.` wildcards; by default the instance above and the domains of Databricks. */
   readonly allowedInstances?: ReadonlyArray<string> | undefined
   /** Namespaces that are served, `*` for any part of a name; by default all. */
@@ -92,6 +96,7 @@ export interface Options {
 const variables: { readonly [Name in keyof Options]-?: string } = {
   authType: "FLYTE_DATABRICKS_AUTH_TYPE",
   instance: "FLYTE_DATABRICKS_INSTANCE",
+  workspaceId: "FLYTE_DATABRICKS_WORKSPACE_ID",
   allowedInstances: "FLYTE_DATABRICKS_ALLOWED_INSTANCES",
   namespaces: "FLYTE_DATABRICKS_NAMESPACES",
   allowedAudiences: "FLYTE_DATABRICKS_ALLOWED_AUDIENCES",
@@ -106,6 +111,20 @@ const variables: { readonly [Name in keyof Options]-?: string } = {
   oidcAudience: "FLYTE_DATABRICKS_OIDC_AUDIENCE",
   taskTokenFileDirs: "FLYTE_DATABRICKS_TASK_TOKEN_FILE_DIRS"
 }
+
+/** Databricks' own tools read the id of a workspace here: it counts where ours is not set. */
+const databricksWorkspaceId = "DATABRICKS_WORKSPACE_ID"
+
+/** What the environment says, and the variable that says it. */
+const environment = Config.all([Config.all(Record.map(variables, variable)), variable(databricksWorkspaceId)]).pipe(
+  Config.map(([given, ofDatabricks]) => ({
+    given: { ...given, workspaceId: Option.orElse(given.workspaceId, () => ofDatabricks) },
+    variables:
+      Option.isNone(given.workspaceId) && Option.isSome(ofDatabricks)
+        ? { ...variables, workspaceId: databricksWorkspaceId }
+        : variables
+  }))
+)
 
 /** The values of settings that are not set, as an operator would write them. */
 const defaults = {
@@ -129,8 +148,13 @@ const make = Effect.fnUntraced(function* (
   const valueOf = <A>(option: keyof typeof defaults, read: (setting: string, value: string) => A) =>
     read(nameOf(option), set(option))
   const listed = list(given.allowedInstances)
+  const id = yield* Effect.transposeOption(
+    Option.map(text(given.workspaceId), (value) => workspaceId(nameOf("workspaceId"), value))
+  )
   const instance = yield* Effect.transposeOption(
-    Option.map(text(given.instance), (own) => operatorsOwn(nameOf("instance"), own, listed ?? []))
+    Option.map(text(given.instance), (own) =>
+      operatorsOwn(nameOf("instance"), own, listed ?? [], Option.getOrUndefined(id))
+    )
   )
   if (listed?.length === 0) {
     const expected = "instances and *. wildcards, separated by commas"
@@ -140,7 +164,7 @@ const make = Effect.fnUntraced(function* (
     listed ?? [...Option.toArray(instance), ...databricksDomains],
     nameOf("allowedInstances")
   )
-  if (Option.isSome(instance)) yield* admit(instance.value, allowedInstances)
+  if (Option.isSome(instance)) yield* requireListed(instance.value, allowedInstances)
   return ConnectorSettings.of({
     authType: yield* Effect.transposeOption(
       Option.map(text(given.authType), (word) => oneOf(AuthType.literals)(nameOf("authType"), word))
@@ -195,8 +219,6 @@ export interface Described {
   readonly isSet: boolean
 }
 
-const environment = Config.all(Record.map(variables, variable))
-
 const defaultOf: { readonly [Name in keyof Options]?: string } = defaults
 
 /**
@@ -204,7 +226,7 @@ const defaultOf: { readonly [Name in keyof Options]?: string } = defaults
  */
 export const describeConfig: Effect.Effect<ReadonlyArray<Described>, Config.ConfigError> = Effect.map(
   environment,
-  (given) => {
+  ({ given, variables }) => {
     const byDefault = (option: keyof Options): string =>
       option === "allowedInstances"
         ? [...Option.toArray(given.instance), ...databricksDomains].map((item) => shown(item)).join(",")
@@ -223,19 +245,22 @@ export const describeConfig: Effect.Effect<ReadonlyArray<Described>, Config.Conf
  */
 export const fromConfig: Effect.Effect<ConnectorSettings["Service"], AuthError | Config.ConfigError> = Effect.flatMap(
   environment,
-  (given) => make(Record.map(given, Option.getOrUndefined), (option) => variables[option])
+  ({ given, variables }) => make(Record.map(given, Option.getOrUndefined), (option) => variables[option])
 )
 
-export const layerConfig: Layer.Layer<ConnectorSettings, AuthError | Config.ConfigError> = Layer.effect(
-  ConnectorSettings,
-  fromConfig
-)
+const contextOf = (settings: ConnectorSettings["Service"]) =>
+  Context.make(ConnectorSettings, settings).pipe(Context.add(AllowedInstances, settings.allowedInstances))
+
+export const layerConfig: Layer.Layer<ConnectorSettings | AllowedInstances, AuthError | Config.ConfigError> =
+  Layer.effectContext(Effect.map(fromConfig, contextOf))
 
 /**
  * The settings as a program gives them.
  */
-export const layer = (options: Options = {}): Layer.Layer<ConnectorSettings, AuthError> =>
-  Layer.effect(
-    ConnectorSettings,
-    make(options, (option) => option)
+export const layer = (options: Options = {}): Layer.Layer<ConnectorSettings | AllowedInstances, AuthError> =>
+  Layer.effectContext(
+    Effect.map(
+      make(options, (option) => option),
+      contextOf
+    )
   )

@@ -18,6 +18,7 @@ import type * as Scope from "effect/Scope"
 import type { AuthError } from "../AuthError.ts"
 import type { AuthHeader, Credential } from "../Credential.ts"
 import type { FailedTries, Token, Tries } from "../endpoint/Token.ts"
+import * as LiveSecrets from "../http/LiveSecrets.ts"
 import * as TokenEntries from "./TokenEntries.ts"
 import * as TokenEntry from "./TokenEntry.ts"
 import { makePacer, type Times, timesOf, TokenPolicy } from "./TokenPolicy.ts"
@@ -188,5 +189,5 @@ const isBegin = (command: { readonly _tag: string }): command is Begin =>
 
 const headerOf = ({ value }: Token): TokenEntry.Held["header"] =>
   Exit.succeed({
-    authorization: Redacted.make(`Bearer ${Redacted.value(value)}`, { label: "authorization" })
+    authorization: Redacted.make(`Bearer ${Redacted.value(LiveSecrets.add(value))}`, { label: "authorization" })
   }) as TokenEntry.Held["header"]

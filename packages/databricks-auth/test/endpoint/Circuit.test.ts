@@ -20,7 +20,7 @@ const instance = instanceOf("dbc-a1b2.cloud.databricks.com")
 
 const ask = (clientId: string, host = instance, tries?: Token.Tries) =>
   TokenEndpoint.TokenEndpoint.use(({ clientCredentials }) =>
-    clientCredentials({ instance: host, clientId, clientSecret: Redacted.make("hunter2"), source: "s" }, tries)
+    clientCredentials({ instance: host, clientId, clientSecret: Redacted.make("hunter22"), source: "s" }, tries)
   )
 
 /** How it went for this client, in a word; and when. */

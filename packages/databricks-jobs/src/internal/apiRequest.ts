@@ -17,7 +17,7 @@ import type * as HttpClientResponse from "effect/http/HttpClientResponse"
 import * as Redacted from "effect/Redacted"
 import type * as Semaphore from "effect/Semaphore"
 import { JobsError, JobsUnavailable } from "../JobsError.ts"
-import { type Answer, type Asked, tokenOf } from "./apiAnswer.ts"
+import type { Answer, Asked } from "./apiAnswer.ts"
 
 /** How many permits a body takes while it is read. */
 export const permitsOf = (bodyLimit: number): number => Math.ceil(bodyLimit / (1024 * 1024))
@@ -38,14 +38,14 @@ export const make =
   ): Effect.Effect<Answer, JobsError> =>
     HttpClientRequest.setHeader(request, "authorization", Redacted.value(authorization)).pipe(
       client.execute,
-      Effect.flatMap((response) => readAnswer(response, bodyLimit, room, asked, authorization)),
+      Effect.flatMap((response) => readAnswer(response, bodyLimit, room, asked)),
       // undici follows no redirect by itself; fetch would.
       Effect.provideService(FetchHttpClient.RequestInit, { redirect: "manual" }),
       Effect.catchTag("HttpClientError", (error) =>
         Effect.fail(
           unavailable(
             asked,
-            printable(TransportFault.describe(error), { maxLength: 200, secrets: [tokenOf(authorization)] }),
+            printable(TransportFault.describe(error), { maxLength: 200 }),
             !TransportFault.neverConnected(error)
           )
         )
@@ -60,8 +60,7 @@ const readAnswer = Effect.fnUntraced(function* (
   response: HttpClientResponse.HttpClientResponse,
   bodyLimit: number,
   room: Semaphore.Semaphore,
-  asked: Asked,
-  authorization: Redacted.Redacted<string>
+  asked: Asked
 ): Effect.fn.Return<Answer, HttpClientError.HttpClientError> {
   const { status, headers } = response
   const body = yield* BoundedBody.text(response, bodyLimit, room.takeScoped(permitsOf(bodyLimit))).pipe(
@@ -74,7 +73,6 @@ const readAnswer = Effect.fnUntraced(function* (
     status,
     body,
     headers,
-    authorization,
     retryAfterMillis: RetryAfter.millis(headers["retry-after"], now)
   }
 })

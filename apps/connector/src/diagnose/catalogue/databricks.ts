@@ -4,7 +4,7 @@ import { type Entries, error, shown, warning } from "./entry.ts"
 export const databricks = {
   FDC401: shown(
     "token-endpoint-unavailable",
-    "The workspace is not reached",
+    "The workspace is not reached, or fails",
     "Look at the way there: DNS, egress, HTTPS_PROXY, FLYTE_DATABRICKS_CA_FILE.",
     "and gave no token; the last answer"
   ),

@@ -34,5 +34,17 @@ export const runs = {
     "Take off the template what the message names.",
     "has what a job on Databricks has no place for",
     "has the placeholder"
+  ),
+  FDC608: shown(
+    "metadata-refused",
+    "The job metadata is not signed by this connector's key",
+    "Look for who wrote it; after a change of keys, put the one before back as the second.",
+    "The job metadata of this task is refused"
+  ),
+  FDC609: shown(
+    "run-of-another",
+    "The run was made by somebody else than its metadata says",
+    "See who that is, and run the task again.",
+    "was made by"
   )
 } as const satisfies Entries

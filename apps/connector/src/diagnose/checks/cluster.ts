@@ -87,6 +87,26 @@ const broad = [
   { verb: "create", resource: "serviceaccounts/token" }
 ] as const
 
+/** A namespace, and the ServiceAccount that it offers by another name than usual. */
+export interface Place {
+  readonly namespace: string
+  readonly serviceAccount?: string | undefined
+}
+
+/** Places with the rule as each needs it; of those without a name of their own, in one group. */
+const byRule = (rule: Rule, places: ReadonlyArray<Place>) => {
+  const named = (name: string | undefined): Rule => (name === undefined ? rule : { ...rule, name })
+  const groups = Map.groupBy(places, ({ serviceAccount }) =>
+    rule.resource === "serviceaccounts/token" ? serviceAccount : undefined
+  )
+  const usual = groups.get(undefined) ?? []
+  groups.delete(undefined)
+  return [
+    ...(usual.length > 0 || places.length === 0 ? [{ rule, namespaces: usual }] : []),
+    ...Array.from(groups, ([name, some]) => ({ rule: named(name), namespaces: some }))
+  ].map(({ rule, namespaces }) => ({ rule, namespaces: namespaces.map(({ namespace }) => namespace) }))
+}
+
 /**
  * Asks for each rule whether it holds, in these namespaces or else in all; and for what nobody needs. A right that holds
  * in every namespace is asked for once: so a thousand namespaces cost no more than one.
@@ -94,29 +114,35 @@ const broad = [
 export const rights = Effect.fnUntraced(function* (
   review: Review,
   rules: ReadonlyArray<Rule>,
-  namespaces: ReadonlyArray<string>,
+  places: ReadonlyArray<Place>,
   /** Auto-detection passes over what is forbidden. */
   isAuto: boolean
 ): Effect.fn.Return<Passed<void>, Finding> {
   const mayI = (right: SelfReview.Right) => Effect.mapError(review.mayI(right), unavailable)
-  /** The places where it holds: every namespace, or those of the list. */
-  const held = Effect.fnUntraced(function* ({ verb, resource, name }: SelfReview.Right) {
+  /** The namespaces where it holds, or all that there are. */
+  const held = Effect.fnUntraced(function* (
+    { verb, resource, name }: SelfReview.Right,
+    namespaces: ReadonlyArray<string>
+  ) {
     if (yield* mayI({ verb, resource, name })) return "everywhere" as const
     return yield* Effect.filter(namespaces, (namespace) => mayI({ verb, resource, name, namespace }), {
       concurrency: width
     })
   })
-  const missing = yield* Effect.forEach(rules, (rule) =>
-    Effect.map(held(rule), (places) => {
-      if (places === "everywhere") return []
-      if (namespaces.length === 0) return [missingRight(rule, undefined, isAuto)]
-      const has = new Set(places)
-      return namespaces.filter((name) => !has.has(name)).map((name) => missingRight(rule, name, isAuto))
-    })
+  const missing = yield* Effect.forEach(
+    rules.flatMap((rule) => byRule(rule, places)),
+    ({ rule, namespaces }) =>
+      Effect.map(held(rule, namespaces), (where) => {
+        if (where === "everywhere") return []
+        if (namespaces.length === 0) return [missingRight(rule, undefined, isAuto)]
+        const has = new Set(where)
+        return namespaces.filter((name) => !has.has(name)).map((name) => missingRight(rule, name, isAuto))
+      })
   )
+  const all = places.map(({ namespace }) => namespace)
   const tooBroad = yield* Effect.forEach(broad, (right) =>
-    Effect.map(held(right), (places) =>
-      (places === "everywhere" ? [undefined] : places).map((at) => broadRight(right, at))
+    Effect.map(held(right, all), (where) =>
+      (where === "everywhere" ? [undefined] : where).map((namespace) => broadRight(right, namespace))
     )
   )
   const found = [...missing.flat(), ...tooBroad.flat()]
@@ -148,7 +174,10 @@ const missingRight = (rule: Rule, namespace: string | undefined, isAuto: boolean
     // Without a namespace to ask for, each may have a role of its own.
     ...(isAuto || namespace === undefined ? { level: "warning" as const } : {}),
     detail:
-      `It may not ${spoken(rule)} in ${placeOf(namespace)}: ${file}, line ${rule.line}.` +
+      `It may not ${spoken(rule)} in ${placeOf(namespace)}: ${file}, line ${rule.line}` +
+      (rule.resource === "serviceaccounts/token" && rule.name !== serviceAccount
+        ? `, with that name in place of ${serviceAccount}.`
+        : ".") +
       (namespace === undefined ? " Ask with --namespace where each has a role of its own." : ""),
     command: `kubectl apply ${namespace === undefined ? "" : `--namespace ${namespace} `}-f ${file}`
   })

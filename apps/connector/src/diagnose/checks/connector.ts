@@ -31,7 +31,8 @@ const unexpected = (
 ): ReadonlyArray<Finding> =>
   warnings
     .filter((warning) => Result.isSuccess(outcome) || !warning.includes(outcome.failure.message))
-    .map((detail) => new Finding({ code: "FDC012", detail }))
+    // The places that were looked at stand beside it, or in an explanation.
+    .map((warning) => new Finding({ code: "FDC012", detail: warning.split("\n")[0]!.replace(/ Looked at:$/, "") }))
 
 const prove = Effect.fnUntraced(function* (
   auth: DatabricksAuth.DatabricksAuth["Service"],
@@ -40,7 +41,10 @@ const prove = Effect.fnUntraced(function* (
 ): Effect.fn.Return<Checked<void>, never, HttpClient.HttpClient> {
   if (Result.isFailure(outcome) && outcome.failure.reason._tag === "CredentialsMissing") {
     return yield* check("connector", firm, () =>
-      Effect.succeed({ value: undefined, text: "The connector has no identity of its own: namespaces bring theirs." })
+      Effect.succeed({
+        value: undefined,
+        text: "The connector has no identity of its own; namespaces bring theirs, or their tasks are refused."
+      })
     )
   }
   const asked = { context: {}, task: {}, flags: {}, exchange: true }

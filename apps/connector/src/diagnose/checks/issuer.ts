@@ -51,7 +51,7 @@ export const lookUp = Effect.fnUntraced(function* <R>(
   }
   if (kid !== undefined && !keys.some((key) => key.kid === kid)) {
     const published = keys.flatMap((key) => key.kid ?? []).join(", ") || "none"
-    return yield* new Finding({ code: "FDC305", detail: `The JWT has kid ${kid}; ${jwksUri} has ${published}.` })
+    return yield* new Finding({ code: "FDC305", detail: `The JWT's kid is ${kid}; ${jwksUri} publishes ${published}.` })
   }
   return {
     value: undefined,

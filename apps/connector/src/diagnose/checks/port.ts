@@ -34,7 +34,7 @@ export const examine = Effect.fnUntraced(function* (
     return { value: undefined, text: `${shown} serves nobody without a credential.`, facts }
   }
   if (notThere.has(code)) {
-    return yield* new Finding({ code: "FDC502", detail: `${shown}: ${Grpc.status[code]}: ${details.slice(0, 300)}.` })
+    return yield* new Finding({ code: "FDC502", detail: `${shown}: ${Grpc.status[code]}: ${plain(details)}.` })
   }
   if (Option.isNone(elsewhere) && Address.isLocal(listens)) {
     return { value: undefined, text: `${shown} serves whoever calls; nobody but this machine reaches it.`, facts }
@@ -53,6 +53,13 @@ export const examine = Effect.fnUntraced(function* (
     ]
   }
 })
+
+// `@grpc/grpc-js` wraps the fault in words of its own.
+const plain = (details: string): string =>
+  details
+    .replace(/^No connection established\. Last error: (Error: )?/, "")
+    .replace(/\. Resolution note: .*$/s, "")
+    .slice(0, 300)
 
 const notThere: ReadonlySet<number> = new Set([
   Grpc.status.UNAVAILABLE,

@@ -6,7 +6,7 @@ import * as FileSystem from "effect/FileSystem"
 import { getHeapStatistics } from "node:v8"
 import { Finding, type Passed } from "../Check.ts"
 
-const oldestNode = 20
+const oldestNode = 24
 
 /** The version of Node.js, and its heap beside the memory that the container may use. */
 export const runtime = Effect.fnUntraced(function* (): Effect.fn.Return<Passed<void>, Finding, FileSystem.FileSystem> {

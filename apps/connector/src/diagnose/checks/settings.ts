@@ -37,12 +37,15 @@ export const known: ReadonlyArray<string> = [
   "MAX_CONCURRENT_STREAMS",
   "MAX_CONNECTION_AGE",
   "MAX_MESSAGE_BYTES",
+  "METADATA_KEY_FILE",
+  "METADATA_SIGNATURES",
   "NAMESPACES",
   "NAMESPACE_IDENTITY",
   "NAMESPACE_TEMPLATE",
   "OAUTH_SECRET_NAME",
   "OIDC_AUDIENCE",
   "OIDC_TOKEN_FILE",
+  "ORG_LABEL",
   "PERSIST_PAT",
   "POLL_PATIENCE",
   "PROMETHEUS_PORT",
@@ -153,4 +156,9 @@ const contradictions = (settings: Described): ReadonlyArray<Finding> => {
 const allowList = (settings: Described): ReadonlyArray<Finding> =>
   settings.some(({ option, isSet }) => isSet && (option === "instance" || option === "allowedInstances"))
     ? []
-    : [new Finding({ code: "FDC011", detail: "Neither it nor FLYTE_DATABRICKS_INSTANCE is set." })]
+    : [
+        new Finding({
+          code: "FDC011",
+          detail: "Neither FLYTE_DATABRICKS_ALLOWED_INSTANCES nor FLYTE_DATABRICKS_INSTANCE is set."
+        })
+      ]

@@ -3,6 +3,7 @@
  */
 import * as DateTime from "effect/DateTime"
 import * as Schema from "effect/Schema"
+import { createPolicy } from "../../DatabricksCli.ts"
 
 /** What the token endpoint said no to, and how (RFC 6749 §5.2). */
 const refusal = {
@@ -37,25 +38,51 @@ export class ExchangeRefused extends Schema.TaggedError<ExchangeRefused>()("Exch
   subject: Schema.optionalKey(Schema.String),
   expires: Schema.optionalKey(Schema.String)
 }) {
-  override get message() {
+  /** What went wrong, without the command that mends it. */
+  get says(): string {
+    const accepted = this.#accepted()
     return (
       `${describeRefusal(this)}\n` +
       `The JWT, of ${this.source}, says\n` +
-      `  iss: ${this.issuer ?? "(nothing)"}\n  aud: ${this.audiences.join(", ") || "(nothing)"}\n` +
+      `  iss: ${this.issuer ?? "(nothing)"}\n` +
+      `  aud: ${this.audiences.join(", ") || "(nothing)"}${accepted === undefined ? "" : `, and the policy accepts ${accepted}`}\n` +
       `  sub: ${this.subject ?? "(nothing)"}\n  exp: ${this.expires ?? "(nothing)"}\n` +
-      this.#remedy()
+      this.#meaning()
     )
   }
-  #remedy(): string {
+  /** The command that lets such a JWT in; none where nothing can. */
+  get command(): string | undefined {
     const { issuer, audiences, subject } = this
-    if (!issuer?.startsWith("https://") || audiences.length === 0 || subject === undefined) {
+    return issuer?.startsWith("https://") && audiences.length > 0 && subject !== undefined
+      ? createPolicy(this.clientId, { oidc_policy: { issuer, audiences, subject } })
+      : undefined
+  }
+  override get message() {
+    // The command stands on lines of its own: who reads the error may add to its last one.
+    return this.command === undefined ? this.says : `${this.says}\n${this.command}\nA policy counts within two minutes.`
+  }
+  #meaning(): string {
+    const { clientId, description = "" } = this
+    if (this.command === undefined) {
       return "which no federation policy can let in: it takes an iss that is an https URL, an aud and a sub."
     }
-    return (
-      `and service principal ${this.clientId} lets it in with a federation policy that says the same:\n` +
-      `  ${JSON.stringify({ oidc_policy: { issuer, audiences, subject } })}\n` +
-      "Check also that Databricks can reach the issuer's keys and that the service principal belongs to this workspace."
-    )
+    const accepted = this.#accepted()
+    if (accepted !== undefined) {
+      return (
+        `A federation policy of service principal ${clientId} takes it but for its audience. Have it issued for ${accepted} ` +
+        "(FLYTE_DATABRICKS_OIDC_AUDIENCE, for a ServiceAccount of a namespace its annotation flyte.org/databricks-audience), " +
+        "or add a policy that takes this one:"
+      )
+    }
+    return /\bTOKEN_INVALID\b/.test(description)
+      ? `No federation policy of service principal ${clientId} takes it. This adds one:`
+      : `Check that Databricks can reach the issuer's keys, and that a federation policy of service principal ${clientId} ` +
+          "says the same. This adds one:"
+  }
+  // Databricks names the policy that is there where it is the audience alone that differs.
+  #accepted(): string | undefined {
+    const { description = "" } = this
+    return /\bTOKEN_AUDIENCE_INVALID\b/.test(description) ? /\baudience: '([^']+)'/.exec(description)?.[1] : undefined
   }
 }
 
