@@ -41,6 +41,6 @@ export default defineConfig({
     ],
     sequence: { sequencer: NearestFirst },
     // A mutant that makes a test wait for ever is found out the sooner.
-    testTimeout: 10_000
+    testTimeout: 30_000
   }
 })
