@@ -8,6 +8,8 @@ import * as Schema from "effect/Schema"
 import type * as Headers from "effect/http/Headers"
 import * as HttpAnswer from "@flyte-databricks/databricks-auth/http/Answer"
 import type { BodyTooLarge } from "@flyte-databricks/databricks-auth/http/BoundedBody"
+import { clientIdOf, type Identity } from "@flyte-databricks/databricks-auth/Identity"
+import { knownId } from "@flyte-databricks/databricks-auth/WorkspaceHost"
 import { printable } from "@flyte-databricks/databricks-auth/http/ForeignText"
 import {
   JobsError,
@@ -26,11 +28,7 @@ import { parse } from "./losslessJson.ts"
 export interface Asked {
   /** As in "could not be asked to …". */
   readonly operation: string
-  readonly instance: string
-  readonly principal: string
-  /** Of a service principal. */
-  readonly clientId: Option.Option<string>
-  readonly workspaceId: Option.Option<string>
+  readonly identity: Identity
   readonly runId?: RunId
 }
 
@@ -93,7 +91,8 @@ export const refusesToken = ({ status, body }: Answer): boolean =>
 
 const refusal = (answer: Answer): Reason => {
   const { asked, status, body, headers } = answer
-  const { operation, instance, principal, clientId, workspaceId, runId } = asked
+  const { operation, identity, runId } = asked
+  const { instance, principal } = identity
   const said = readRefusal(answer)
   const code = said.code === undefined ? undefined : clean(said.code)
   const detail = clean(said.detail)
@@ -119,6 +118,8 @@ const refusal = (answer: Answer): Reason => {
   const told = { operation, instance, status, detail, ...codeAndId }
   if (refusesToken(answer)) return new TokenRefused({ ...told, principal })
   if (status === 403) {
+    const clientId = clientIdOf(identity)
+    const workspaceId = knownId(instance)
     return new PermissionDenied({
       ...told,
       principal,
@@ -159,6 +160,6 @@ const oddity = (answer: Answer): string => {
 const invalid = ({ asked, status }: Answer, problem: string): Result.Result<never, JobsError> =>
   Result.fail(
     new JobsError({
-      reason: new ResponseInvalid({ operation: asked.operation, instance: asked.instance, status, problem })
+      reason: new ResponseInvalid({ operation: asked.operation, instance: asked.identity.instance, status, problem })
     })
   )
