@@ -8,7 +8,7 @@ import type { Credential } from "../Credential.ts"
 import type { Token, Tries } from "../endpoint/Token.ts"
 import type { AuthType, Identity } from "../Identity.ts"
 import * as IdentityRecord from "../IdentityRecord.ts"
-import * as Jwt from "../Jwt.ts"
+import type * as Jwt from "../Jwt.ts"
 import type { Connection } from "../request/Connection.ts"
 import type { WorkspaceHost } from "../WorkspaceHost.ts"
 import { authTypes, type ReadyMode, type Resolved } from "./AuthMode.ts"
@@ -29,7 +29,7 @@ export const make = (modes: ReadonlyArray<ReadyMode>) => {
     /** What the JWT says that is exchanged for a token; none in the modes that exchange none. */
     subject: (identity: Identity): Effect.Effect<Option.Option<Jwt.Description>, AuthError> => {
       const jwt = modeOf(identity)?.subject?.(identity)
-      return jwt === undefined ? Effect.succeedNone : Effect.asSome(Effect.map(jwt, Jwt.describe))
+      return jwt === undefined ? Effect.succeedNone : Effect.asSome(Effect.map(jwt, ({ token: _, ...said }) => said))
     },
     forget: (identity: Identity): Effect.Effect<void> => modeOf(identity)?.forget(identity) ?? Effect.void,
     record: (resolved: Resolved, connection: Connection | undefined): IdentityRecord.IdentityRecord => ({
