@@ -99,6 +99,20 @@ describe("a cluster in memory", () => {
     )
   )
 
+  it.effect("has a namespace that has something in it, where Kubernetes puts a ServiceAccount", () =>
+    Effect.gen(function* () {
+      const [kubernetes, memory] = yield* both
+      const all = (namespace: string) => kubernetes.listServiceAccounts(namespace, "")
+      for (const namespace of ["team-a", "team-b"]) {
+        assert.deepStrictEqual(yield* all(namespace), [{ name: "default", annotations: {} }])
+      }
+      for (const namespace of ["team", "team-c"]) assert.deepStrictEqual(yield* all(namespace), [])
+      yield* memory.deleteSecret("team-a", "s")
+      assert.deepStrictEqual(yield* all("team-a"), [])
+      assert.deepStrictEqual(yield* kubernetes.apiAudiences, ["https://kubernetes.memory"])
+    }).pipe(Effect.provide(Kubernetes.layerMemory({ "team-a/s": { token: "1" } }, { "team-b/spark": {} })))
+  )
+
   it.effect("makes tokens with the claims that Kubernetes gives, from now on, for a ServiceAccount that is there", () =>
     Effect.gen(function* () {
       const [kubernetes, memory] = yield* both

@@ -1,7 +1,7 @@
 /** The client on answers that are made to fill the memory of whoever reads them. */
 import { assert, describe, it } from "@effect/vitest"
 import { Run } from "@flyte-databricks/databricks-jobs/Run"
-import { Effect, Fiber, Option } from "effect"
+import { Effect, Fiber } from "effect"
 import * as Headers from "effect/http/Headers"
 import { type Answer, read } from "../src/internal/apiAnswer.ts"
 import { answer, clientAnswered } from "./support/answers.ts"
@@ -110,12 +110,7 @@ describe("an answer that is meant to fill the memory", () => {
 
   it("is let go once it was read, whatever it was", () => {
     const rest = { headers: Headers.empty, retryAfterMillis: undefined }
-    const asked = {
-      operation: "get run 1",
-      instance: as.identity.instance,
-      principal: "sp",
-      clientId: Option.none()
-    }
+    const asked = { operation: "get run 1", identity: as.identity }
     for (const [status, body] of [
       [200, '{"state":{}}'],
       [200, "[]"],

@@ -22,9 +22,6 @@ export interface FailedTries {
   readonly lastAnswer: string
 }
 
-/**
- * How a token is asked for.
- */
 export interface Tries {
   /** Somebody waits for it: what may pass is tried again. Otherwise one try is enough, since another is made later. */
   readonly isWaitedFor: boolean

@@ -73,8 +73,11 @@ export const patterns = Effect.fnUntraced(function* (
 const ambiguousPart = (template: string, given: Parts) => {
   const parts = [...template.matchAll(/\{(\w+)\}/g)].map(([, name]) => name as Part)
   if (parts.length < 2) return undefined
-  const part = parts.find((name) => name !== "project" && given[name]?.includes("-"))
-  return part && { part, value: shown(given[part] ?? "") }
+  for (const part of parts.filter((name) => name !== "project")) {
+    const value = given[part]
+    if (value?.includes("-")) return { part, value: shown(value) }
+  }
+  return undefined
 }
 
 /** The namespace; none where the request has none. */
