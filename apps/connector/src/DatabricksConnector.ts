@@ -16,7 +16,7 @@ import * as Call from "./call/Call.ts"
 import { ConnectorError, type Failure, MetricsUnavailable, TaskTypeUnknown } from "./call/ConnectorError.ts"
 import type { Attempt } from "./IdempotencyToken.ts"
 import * as Cancellation from "./runs/Cancellation.ts"
-import { rideOut } from "./call/Faults.ts"
+import { holdOut } from "./call/Faults.ts"
 import { MetadataKey } from "./runs/MetadataKey.ts"
 import * as PinnedRun from "./runs/PinnedRun.ts"
 import * as LastReports from "./runs/LastReports.ts"
@@ -123,7 +123,7 @@ export const layer: Layer.Layer<
               Effect.map((header) => ({ ...resolved, header }))
             )
           ),
-          rideOut(patientUntil),
+          holdOut(patientUntil),
           // Nothing has been submitted: to give up here leaves no run behind.
           Call.within(Math.max(Duration.toMillis(patience), leastPatience), "FLYTE_DATABRICKS_CREATE_PATIENCE")
         )
