@@ -3,6 +3,7 @@
  * `get` and `delete` go by what the job's metadata recorded.
  */
 import { AuthError, type Connection, DatabricksAuth, TaskSettings } from "@flyte-databricks/databricks-auth"
+import { printable } from "@flyte-databricks/databricks-auth/http/ForeignText"
 import { JobMetadata, JobsClient, JobSpec } from "@flyte-databricks/databricks-jobs"
 import * as Clock from "effect/Clock"
 import type * as Config from "effect/Config"
@@ -187,7 +188,9 @@ const serves = Effect.fnUntraced(function* (
 ): Effect.fn.Return<void, ConnectorError> {
   yield* Call.note({ taskType })
   if (!served.includes(taskType)) {
-    yield* new ConnectorError({ reason: new TaskTypeUnknown({ taskType: taskType.slice(0, 100), served }) })
+    yield* new ConnectorError({
+      reason: new TaskTypeUnknown({ taskType: printable(taskType, { maxLength: 100, as: "value" }), served })
+    })
   }
 })
 
