@@ -6,7 +6,7 @@ import type { AuthError } from "@flyte-databricks/databricks-auth/AuthError"
 import { DatabricksAuth } from "@flyte-databricks/databricks-auth/DatabricksAuth"
 import type { AuthHeader, Credential } from "@flyte-databricks/databricks-auth/Credential"
 import { userAgent } from "@flyte-databricks/databricks-auth/http/UserAgent"
-import { baseUrl, headers, knownId } from "@flyte-databricks/databricks-auth/WorkspaceHost"
+import { baseUrl, headers } from "@flyte-databricks/databricks-auth/WorkspaceHost"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -19,7 +19,7 @@ import * as Semaphore from "effect/Semaphore"
 import { type Asked, read, refusesToken } from "./internal/apiAnswer.ts"
 import * as apiRequest from "./internal/apiRequest.ts"
 import { integer } from "./internal/losslessJson.ts"
-import { clientIdOf, type Identity } from "@flyte-databricks/databricks-auth/Identity"
+import type { Identity } from "@flyte-databricks/databricks-auth/Identity"
 import { JobsError, RunNotFound } from "./JobsError.ts"
 import { Run, RunOutput } from "./Run.ts"
 import { RunId, RunIdFromJson } from "./RunId.ts"
@@ -97,9 +97,7 @@ export const layer: Layer.Layer<JobsClient, never, HttpClient.HttpClient | Datab
     const timeout = Duration.fromInputUnsafe(yield* RequestTimeout)
     const bodyLimit = yield* BodyLimit
     const outputLimit = yield* OutputLimit
-    const limits = [bodyLimit, outputLimit].map(apiRequest.permitsOf)
-    const room = yield* Semaphore.make(Math.max(apiRequest.room, ...limits))
-
+    const room = yield* Semaphore.make(Math.max(apiRequest.room, ...[bodyLimit, outputLimit].map(apiRequest.permitsOf)))
     const send = apiRequest.make(client, timeout, bodyLimit, room)
     const sendForOutput = apiRequest.make(client, timeout, outputLimit, room)
 
@@ -112,19 +110,12 @@ export const layer: Layer.Layer<JobsClient, never, HttpClient.HttpClient | Datab
       runId?: RunId,
       sending = send
     ): Effect.fn.Return<A, JobsError | AuthError> {
-      const { instance, principal, authType } = credential.identity
+      const { instance, authType } = credential.identity
       const request = HttpClientRequest.setHeaders(unaddressed, {
         ...headers(instance),
         "user-agent": userAgent(authType)
       })
-      const asked: Asked = {
-        operation,
-        instance,
-        principal,
-        clientId: clientIdOf(credential.identity),
-        workspaceId: knownId(instance),
-        ...(runId === undefined ? {} : { runId })
-      }
+      const asked: Asked = { operation, identity: credential.identity, ...(runId === undefined ? {} : { runId }) }
       const header = given ?? (yield* auth.getHeader(credential))
       const answer = yield* sending(request, asked, header)
       if (!refusesToken(answer)) return yield* Effect.fromResult(read(answer, schema))
