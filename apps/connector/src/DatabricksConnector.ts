@@ -3,6 +3,7 @@
  * `get` and `delete` go by what the job's metadata recorded.
  */
 import { AuthError, type Connection, DatabricksAuth, TaskSettings } from "@flyte-databricks/databricks-auth"
+import { printable } from "@flyte-databricks/databricks-auth/http/ForeignText"
 import { JobMetadata, JobsClient, JobSpec } from "@flyte-databricks/databricks-jobs"
 import * as Clock from "effect/Clock"
 import type * as Config from "effect/Config"
@@ -16,7 +17,7 @@ import * as Call from "./call/Call.ts"
 import { ConnectorError, type Failure, MetricsUnavailable, TaskTypeUnknown } from "./call/ConnectorError.ts"
 import type { Attempt } from "./IdempotencyToken.ts"
 import * as Cancellation from "./runs/Cancellation.ts"
-import { rideOut } from "./call/Faults.ts"
+import { holdOut } from "./call/Faults.ts"
 import { MetadataKey } from "./runs/MetadataKey.ts"
 import * as PinnedRun from "./runs/PinnedRun.ts"
 import * as LastReports from "./runs/LastReports.ts"
@@ -123,16 +124,19 @@ export const layer: Layer.Layer<
               Effect.map((header) => ({ ...resolved, header }))
             )
           ),
-          rideOut(patientUntil),
+          holdOut(patientUntil),
           // Nothing has been submitted: to give up here leaves no run behind.
           Call.within(Math.max(Duration.toMillis(patience), leastPatience), "FLYTE_DATABRICKS_CREATE_PATIENCE")
         )
       if (Option.isSome(resolved.namespace)) yield* Call.note({ namespace: resolved.namespace.value })
       yield* Effect.logDebug(`Identity chosen from:\n${AuthError.describeFindings(resolved.explanation)}`)
 
-      const { instance } = resolved.identity
+      const { identity, storedToken } = resolved
+      const { instance } = identity
+      // It is held for as long as Flyte may not know the run; how it was found is not.
+      const credential = { identity, ...(storedToken === undefined ? {} : { storedToken }) }
       const runId = yield* submissions
-        .submit({ attempt: task.attempt, credential: resolved, header, body, patientUntil })
+        .submit({ attempt: task.attempt, credential, header, body, patientUntil })
         .pipe(Call.waitFor(`${instance} to take the job`))
       yield* Call.note({ runId })
       reports.reported(LastReports.keyOf({ instance, runId }), RunReport.submitted(runId))
@@ -184,7 +188,9 @@ const serves = Effect.fnUntraced(function* (
 ): Effect.fn.Return<void, ConnectorError> {
   yield* Call.note({ taskType })
   if (!served.includes(taskType)) {
-    yield* new ConnectorError({ reason: new TaskTypeUnknown({ taskType: taskType.slice(0, 100), served }) })
+    yield* new ConnectorError({
+      reason: new TaskTypeUnknown({ taskType: printable(taskType, { maxLength: 100, as: "value" }), served })
+    })
   }
 })
 

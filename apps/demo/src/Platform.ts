@@ -2,7 +2,8 @@
  * What the service runs on: a workspace and a cluster that the environment names, or the stand-ins.
  */
 import { RequestTimeout } from "@flyte-databricks/connector/diagnose/Http"
-import { TotalTimeout, TryTimeout } from "@flyte-databricks/databricks-auth/endpoint/TokenEndpoint"
+import { TryTimeout } from "@flyte-databricks/databricks-auth/endpoint/RetryPolicy"
+import { TotalTimeout } from "@flyte-databricks/databricks-auth/endpoint/TokenEndpoint"
 import { JobsClient } from "@flyte-databricks/databricks-jobs"
 import { FastClock, Namespaces, RunPlan, Showcase } from "@flyte-databricks/emulators"
 import { KubernetesClient } from "@flyte-databricks/kubernetes"

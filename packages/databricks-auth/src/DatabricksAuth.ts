@@ -16,7 +16,7 @@ import type * as HttpClient from "effect/http/HttpClient"
 import type { AuthError } from "./AuthError.ts"
 import * as AuthSummary from "./AuthSummary.ts"
 import type { AuthHeader, Credential } from "./Credential.ts"
-import type { FailedTries } from "./endpoint/Token.ts"
+import type { Progress } from "./endpoint/Token.ts"
 import * as TokenEndpoint from "./endpoint/TokenEndpoint.ts"
 import type { IdentityRecord } from "./IdentityRecord.ts"
 import type * as Jwt from "./Jwt.ts"
@@ -72,7 +72,7 @@ export class DatabricksAuth extends Context.Service<
     /** Databricks refused this header: the next one is built anew from the same place, for the same identity. */
     readonly invalidate: (credential: Credential, refused: AuthHeader) => Effect.Effect<void>
     /** Progress of the token request that callers of `getHeader` are waiting for; none when no request is in flight. */
-    readonly progress: (credential: Credential) => Effect.Effect<Option.Option<FailedTries>>
+    readonly progress: (credential: Credential) => Effect.Effect<Option.Option<Progress>>
     /** How each credential that was asked for lately is doing, without its secrets. */
     readonly tokens: Effect.Effect<ReadonlyArray<TokenStatus>>
     /**

@@ -38,7 +38,12 @@ export class KubernetesError extends Schema.TaggedError<KubernetesError>()("Kube
 }
 
 /**
- * A Secret's data, decoded. A value that is not UTF-8 text is the empty string.
+ * The keys of a Secret that a credential is under. What else a Secret holds is not read: it may be much, and is somebody's.
+ */
+export const credentialKeys = ["token", "client_id", "client_secret"] as const
+
+/**
+ * What a Secret has under these keys, decoded. A value that is not UTF-8 text is the empty string.
  */
 export type SecretData = Readonly<Record<string, Redacted.Redacted<string>>>
 
@@ -210,7 +215,11 @@ export const layerMemory = (
 const doing = (change: () => unknown): Effect.Effect<void> => Effect.asVoid(Effect.sync(change))
 
 const redact = (data: Readonly<Record<string, string>>): SecretData =>
-  Object.fromEntries(Object.entries(data).map(([key, value]) => [key, Redacted.make(value, { label: key })]))
+  Object.fromEntries(
+    credentialKeys.flatMap((key) =>
+      Object.hasOwn(data, key) ? [[key, Redacted.make(data[key]!, { label: key })] as const] : []
+    )
+  )
 
 const unsignedJwt = Effect.fnUntraced(function* (
   namespace: string,

@@ -5,7 +5,8 @@
 import type { AuthError } from "@flyte-databricks/databricks-auth/AuthError"
 import { DatabricksAuth } from "@flyte-databricks/databricks-auth/DatabricksAuth"
 import type { AuthHeader, Credential } from "@flyte-databricks/databricks-auth/Credential"
-import { baseUrl } from "@flyte-databricks/databricks-auth/WorkspaceHost"
+import { userAgent } from "@flyte-databricks/databricks-auth/http/UserAgent"
+import { baseUrl, headers } from "@flyte-databricks/databricks-auth/WorkspaceHost"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -103,12 +104,17 @@ export const layer: Layer.Layer<JobsClient, never, HttpClient.HttpClient | Datab
     const call = Effect.fnUntraced(function* <A>(
       credential: Credential,
       { header: given }: CallOptions,
-      request: HttpClientRequest.HttpClientRequest,
+      unaddressed: HttpClientRequest.HttpClientRequest,
       schema: Schema.Codec<A, unknown>,
       operation: string,
       runId?: RunId,
       sending = send
     ): Effect.fn.Return<A, JobsError | AuthError> {
+      const { instance, authType } = credential.identity
+      const request = HttpClientRequest.setHeaders(unaddressed, {
+        ...headers(instance),
+        "user-agent": userAgent(authType)
+      })
       const asked: Asked = { operation, identity: credential.identity, ...(runId === undefined ? {} : { runId }) }
       const header = given ?? (yield* auth.getHeader(credential))
       const answer = yield* sending(request, asked, header)

@@ -9,7 +9,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Call from "../call/Call.ts"
 import { ConnectorError, type Failure, RunNotCancelled } from "../call/ConnectorError.ts"
-import { askAgainIfGone, rideOut } from "../call/Faults.ts"
+import { askAgainIfGone, holdOut } from "../call/Faults.ts"
 import { hedged } from "../call/hedged.ts"
 import { keyOf, type LastReports } from "./LastReports.ts"
 import { MetadataKey } from "./MetadataKey.ts"
@@ -54,7 +54,7 @@ export const make = Effect.fnUntraced(function* (reports: LastReports, submissio
       )
     })
     yield* attempt.pipe(
-      rideOut(yield* Call.endsAt),
+      holdOut(yield* Call.endsAt),
       askAgainIfGone,
       Effect.catchReason("JobsError", "RunNotFound", () => Effect.void),
       Effect.mapError((refusal) => notCancelled(runId, report, refusal))

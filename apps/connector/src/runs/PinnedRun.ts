@@ -74,8 +74,9 @@ export const header = (auth: DatabricksAuth.DatabricksAuth["Service"], credentia
     auth.progress(credential),
     Option.match({
       onNone: () => token,
-      onSome: ({ attempts, lastAnswer }) =>
-        `${token}, which was asked for ${attempts === 1 ? "once" : `${attempts} times`}, the last answer: ${lastAnswer}`
+      onSome: ({ endpoint, attempts, lastAnswer }) =>
+        `${token}: ${endpoint} was asked ${attempts === 1 ? "once" : `${attempts} times`}` +
+        (lastAnswer === undefined ? " and has not answered" : `; the last answer: ${lastAnswer}`)
     })
   )
   return auth.getHeader(credential).pipe(Call.waitFor(soFar))

@@ -23,7 +23,7 @@ import type * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import * as Call from "../call/Call.ts"
-import { isTransient, leavesDoubt, rideOut } from "../call/Faults.ts"
+import { holdOut, isTransient, leavesDoubt } from "../call/Faults.ts"
 import { hedged } from "../call/hedged.ts"
 import * as IdempotencyToken from "../IdempotencyToken.ts"
 import * as Disowned from "./Disowned.ts"
@@ -108,7 +108,7 @@ export const make = Effect.fnUntraced(function* (
       )
     )
     const exit = yield* Effect.suspend(() => (submission.waiting > 0 ? hedged(ask) : Effect.interrupt)).pipe(
-      rideOut(() => (submission.isInDoubt ? endsAt : submission.patientUntil)),
+      holdOut(() => (submission.isInDoubt ? endsAt : submission.patientUntil)),
       Effect.exit
     )
     if (Exit.isFailure(exit)) submission.state = "failed"

@@ -29,16 +29,17 @@ import {
   isAccountWide,
   type WorkspaceHost
 } from "../WorkspaceHost.ts"
-import { RetryPolicy, within } from "./RetryPolicy.ts"
+import { makeTry, RetryPolicy, within } from "./RetryPolicy.ts"
 
 // What a host says of itself changes when an account is moved.
 const foundLasts = "1 hour"
 // Of a host without documents, somebody may be giving it some.
 const absentLasts = "5 minutes"
 
-// A document has some 2 KB. Both together have as long as a caller of Flyte's usually waits.
+// A document has some 2 KB.
 const bodyLimit = 64 * 1024
-const documentTimeout = "4 seconds"
+
+// Within which time tries begin: as long as a caller of Flyte's usually waits.
 const lookUpTimeout = Duration.seconds(8)
 
 // Workflow authors choose hosts.
@@ -72,6 +73,7 @@ export const make: Effect.Effect<Discovery, never, HttpClient.HttpClient | Allow
   const client = yield* HttpClient.HttpClient
   const allowed = yield* AllowedInstances
   const retryPolicy = yield* RetryPolicy
+  const aTry = yield* makeTry
 
   /** A document as text; none where there is nothing of the kind. */
   const read = Effect.fnUntraced(function* (url: string) {
@@ -91,13 +93,9 @@ export const make: Effect.Effect<Discovery, never, HttpClient.HttpClient | Allow
       Effect.catchTag("HttpClientError", (error) =>
         Effect.fail(unavailable({ detail: printable(TransportFault.describe(error), { maxLength: 300 }) }))
       ),
-      Effect.provideService(FetchHttpClient.RequestInit, { redirect: "manual" }),
-      Effect.timeoutOrElse({
-        duration: documentTimeout,
-        orElse: () => Effect.fail(unavailable({ detail: `nothing within ${documentTimeout}` }))
-      })
+      Effect.provideService(FetchHttpClient.RequestInit, { redirect: "manual" })
     )
-    const { response, body } = yield* answered
+    const { response, body } = yield* aTry(answered, (detail) => unavailable({ detail }))
     const { status, headers } = response
     if (Answer.mayPass(status)) {
       const retryAfterMillis = RetryAfter.millis(headers["retry-after"], yield* Clock.currentTimeMillis)

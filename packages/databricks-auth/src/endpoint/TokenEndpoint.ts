@@ -15,7 +15,7 @@ import * as HttpClient from "effect/http/HttpClient"
 import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import type * as HttpClientResponse from "effect/http/HttpClientResponse"
 import { AuthError, TokenEndpointUnavailable } from "../AuthError.ts"
-import type { Token, Tries } from "./Token.ts"
+import type { Progress, Token, Tries } from "./Token.ts"
 import { mayPass } from "../http/Answer.ts"
 import * as BoundedBody from "../http/BoundedBody.ts"
 import * as LiveSecrets from "../http/LiveSecrets.ts"
@@ -25,7 +25,7 @@ import { basicCredentials } from "./internal/basicCredentials.ts"
 import { type Answer, type Asked, clean, readAnswer } from "./internal/tokenAnswer.ts"
 import type { Jwt } from "../Jwt.ts"
 import * as RetryAfter from "../http/RetryAfter.ts"
-import { RetryPolicy, tooLong, within } from "./RetryPolicy.ts"
+import { makeTry, RetryPolicy, tooLong, within } from "./RetryPolicy.ts"
 import * as TransportFault from "../http/TransportFault.ts"
 import { userAgent } from "../http/UserAgent.ts"
 import type { AllowedInstances, WorkspaceHost } from "../WorkspaceHost.ts"
@@ -65,15 +65,7 @@ export class TokenEndpoint extends Context.Service<
 >()("@flyte-databricks/databricks-auth/endpoint/TokenEndpoint") {}
 
 /**
- * How long one try may take. Databricks answers within a second; a try that hangs leaves time for another.
- */
-export const TryTimeout = Context.Reference<Duration.Input>("@flyte-databricks/databricks-auth/TryTimeout", {
-  defaultValue: () => "4 seconds"
-})
-
-/**
- * How long all tries together may take. Flyte waits ten seconds for an answer by default, and is to hear why there is
- * none.
+ * Within which time tries may begin. Flyte waits ten seconds for an answer by default, and is to hear why there is none.
  */
 export const TotalTimeout = Context.Reference<Duration.Input>("@flyte-databricks/databricks-auth/TotalTimeout", {
   defaultValue: () => "8500 millis"
@@ -87,7 +79,7 @@ export const layer: Layer.Layer<TokenEndpoint, never, HttpClient.HttpClient | Al
   Effect.gen(function* () {
     const client = yield* HttpClient.HttpClient
     const retryPolicy = yield* RetryPolicy
-    const tryTimeout = yield* TryTimeout
+    const aTry = yield* makeTry
     const totalTimeout = Duration.fromInputUnsafe(yield* TotalTimeout)
     const circuit = yield* Circuit.make
     const discovery = yield* Discovery.make
@@ -109,41 +101,36 @@ export const layer: Layer.Layer<TokenEndpoint, never, HttpClient.HttpClient | Al
         Effect.flatMap(read),
         // A client that follows redirects by itself would take the credentials along.
         Effect.provideService(FetchHttpClient.RequestInit, { redirect: "manual" }),
-        Effect.mapError((error) => ("detail" in error ? error : { detail: clean(TransportFault.describe(error)) })),
-        Effect.timeoutOrElse({ duration: tryTimeout, orElse: () => Effect.fail({ detail: nothingWithin(tryTimeout) }) })
+        Effect.mapError((error) => ("detail" in error ? error : { detail: clean(TransportFault.describe(error)) }))
       )
 
     const ask = Effect.fnUntraced(function* (
       request: HttpClientRequest.HttpClientRequest,
       asked: Asked,
-      { isWaitedFor, onFailure }: Tries = waitedFor
+      { isWaitedFor, onProgress }: Tries = waitedFor
     ): Effect.fn.Return<Token, AuthError> {
       const { endpoint } = asked
       LiveSecrets.add(asked.secret)
-      // The tries that have begun, and the answer to the last that has failed.
-      const begun = yield* Ref.make({ attempts: 0, lastAnswer: nothingWithin(totalTimeout) })
+      const progress = yield* Ref.make<Progress>({ endpoint, attempts: 0, lastAnswer: undefined })
+      const progressed = (change: (progress: Progress) => Progress) =>
+        Effect.flatMap(Ref.updateAndGet(progress, change), onProgress)
       const deadline = (yield* Clock.currentTimeMillis) + Duration.toMillis(totalTimeout)
 
-      const attempt = Effect.gen(function* () {
-        const { attempts } = yield* Ref.updateAndGet(begun, (begun) => ({ ...begun, attempts: begun.attempts + 1 }))
-        return yield* send(request).pipe(
-          Effect.mapError((fault) => new TokenEndpointUnavailable({ endpoint, attempts, ...fault })),
-          Effect.tapError(({ detail: lastAnswer }) =>
-            Effect.andThen(Ref.set(begun, { attempts, lastAnswer }), onFailure({ attempts, lastAnswer }))
+      const once = progressed((progress) => ({ ...progress, attempts: progress.attempts + 1 })).pipe(
+        Effect.andThen(send(request)),
+        Effect.tapError(({ detail: lastAnswer }) => progressed((progress) => ({ ...progress, lastAnswer })))
+      )
+      const attempt = aTry(once, (detail): Fault => ({ detail })).pipe(
+        Effect.catch((fault) =>
+          Effect.flatMap(Ref.get(progress), ({ attempts }) =>
+            Effect.fail(new TokenEndpointUnavailable({ endpoint, attempts, ...fault }))
           )
         )
-      })
-      const answer = yield* circuit.guard(attempt, asked, Ref.get(begun)).pipe(
+      )
+      const answer = yield* circuit.guard(attempt, asked, Ref.get(progress)).pipe(
         Effect.mapError((reason) => new AuthError({ reason })),
         Effect.retry(within(isWaitedFor ? retryPolicy : Schedule.recurs(0), deadline)),
-        Effect.catch((error) => Effect.flatMap(Clock.currentTimeMillis, (now) => tooLong(error, deadline - now))),
-        Effect.timeoutOrElse({
-          duration: totalTimeout,
-          orElse: () =>
-            Effect.flatMap(Ref.get(begun), ({ attempts, lastAnswer: detail }) =>
-              unavailable(endpoint, { attempts, detail })
-            )
-        })
+        Effect.catch((error) => Effect.flatMap(Clock.currentTimeMillis, (now) => tooLong(error, deadline - now)))
       )
       const token = yield* readAnswer(answer, asked)
       circuit.proved(asked)
@@ -186,13 +173,7 @@ export const layer: Layer.Layer<TokenEndpoint, never, HttpClient.HttpClient | Al
 /** What a try met with that may pass. */
 type Fault = Pick<TokenEndpointUnavailable, "detail" | "status" | "retryAfterMillis">
 
-const waitedFor: Tries = { isWaitedFor: true, onFailure: () => Effect.void }
-
-const unavailable = (endpoint: string, tries: { readonly attempts: number; readonly detail: string }): AuthError =>
-  new AuthError({ reason: new TokenEndpointUnavailable({ endpoint, ...tries }) })
-
-const nothingWithin = (timeout: Duration.Input): string =>
-  `nothing within ${Duration.format(Duration.fromInputUnsafe(timeout))}`
+const waitedFor: Tries = { isWaitedFor: true, onProgress: () => Effect.void }
 
 /**
  * What a token endpoint in memory was asked for.

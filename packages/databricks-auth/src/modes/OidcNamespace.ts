@@ -16,12 +16,14 @@ import { applicationId } from "../internal/applicationId.ts"
 import { broken } from "../internal/broken.ts"
 import { invalid, shown } from "../internal/settings.ts"
 import {
+  audienceAnnotation,
   clientIdAnnotation,
   describeDiscovery,
   describeServiceAccount,
   describeSkipped,
   type Discovery,
   enabledLabel,
+  maxAnnotation,
   ServiceAccountTokens
 } from "../sources/ServiceAccountTokens.ts"
 import { TokenEndpoint } from "../endpoint/TokenEndpoint.ts"
@@ -45,6 +47,10 @@ const wire = Effect.gen(function* () {
     }
     if (others.length > 0) return yield* ambiguous(namespace, discovery)
     const { serviceAccount, audience } = offer
+    if (Option.exists(audience, ({ length }) => length > maxAnnotation)) {
+      const annotation = `Annotation ${audienceAnnotation} of ${describeServiceAccount(namespace, serviceAccount)}`
+      return yield* invalid(annotation, "longer", `at most ${maxAnnotation} characters`)
+    }
     const clientId = yield* applicationId(
       describeServiceAccount(namespace, serviceAccount),
       `has what looks like a secret under annotation ${clientIdAnnotation}`,

@@ -38,7 +38,11 @@ export const token = Effect.fnUntraced(function* (
     )
   }
   if (!fitsHeader(trimmed.value)) {
-    return yield* broken(source, "holds characters that no header may carry", "Put the token alone there, on one line.")
+    return yield* broken(
+      source,
+      "holds characters, or so many of them, that no header may carry",
+      "Put the token alone there, on one line."
+    )
   }
   return Option.some(Redacted.make(trimmed.value, { label: "PAT" }))
 })

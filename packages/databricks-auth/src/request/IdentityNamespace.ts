@@ -33,7 +33,7 @@ export const template = Effect.fnUntraced(function* (
   setting: string,
   value: string
 ): Effect.fn.Return<string, AuthError> {
-  const unknown = [...value.matchAll(/\{([^}]*)\}/g)].find(([, name]) => !parts.some((part) => part === name))
+  const unknown = [...value.matchAll(/\{([^{}]*)\}/g)].find(([, name]) => !parts.some((part) => part === name))
   // Whatever the parts are, the rest must leave room for a namespace.
   if (unknown !== undefined || !isNamespace(value.replaceAll(/\{\w+\}/g, "x")) || looksLikeSecret(value)) {
     const expected = "lower-case letters, digits, hyphens, {namespace}, {project}, {domain} and {org}"

@@ -8,6 +8,7 @@ import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import * as Record from "effect/Record"
 import type { AuthError } from "../AuthError.ts"
 import { Kubernetes, layerMemory as layerCluster, type SecretData } from "../Kubernetes.ts"
 import { failed, kept, type TimeToLive } from "./internal/lookUps.ts"
@@ -34,6 +35,13 @@ export class NamespaceSecrets extends Context.Service<
   }
 >()("@flyte-databricks/databricks-auth/sources/NamespaceSecrets") {}
 
+/** How many Secrets are kept. Each is as large as its namespace makes it: three values of 16 KB. */
+export const secretsKept = 100
+
+// What else is in a Secret is nobody's business here.
+const credentialsOf = (data: SecretData): SecretData =>
+  Record.filter(data, (_, key) => key === "token" || key === "client_id" || key === "client_secret")
+
 class SecretPath extends Data.Class<{ readonly namespace: string; readonly name: string }> {}
 
 /**
@@ -48,7 +56,7 @@ export const layer: Layer.Layer<NamespaceSecrets, never, Kubernetes> = Layer.eff
     const cache = yield* kept(
       ({ namespace, name }: SecretPath) =>
         Effect.mapError(
-          kubernetes.readSecret(namespace, name),
+          Effect.map(kubernetes.readSecret(namespace, name), Option.map(credentialsOf)),
           failed({
             source: describeSecret(namespace, name),
             namespace,
@@ -58,7 +66,8 @@ export const layer: Layer.Layer<NamespaceSecrets, never, Kubernetes> = Layer.eff
           })
         ),
       Option.isSome,
-      yield* SecretTimeToLive
+      yield* SecretTimeToLive,
+      secretsKept
     )
     return NamespaceSecrets.of({
       read: (namespace, name) => Cache.get(cache, new SecretPath({ namespace, name })),

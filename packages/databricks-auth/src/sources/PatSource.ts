@@ -63,7 +63,7 @@ const usable = (
   source: string,
   token: Redacted.Redacted<string>
 ): Effect.Effect<Redacted.Redacted<string>, AuthError> => {
-  const problem = "holds a token with characters that no header may carry"
+  const problem = "holds a token with characters, or so many of them, that no header may carry"
   return fitsHeader(Redacted.value(token))
     ? Effect.succeed(Redacted.make(Redacted.value(token), { label: "PAT" }))
     : Effect.fail(broken(source, problem, "Put the token alone there, on one line."))

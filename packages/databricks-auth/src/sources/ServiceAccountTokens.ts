@@ -59,6 +59,13 @@ export const DiscoveryTimeToLive = Context.Reference<TimeToLive>(
   }
 )
 
+/** How many discoveries are kept. Each is as large as its namespace makes it: fifty ServiceAccounts, and two annotations. */
+export const discoveriesKept = 100
+export const serviceAccountsKept = 50
+
+/** How long an annotation may be. */
+export const maxAnnotation = 256
+
 /**
  * How long a minted JWT is to last. The Databricks token lasts as long as what is left of it.
  */
@@ -119,7 +126,8 @@ export const layer: Layer.Layer<ServiceAccountTokens, never, Kubernetes.Kubernet
     const cache = yield* kept(
       (namespace: string) => Effect.map(list(namespace, `${enabledLabel}=true`), toDiscovery),
       ({ offers }) => offers.length === 1,
-      timeToLive
+      timeToLive,
+      discoveriesKept
     )
 
     // Whoever holds a token that the API server takes is that ServiceAccount in the cluster.
@@ -178,14 +186,19 @@ export const layer: Layer.Layer<ServiceAccountTokens, never, Kubernetes.Kubernet
 )
 
 const toDiscovery = (serviceAccounts: ReadonlyArray<Kubernetes.ServiceAccount>): Discovery => {
+  // One character more than may be is enough to see that there are too many.
+  const value = (annotations: Readonly<Record<string, string>>, key: string) =>
+    (annotations[key] ?? "").trim().slice(0, maxAnnotation + 1)
   const labelled = Arr.sortWith(serviceAccounts, ({ name }) => name, Order.String).map(({ name, annotations }) => ({
     serviceAccount: name,
-    clientId: (annotations[clientIdAnnotation] ?? "").trim(),
-    audience: nonBlank(annotations[audienceAnnotation] ?? "")
+    clientId: value(annotations, clientIdAnnotation),
+    audience: nonBlank(value(annotations, audienceAnnotation))
   }))
+  const offers = labelled.filter(({ clientId }) => clientId !== "")
+  const skipped = labelled.filter(({ clientId }) => clientId === "")
   return {
-    offers: labelled.filter(({ clientId }) => clientId !== ""),
-    skipped: labelled.filter(({ clientId }) => clientId === "").map(({ serviceAccount }) => serviceAccount)
+    offers: offers.slice(0, serviceAccountsKept),
+    skipped: skipped.slice(0, serviceAccountsKept).map(({ serviceAccount }) => serviceAccount)
   }
 }
 

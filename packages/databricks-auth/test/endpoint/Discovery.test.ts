@@ -1,7 +1,7 @@
 /** Where the tokens of a workspace are given, on a host that serves several, and on one that does not. */
-import { type AuthError, Jwt, TokenEndpoint, WorkspaceHost } from "@flyte-databricks/databricks-auth"
+import { type AuthError, Circuit, Jwt, TokenEndpoint, WorkspaceHost } from "@flyte-databricks/databricks-auth"
 import { assert, describe, it } from "@effect/vitest"
-import { Arbitrary, Effect, Fiber, Option, Redacted, Schema } from "effect"
+import { Arbitrary, Effect, Fiber, Layer, Option, Redacted, Schedule, Schema } from "effect"
 import { TestClock } from "effect/testing"
 import { type Answer, answer, makeHttp, makeHttpUnder, networkFault, silence } from "../support/http.ts"
 import { ask, granted, never, request } from "./Ask.ts"
@@ -137,6 +137,23 @@ describe("a host that serves several workspaces", () => {
     })
   )
 
+  it.effect("that takes nine seconds for each document is waited for", () =>
+    Effect.gen(function* () {
+      const slow =
+        (given: Answer): Answer =>
+        (request) =>
+          Effect.delay(given(request), "9 seconds")
+      const { layer } = yield* makeHttp(slow(config()), silence, slow(server()), silence, granted)
+      const fiber = yield* ask(one).pipe(
+        Effect.provide(TokenEndpoint.layer),
+        Effect.provide(layer),
+        Effect.forkChild({ startImmediately: true })
+      )
+      yield* TestClock.adjust("18 seconds")
+      yield* Fiber.join(fiber)
+    })
+  )
+
   it.effect("that says nothing is given up in time, with the address that was asked", () =>
     Effect.gen(function* () {
       const { layer } = yield* makeHttp(silence)
@@ -150,7 +167,7 @@ describe("a host that serves several workspaces", () => {
       yield* TestClock.adjust("1 minute")
       const { error, at } = yield* Fiber.join(fiber)
       assert.isTrue(error.retryable)
-      assert.isAtMost(at, 12_500)
+      assert.strictEqual(at, 16_000)
       assert.include(error.message, `${host}/.well-known/databricks-config was tried`)
     })
   )
@@ -208,6 +225,25 @@ describe("a host that serves several workspaces", () => {
           assert.lengthOf(sent, 3)
         }
       }
+    })
+  )
+
+  it.effect("fails for each workspace by itself: the circuit of one leaves the others alone", () =>
+    Effect.gen(function* () {
+      const down = answer(503)
+      const { layer, sent } = yield* makeHttp(config(), server(), down)
+      const policies = Layer.merge(
+        never,
+        Layer.succeed(Circuit.CircuitPolicy, { clients: 1, openFor: Schedule.spaced("1 minute") })
+      )
+      const messages = yield* Effect.forEach([one, one, two], (each) => Effect.flip(ask(each))).pipe(
+        Effect.provide(TokenEndpoint.layer),
+        Effect.provide([layer, policies]),
+        Effect.map((errors) => errors.map(({ message }) => message))
+      )
+      assert.include(messages[1], "It was not asked for this call")
+      assert.include(messages[2], "was tried once and gave no token; the last answer: status 503")
+      assert.lengthOf(yield* sent, 4)
     })
   )
 

@@ -66,7 +66,10 @@ describe("each mode that asks the token endpoint", () => {
       const auth = yield* DatabricksAuth.DatabricksAuth
       const fiber = yield* Effect.forkChild(Effect.flip(auth.getHeader({ identity })), { startImmediately: true })
       yield* TestClock.adjust("700 millis")
-      assertEquals(yield* auth.progress({ identity }), Option.some({ attempts: 3, lastAnswer: "status 503" }))
+      assertEquals(
+        yield* auth.progress({ identity }),
+        Option.some({ endpoint: `https://${host}/oidc/v1/token`, attempts: 3, lastAnswer: "status 503" })
+      )
       yield* TestClock.adjust("8 seconds")
       assert.isDefined(fiber.pollUnsafe())
       assertEquals(yield* auth.progress({ identity }), Option.none())

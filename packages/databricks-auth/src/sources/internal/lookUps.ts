@@ -32,9 +32,10 @@ export interface TimeToLive {
 export const kept = <Key, A>(
   lookup: (key: Key) => Effect.Effect<A, AuthError>,
   isPresent: (found: A) => boolean,
-  timeToLive: TimeToLive
+  timeToLive: TimeToLive,
+  capacity = 10_000
 ): Effect.Effect<Cache.Cache<Key, A, AuthError>> =>
   Cache.makeWith(lookup, {
-    capacity: 10_000,
+    capacity,
     timeToLive: (exit) => (Exit.isFailure(exit) ? 0 : isPresent(exit.value) ? timeToLive.present : timeToLive.absent)
   })
