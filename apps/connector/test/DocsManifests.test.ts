@@ -183,7 +183,10 @@ describe("the examples in deploy/examples", () => {
       const container = pod(patch)?.containers?.[0]
       const projected = pod(patch)?.volumes?.[0]
       const token = projected?.projected?.sources?.[0]?.serviceAccountToken
-      assert.strictEqual(`${container?.volumeMounts?.[0]?.mountPath}/${token?.path}`, own.tokenFiles.defaultPath)
+      assert.strictEqual(
+        `${container?.volumeMounts?.[0]?.mountPath}/${token?.path}`,
+        ConnectorSettings.defaultTokenFile
+      )
       assert.strictEqual(container?.volumeMounts?.[0]?.name, projected?.name)
       assert.strictEqual(token?.audience, own.oidcAudience)
       // The container of Flyte's charts, which it patches.

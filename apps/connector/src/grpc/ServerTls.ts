@@ -1,6 +1,7 @@
 /**
  * TLS of the server: its certificate, which is read again when it changes, and the authority of clients that have one.
  */
+import { printable } from "@flyte-databricks/databricks-auth/http/ForeignText"
 import { shown } from "@flyte-databricks/databricks-auth/request/Variable"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
@@ -65,7 +66,11 @@ export const make = Effect.fnUntraced(function* (
     rejectUnauthorized: false
   })
   server.on("tlsClientError", ({ message }, { remoteAddress: peer = "unknown" }) =>
-    log(Effect.annotateLogs(Effect.logWarning(`A TLS handshake failed: ${message.slice(0, 200)}`), { peer }))
+    log(
+      Effect.annotateLogs(Effect.logWarning(`A TLS handshake failed: ${printable(message, { maxLength: 200 })}`), {
+        peer
+      })
+    )
   )
   yield* Effect.forkScoped(follow(files, first, (context) => server.setSecureContext(context)))
   return (take) => {

@@ -3,11 +3,13 @@
  * notebook returned, and the error with its trace where it failed.
  */
 import { type Connection, DatabricksAuth } from "@flyte-databricks/databricks-auth"
+import { redact } from "@flyte-databricks/databricks-auth/http/LiveSecrets"
 import { JobsClient, type Run, type RunId, RunState } from "@flyte-databricks/databricks-jobs"
 import * as Effect from "effect/Effect"
 import * as Call from "../call/Call.ts"
 import { ConnectorError, type Failure, PageTokenInvalid } from "../call/ConnectorError.ts"
 import { rideOut } from "../call/Faults.ts"
+import { MetadataKey } from "./MetadataKey.ts"
 import * as PinnedRun from "./PinnedRun.ts"
 
 /** A line with its end, and whether the task wrote it or the connector did. */
@@ -56,9 +58,10 @@ const start: Place = { task: 0, text: 0, offset: 0 }
 export const make = Effect.gen(function* () {
   const auth = yield* DatabricksAuth.DatabricksAuth
   const jobs = yield* JobsClient.JobsClient
+  const key = yield* MetadataKey
 
   return Effect.fnUntraced(function* (request: LogRequest): Effect.fn.Return<LogPage, Failure> {
-    const metadata = yield* PinnedRun.read(request.resourceMeta)
+    const metadata = yield* PinnedRun.read(key, request.resourceMeta)
     const { runId } = metadata
     const from = yield* placeOf(request.token, runId)
     const limit = request.lines > 0 ? Math.min(request.lines, maxLines) : linesByDefault
@@ -70,6 +73,7 @@ export const make = Effect.gen(function* () {
     const run = yield* jobs
       .get(credential, runId)
       .pipe(Call.waitFor(`${instance} to say how run ${runId} is doing`), riding)
+    yield* PinnedRun.noteRun(run)
     const tasks: ReadonlyArray<Run.RunTask> = run.tasks?.length ? run.tasks : [run]
 
     const { phase } = RunState.toPhaseReport(run)
@@ -122,7 +126,7 @@ interface Page {
 
 /** Adds the lines of a text from there on; gives where the first one begins for which there is no room. */
 const addLines = (page: Page, { content, originator }: Text, offset: number): number | undefined => {
-  const most = own(content.slice(offset, offset + page.characters + maxLineLength))
+  const most = without(content, offset, offset + page.characters + maxLineLength)
   let from = 0
   while (offset + from < content.length) {
     if (page.left <= 0 || page.characters <= 0) return offset + from
@@ -135,8 +139,16 @@ const addLines = (page: Page, { content, originator }: Text, offset: number): nu
   return undefined
 }
 
-// A part of a string keeps the whole of it in memory.
-const own = (part: string): string => Buffer.from(part, "utf16le").toString("utf16le")
+// A secret that lies across an end of the part is seen with what is around it.
+const around = 64 * 1024
+
+/** A part of a text without the secrets in it; what stands in their place has their length, as pages go by offsets. */
+const without = (content: string, from: number, to: number): string => {
+  const before = Math.max(0, from - around)
+  const part = redact(content.slice(before, to + around), { mark: (length) => "*".repeat(length) })
+  // A part of a string keeps the whole of it in memory.
+  return Buffer.from(part.slice(from - before, to - before), "utf16le").toString("utf16le")
+}
 
 const endOfLine = (content: string, from: number): number => {
   const most = Math.min(content.length, from + maxLineLength)

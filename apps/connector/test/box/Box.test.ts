@@ -260,8 +260,11 @@ inBox("in a box with the limits of Flyte's charts", (scenario) => {
       assert.include(notes, '"subject": "system:serviceaccount:team-federated:spark"')
 
       const testing = yield* helm("test", "connector", "--timeout", "60s").pipe(Effect.forkScoped)
-      const said = yield* kubelet.runToTheEnd(connector.namespace, `${name}-health`)
-      assert.deepStrictEqual(said, ["http://flyteconnector.flyte:8000 is SERVING"])
+      const said = (yield* kubelet.runToTheEnd(connector.namespace, `${name}-doctor`)).join("\n")
+      assert.match(said, /ok +port +flyteconnector\.flyte:8000 serves\./)
+      assert.match(said, /team-federated +oidc_namespace +sp-of-team /)
+      assert.match(said, /team-pat +pat .*ok\n/)
+      assert.include(said, "\n0 errors, ")
       assert.include(yield* Fiber.join(testing), "Succeeded")
     })
   )

@@ -118,7 +118,7 @@ describe.skipIf(!available)("the chart", () => {
       const { pod, container, env } = yield* podOf(set("projectedToken.enabled=true", "databricks.clientId=app"))
       const [volume] = pod.volumes ?? []
       const token = volume?.projected?.sources[0]?.serviceAccountToken
-      assert.strictEqual(`${container.volumeMounts?.[0]?.mountPath}/${token?.path}`, settings.tokenFiles.defaultPath)
+      assert.strictEqual(`${container.volumeMounts?.[0]?.mountPath}/${token?.path}`, ConnectorSettings.defaultTokenFile)
       assert.strictEqual(token?.audience, settings.oidcAudience)
       assert.strictEqual(env["FLYTE_DATABRICKS_CLIENT_ID"], "app")
       const none = yield* podOf([])

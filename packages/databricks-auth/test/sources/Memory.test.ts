@@ -93,14 +93,14 @@ describe("JWT files in memory", () => {
 describe("ServiceAccounts in memory", () => {
   const offer = { serviceAccount: "spark", clientId: "app-a", audience: Option.none() }
 
-  it.effect("are what their namespace offers, and get its JWT", () =>
+  it.effect("are what their namespace offers, and get a JWT", () =>
     Effect.gen(function* () {
       const accounts = yield* ServiceAccountTokens.ServiceAccountTokens
       assertEquals(yield* accounts.discover("team-a"), { offers: [offer], skipped: [] })
       assert.deepStrictEqual((yield* accounts.mint("team-a", "spark", "databricks")).claims.audiences, ["databricks"])
       yield* accounts.forget("team-a")
       assertEquals(yield* accounts.discover("team-a"), { offers: [offer], skipped: [] })
-    }).pipe(Effect.provide(ServiceAccountTokens.layerMemory({ "team-a": { offers: [offer], jwt: jwt() } })))
+    }).pipe(Effect.provide(ServiceAccountTokens.layerMemory({ "team-a": [offer] })))
   )
 
   it.effect("are absent where none are given, and get no JWT", () =>
