@@ -130,7 +130,8 @@ export const layer: Layer.Layer<
         .submit({ attempt: task.attempt, credential: resolved, header, body, patientUntil })
         .pipe(Call.waitFor(`${instance} to take the job`))
       yield* Call.note({ runId })
-      reports.reported(LastReports.keyOf({ instance, runId }), RunReport.submitted(runId))
+      const now = yield* Clock.currentTimeMillis
+      reports.submitted(LastReports.keyOf({ instance, runId }), RunReport.submitted(runId), now)
       const metadata = new JobMetadata.JobMetadata({ ...auth.record(resolved, task.connection), runId })
       return yield* Effect.fromResult(JobMetadata.encode(metadata))
     })
