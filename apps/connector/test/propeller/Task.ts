@@ -3,7 +3,7 @@ import type * as Console from "./Console.ts"
 import type { Order } from "./orders.ts"
 
 /** What Flyte knows of an attempt. */
-export interface Attempt {
+interface Attempt {
   /** The runs that it follows: one, if the connector tells a repeated create from a new one. */
   readonly runIds: ReadonlySet<string>
   /** When the last of its creates ended, in milliseconds. */

@@ -107,7 +107,7 @@ const connect = Effect.fnUntraced(function* (port: number) {
 
 const over = ["TERMINATED", "INTERNAL_ERROR", "SKIPPED"]
 
-const realTime = (millis: number) => Effect.promise(() => new Promise((resolve) => setTimeout(resolve, millis)))
+const aWhile = TestClock.withLive(Effect.sleep("3 millis"))
 
 /** Plays a scenario with Flyte's own connector. */
 export const playTheirs = Effect.fnUntraced(function* (name: string, scenario: Scenario, flyte: Flyte) {
@@ -150,7 +150,7 @@ export const playTheirs = Effect.fnUntraced(function* (name: string, scenario: S
   let settled = 0
   while (playing.pollUnsafe() === undefined) {
     // What has not reached the workspace yet, the process works at. For what has, it may be the workspace that takes its time.
-    for (let waited = 0; underWay() > 0 && waited < (arrived + settled < sent() ? 100 : 4); waited++) yield* realTime(3)
+    for (let waited = 0; underWay() > 0 && waited < (arrived + settled < sent() ? 100 : 4); waited++) yield* aWhile
     if (underWay() === 0) settled = sent() - arrived
     yield* TestClock.adjust("100 millis")
   }
