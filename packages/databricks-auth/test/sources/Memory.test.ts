@@ -114,6 +114,7 @@ describe("JWT files in memory", () => {
 
 describe("ServiceAccounts in memory", () => {
   const offer = { serviceAccount: "spark", clientId: "app-a", audience: Option.none() }
+  const other = { serviceAccount: "tuned", clientId: "app-b", audience: Option.some("account-1") }
 
   it.effect("are what their namespace offers, and get a JWT", () =>
     Effect.gen(function* () {
@@ -122,7 +123,8 @@ describe("ServiceAccounts in memory", () => {
       assert.deepStrictEqual((yield* accounts.mint("team-a", "spark", "databricks")).claims.audiences, ["databricks"])
       yield* accounts.forget("team-a")
       assertEquals(yield* accounts.discover("team-a"), { offers: [offer], skipped: [] })
-    }).pipe(Effect.provide(ServiceAccountTokens.layerMemory({ "team-a": [offer] })))
+      assertEquals(yield* accounts.discover("team-b"), { offers: [other], skipped: [] })
+    }).pipe(Effect.provide(ServiceAccountTokens.layerMemory({ "team-a": [offer], "team-b": [other] })))
   )
 
   it.effect("are absent where none are given, and get no JWT", () =>
