@@ -3,6 +3,7 @@
  * `get` and `delete` go by what the job's metadata recorded.
  */
 import { AuthError, type Connection, DatabricksAuth, TaskSettings } from "@flyte-databricks/databricks-auth"
+import { printable } from "@flyte-databricks/databricks-auth/http/ForeignText"
 import { JobMetadata, JobsClient, JobSpec } from "@flyte-databricks/databricks-jobs"
 import * as Clock from "effect/Clock"
 import type * as Config from "effect/Config"
@@ -130,12 +131,16 @@ export const layer: Layer.Layer<
       if (Option.isSome(resolved.namespace)) yield* Call.note({ namespace: resolved.namespace.value })
       yield* Effect.logDebug(`Identity chosen from:\n${AuthError.describeFindings(resolved.explanation)}`)
 
-      const { instance } = resolved.identity
+      const { identity, storedToken } = resolved
+      const { instance } = identity
+      // It is held for as long as Flyte may not know the run; how it was found is not.
+      const credential = { identity, ...(storedToken === undefined ? {} : { storedToken }) }
       const runId = yield* submissions
-        .submit({ attempt: task.attempt, credential: resolved, header, body, patientUntil })
+        .submit({ attempt: task.attempt, credential, header, body, patientUntil })
         .pipe(Call.waitFor(`${instance} to take the job`))
       yield* Call.note({ runId })
-      reports.reported(LastReports.keyOf({ instance, runId }), RunReport.submitted(runId))
+      const now = yield* Clock.currentTimeMillis
+      reports.submitted(LastReports.keyOf({ instance, runId }), RunReport.submitted(runId), now)
       const metadata = new JobMetadata.JobMetadata({ ...auth.record(resolved, task.connection), runId })
       const { started, warning } = startedRuns.answer({ ...resolved, metadata })
       yield* PinnedRun.noteIdentity(started.identity)
@@ -184,7 +189,9 @@ const serves = Effect.fnUntraced(function* (
 ): Effect.fn.Return<void, ConnectorError> {
   yield* Call.note({ taskType })
   if (!served.includes(taskType)) {
-    yield* new ConnectorError({ reason: new TaskTypeUnknown({ taskType: taskType.slice(0, 100), served }) })
+    yield* new ConnectorError({
+      reason: new TaskTypeUnknown({ taskType: printable(taskType, { maxLength: 100, as: "value" }), served })
+    })
   }
 })
 

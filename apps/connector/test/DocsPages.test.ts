@@ -91,6 +91,7 @@ describe("docs/", () => {
       "task-token-file",
       "task-override",
       "instance-refused",
+      "not-in-workspace",
       "token-endpoint-unavailable",
       "certificate-not-trusted",
       "no-news-of-run",

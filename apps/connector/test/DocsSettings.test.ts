@@ -54,6 +54,7 @@ describe("docs/settings.md", () => {
       const expected: Record<string, unknown> = {
         FLYTE_DATABRICKS_AUTH_TYPE: Option.getOrUndefined(own.authType),
         FLYTE_DATABRICKS_INSTANCE: Option.getOrUndefined(own.instance),
+        FLYTE_DATABRICKS_WORKSPACE_ID: undefined,
         FLYTE_DATABRICKS_CLIENT_ID: undefined,
         FLYTE_DATABRICKS_CLIENT_SECRET: undefined,
         FLYTE_DATABRICKS_ACCESS_TOKEN: undefined,
@@ -94,7 +95,9 @@ describe("docs/settings.md", () => {
         HTTPS_PROXY: undefined,
         NO_PROXY: undefined,
         FLYTE_DATABRICKS_CA_FILE: undefined,
-        FLYTE_DATABRICKS_LOG_FORMAT: /"FLYTE_DATABRICKS_LOG_FORMAT", [^\n]*, "(\w+)"\)/.exec(Docs.sources)?.[1],
+        FLYTE_DATABRICKS_LOG_FORMAT: /"FLYTE_DATABRICKS_LOG_FORMAT",[^()]*\([^()]*\),\s*"(\w+)"/.exec(
+          Docs.sources
+        )?.[1],
         FLYTE_SECRETS_ENV_PREFIX: asked.find((name) => name.endsWith("_NAME"))?.replace("NAME", ""),
         FLYTE_SECRETS_DEFAULT_DIR: dirname(opened[0] ?? ""),
         FLYTE_SECRETS_FILE_PREFIX: opened[0]?.split("/").at(-1)?.replace("name", "") || undefined

@@ -209,16 +209,13 @@ export interface Memory {
   readonly respond?: Parameters<typeof TokenEndpoint.layerMemory>[0]
 }
 
-/** Everything that a boundary may be built on. */
-type Surroundings = Layer.Services<typeof layer>
-
 /**
  * A boundary in memory: the real one, on a cluster, secrets, files and a token endpoint that are not. `KubernetesMemory`
  * and `TokenEndpointMemory` steer it, and say what was asked of them.
  */
 export const layerMemory = (
   memory: Memory = {},
-  boundary: Layer.Layer<DatabricksAuth, never, Surroundings> = layer
+  boundary: Layer.Layer<DatabricksAuth, never, Layer.Services<typeof layer>> = layer
 ): Layer.Layer<
   | DatabricksAuth
   | AuthSummary.AuthSummary
@@ -244,7 +241,7 @@ export const layerMemory = (
 
 const numbered = (request: TokenEndpoint.TokenRequest, count: number) =>
   Effect.succeed({
-    value: Redacted.make(`t${count}`, { label: "access token" }),
+    value: Redacted.make(`t${count}`),
     lifetime: Duration.hours(1),
     builtFrom: TokenEndpoint.secretOf(request)
   })

@@ -206,7 +206,7 @@ const cases: Record<string, Case> = {
       "with 401 invalid_grant: Failed to process token: TOKEN_AUDIENCE_INVALID (",
       "  aud: a-1, a-2, and the policy accepts 0a1b-account\n",
       "A federation policy of service principal app-a takes it but for its audience. Have it issued for 0a1b-account " +
-        "(FLYTE_DATABRICKS_OIDC_AUDIENCE, for a ServiceAccount of a namespace its annotation flyte.org/databricks-audience), ",
+        "(FLYTE_DATABRICKS_OIDC_AUDIENCE, for a ServiceAccount of a namespace its annotation flyte.org/databricks-audience), or add a policy that takes this one. This adds one:\nSP_ID=",
       `--json '{"oidc_policy":{"issuer":"https://issuer","audiences":["a-1","a-2"],"subject":"sub-1"}}'\nA policy counts within two minutes.`
     ],
     never: ["No federation policy"]

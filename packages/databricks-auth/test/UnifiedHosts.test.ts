@@ -1,8 +1,16 @@
 /** Hosts that serve several workspaces: how one of them is named, and what is allowed of them. */
-import { AuthRequest, Modes, type TaskSettings, WorkspaceHost } from "@flyte-databricks/databricks-auth"
+import {
+  AuthRequest,
+  IdentityRecord,
+  Modes,
+  type TaskSettings,
+  TokenEndpoint,
+  WorkspaceHost
+} from "@flyte-databricks/databricks-auth"
 import { assert, describe, it } from "@effect/vitest"
 import { assertEquals } from "@effect/vitest/utils"
 import { Arbitrary, Effect, Option, Schema } from "effect"
+import { auth, connector } from "./support/connector.ts"
 import { settings } from "./support/environment.ts"
 import { admitUnder, refusal } from "./support/hosts.ts"
 
@@ -204,6 +212,41 @@ describe("the workspace of a task", () => {
       const message = yield* refusedTo({ instance: "acme.databricks.com?o=2", workspaceId: "3" }, env)
       assert.include(message, "its address says workspace 2, and databricksWorkspaceId of the task says 3")
     })
+  )
+})
+
+describe("a run at a host that serves several workspaces", () => {
+  const world = connector({
+    settings: { instance: "acme.databricks.com?o=1", allowedInstances: ["acme.databricks.com"] },
+    secrets: { FLYTE_DATABRICKS_CLIENT_ID: "app-0", FLYTE_DATABRICKS_CLIENT_SECRET: "s0" }
+  })
+
+  it.effect("goes on in its own workspace, with a token of its own, whatever the operator's is", () =>
+    Effect.gen(function* () {
+      const { getHeader, recall, record, resolve } = yield* auth
+      for (const id of ["1", "2"]) {
+        const resolved = yield* resolve({ settings: { workspaceId: id } })
+        const recorded = record(resolved)
+        assert.strictEqual(recorded.instance, `acme.databricks.com?o=${id}`)
+        assertEquals((yield* recall(recorded)).identity, resolved.identity)
+        yield* getHeader(resolved)
+        yield* getHeader(yield* recall(recorded))
+      }
+      const requests = yield* TokenEndpoint.TokenEndpointMemory.use(({ requests }) => requests)
+      assert.deepStrictEqual(
+        requests.map(({ instance }) => instance as string),
+        ["acme.databricks.com?o=1", "acme.databricks.com?o=2"]
+      )
+    }).pipe(Effect.provide(world))
+  )
+
+  it.effect("is not guessed to be in the operator's, where its metadata names the host alone", () =>
+    Effect.gen(function* () {
+      const { recall } = yield* auth
+      const { reason } = yield* Effect.flip(recall(IdentityRecord.empty("acme.databricks.com")))
+      assert(reason._tag === "InstanceRefused", reason.message)
+      assert.include(reason.why, "it serves all workspaces of an account")
+    }).pipe(Effect.provide(world))
   )
 })
 

@@ -6,7 +6,7 @@ import type { AuthError } from "@flyte-databricks/databricks-auth/AuthError"
 import { DatabricksAuth } from "@flyte-databricks/databricks-auth/DatabricksAuth"
 import type { AuthHeader, Credential } from "@flyte-databricks/databricks-auth/Credential"
 import { userAgent } from "@flyte-databricks/databricks-auth/http/UserAgent"
-import { baseUrl, headers, knownId } from "@flyte-databricks/databricks-auth/WorkspaceHost"
+import { baseUrl, headers } from "@flyte-databricks/databricks-auth/WorkspaceHost"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -19,7 +19,7 @@ import * as Semaphore from "effect/Semaphore"
 import { type Asked, read, refusesToken } from "./internal/apiAnswer.ts"
 import * as apiRequest from "./internal/apiRequest.ts"
 import { integer } from "./internal/losslessJson.ts"
-import { clientIdOf, type Identity } from "@flyte-databricks/databricks-auth/Identity"
+import type { Identity } from "@flyte-databricks/databricks-auth/Identity"
 import { JobsError, RunNotFound } from "./JobsError.ts"
 import { Run, RunOutput } from "./Run.ts"
 import { RunId, RunIdFromJson } from "./RunId.ts"
@@ -30,6 +30,9 @@ export interface CallOptions {
   /** The credential's header, for who has just asked for it; otherwise the call asks. */
   readonly header?: AuthHeader
 }
+
+/** A call about a run. */
+type OfRun<A> = (credential: Credential, runId: RunId, options?: CallOptions) => Effect.Effect<A, JobsError | AuthError>
 
 /** Submits, follows and cancels runs. */
 export class JobsClient extends Context.Service<
@@ -46,23 +49,11 @@ export class JobsClient extends Context.Service<
       options?: CallOptions
     ) => Effect.Effect<RunId, JobsError | AuthError>
     /** How a run is doing. */
-    readonly get: (
-      credential: Credential,
-      runId: RunId,
-      options?: CallOptions
-    ) => Effect.Effect<Run, JobsError | AuthError>
+    readonly get: OfRun<Run>
     /** Asks Databricks to stop a run, which takes its time. */
-    readonly cancel: (
-      credential: Credential,
-      runId: RunId,
-      options?: CallOptions
-    ) => Effect.Effect<void, JobsError | AuthError>
+    readonly cancel: OfRun<void>
     /** What a run has left behind. The run id is a task's: a run of several tasks has no output of its own. */
-    readonly output: (
-      credential: Credential,
-      runId: RunId,
-      options?: CallOptions
-    ) => Effect.Effect<RunOutput, JobsError | AuthError>
+    readonly output: OfRun<RunOutput>
   }
 >()("@flyte-databricks/databricks-jobs/JobsClient") {}
 
@@ -97,9 +88,7 @@ export const layer: Layer.Layer<JobsClient, never, HttpClient.HttpClient | Datab
     const timeout = Duration.fromInputUnsafe(yield* RequestTimeout)
     const bodyLimit = yield* BodyLimit
     const outputLimit = yield* OutputLimit
-    const limits = [bodyLimit, outputLimit].map(apiRequest.permitsOf)
-    const room = yield* Semaphore.make(Math.max(apiRequest.room, ...limits))
-
+    const room = yield* Semaphore.make(Math.max(apiRequest.room, ...[bodyLimit, outputLimit].map(apiRequest.permitsOf)))
     const send = apiRequest.make(client, timeout, bodyLimit, room)
     const sendForOutput = apiRequest.make(client, timeout, outputLimit, room)
 
@@ -112,19 +101,12 @@ export const layer: Layer.Layer<JobsClient, never, HttpClient.HttpClient | Datab
       runId?: RunId,
       sending = send
     ): Effect.fn.Return<A, JobsError | AuthError> {
-      const { instance, principal, authType } = credential.identity
+      const { instance, authType } = credential.identity
       const request = HttpClientRequest.setHeaders(unaddressed, {
         ...headers(instance),
         "user-agent": userAgent(authType)
       })
-      const asked: Asked = {
-        operation,
-        instance,
-        principal,
-        clientId: clientIdOf(credential.identity),
-        workspaceId: knownId(instance),
-        ...(runId === undefined ? {} : { runId })
-      }
+      const asked: Asked = { operation, identity: credential.identity, ...(runId === undefined ? {} : { runId }) }
       const header = given ?? (yield* auth.getHeader(credential))
       const answer = yield* sending(request, asked, header)
       if (!refusesToken(answer)) return yield* Effect.fromResult(read(answer, schema))

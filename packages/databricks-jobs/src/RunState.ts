@@ -100,15 +100,9 @@ const terminationTypes: ReadonlyMap<string, Phase> = new Map([
 /** Reports a run to Flyte. */
 export const toPhaseReport = (run: RunState): PhaseReport => {
   const phase = phaseOf(run)
-  return phase === undefined
-    ? {
-        phase: "RUNNING",
-        message: printable([unknownWords(run), ...explanations(run)].join("; "), { maxLength: maxMessage })
-      }
-    : { phase, message: printable(explanations(run).join("; "), { maxLength: maxMessage }) }
+  const said = [...(phase === undefined ? [unknownWords(run)] : []), ...explanations(run)]
+  return { phase: phase ?? "RUNNING", message: printable(said.join("; "), { maxLength: 4096 }) }
 }
-
-const maxMessage = 4096
 
 /** Whether the run was cancelled in Databricks. There is no more to say of why it ended, and it leaves no output. */
 export const wasCancelled = (run: RunState): boolean =>

@@ -10,6 +10,7 @@ import * as Result from "effect/Result"
 import type * as HttpClient from "effect/http/HttpClient"
 import type * as Address from "../grpc/Address.ts"
 import * as Chain from "./Chain.ts"
+import type { Code } from "./Catalogue.ts"
 import { check, type Checked, Finding, firm, type Passed } from "./Check.ts"
 import * as Cluster from "./checks/cluster.ts"
 import * as Connector from "./checks/connector.ts"
@@ -49,63 +50,62 @@ export const examine = Effect.fnUntraced(function* (asked: Asked): Effect.fn.Ret
   const settings = yield* Effect.orDie(ConnectorSettings.fromConfig)
 
   const serving = yield* Effect.result(asked.serving)
-  const ofSettings = yield* check("settings", firm, () => SettingsCheck.examine(described, serving))
-  const cluster = yield* check("cluster", firm, () => Effect.flatMap(reviewOf(reviews), Cluster.reach), {
-    timeout: "10 seconds",
-    orElse: new Finding({ code: "FDC102", detail: "It gave no answer in 10 seconds." })
-  })
+  const ways = yield* Explanation.makeWays(chains.of)
+  const [ofSettings, cluster, workspace, runtime] = yield* Effect.all(
+    [
+      check("settings", firm, () => SettingsCheck.examine(described, serving)),
+      check("cluster", firm, () => Effect.flatMap(reviewOf(reviews), Cluster.reach), {
+        timeout: "10 seconds",
+        orElse: new Finding({ code: "FDC102", detail: "It gave no answer in 10 seconds." })
+      }),
+      Option.match(settings.instance, { onNone: () => noWorkspace, onSome: ways.reach }),
+      check("runtime", firm, Runtime.runtime)
+    ],
+    beside
+  )
+  // The issuer is asked over the same way out.
+  const wayOut = Result.flatMap(workspace.ground, () => cluster.ground)
+  const ofIssuer = check("issuer", wayOut, (review) => examineIssuer(review, settings, ways))
+  if (asked.pre) {
+    const issuer = yield* ofIssuer
+    return { checks: entriesOf(ofSettings, cluster, workspace, issuer, runtime), explanations: [] }
+  }
+
   const served = asked.allNamespaces
     ? yield* check("namespaces", cluster.ground, (review) => Cluster.servedNamespaces(review, settings))
     : undefined
-  const namespaces = [
-    ...asked.namespaces,
-    ...(served === undefined ? [] : Result.getOrElse(served.ground, (): ReadonlyArray<string> => []))
-  ]
-
-  const authType = Option.getOrElse(settings.authType, () => "")
-  const rules = Cluster.needed({ ...settings, authType })
-  const ways = yield* Explanation.makeWays(chains.of)
-  const workspace = yield* Option.match(settings.instance, { onNone: () => noWorkspace, onSome: ways.reach })
-  // The issuer is asked over the same way out.
-  const wayOut = Result.flatMap(workspace.ground, () => cluster.ground)
-  const [issuer, explanations, runtime, port] = yield* Effect.all(
+  const namespaces =
+    served === undefined ? asked.namespaces : Result.getOrElse(served.ground, (): ReadonlyArray<string> => [])
+  const [issuer, shared, port, { explanations, rights }] = yield* Effect.all(
     [
-      check("issuer", wayOut, (review) => examineIssuer(review, settings, ways)),
-      asked.pre ? Effect.succeed([]) : explainAll(auth, namespaces, ways),
-      check("runtime", firm, Runtime.runtime),
-      asked.pre
-        ? Effect.succeed(undefined)
-        : check(
-            "port",
-            Result.mapError(serving, () => "FDC001" as const),
-            () => Port.examine(asked.address)
-          )
+      ofIssuer,
+      Option.isNone(settings.instance)
+        ? check("connector", workspace.ground, () => Effect.die("there is a workspace"))
+        : Connector.examine(auth, warnings, ways),
+      check(
+        "port",
+        Result.mapError(serving, () => "FDC001" as const),
+        () => Port.examine(asked.address)
+      ),
+      Effect.gen(function* () {
+        const explanations = yield* explainAll(auth, namespaces, cluster.ground, ways)
+        const places = placesOf(namespaces, explanations)
+        const rights = yield* check("rights", cluster.ground, (review) => Cluster.rights(review, settings, places))
+        return { explanations, rights }
+      })
     ],
-    { concurrency: "unbounded" }
+    beside
   )
-  const rights = asked.pre
-    ? undefined
-    : yield* check("rights", cluster.ground, (review) =>
-        Cluster.rights(review, rules, placesOf(namespaces, explanations), authType === "")
-      )
-  const shared = asked.pre
-    ? undefined
-    : Option.isNone(settings.instance)
-      ? yield* check("connector", workspace.ground, () => Effect.die("there is a workspace"))
-      : yield* Connector.examine(auth, warnings, ways)
-  const parts: ReadonlyArray<Checked<unknown> | undefined> = [
-    ofSettings,
-    cluster,
-    served,
-    rights,
-    workspace,
-    issuer,
-    shared,
-    port,
-    runtime
-  ]
-  return { checks: parts.flatMap((part) => part?.entries ?? []), explanations }
+  return {
+    checks: entriesOf(ofSettings, cluster, served, rights, workspace, issuer, shared, port, runtime),
+    explanations
+  }
 })
+
+const beside = { concurrency: "unbounded" } as const
+
+const entriesOf = (...checked: ReadonlyArray<Checked<unknown> | undefined>): ReadonlyArray<Report.Entry> =>
+  checked.flatMap((part) => part?.entries ?? [])
 
 const reviewOf = (reviews: Option.Option<SelfReview.SelfReview>): Effect.Effect<SelfReview.SelfReview, Finding> =>
   Option.match(reviews, {
@@ -154,22 +154,24 @@ const examineIssuer = Effect.fnUntraced(function* (
   return yield* Issuer.lookUp({ issuer: issuer.value, kid: undefined }, instance.value, documentsOf)
 })
 
+/** Explains each; where the cluster does not answer, that is said once. */
 const explainAll = (
   auth: DatabricksAuth.DatabricksAuth["Service"],
   namespaces: ReadonlyArray<string>,
+  cluster: Result.Result<unknown, Code>,
   ways: Explanation.Ways
 ) =>
   Effect.forEach(
     namespaces,
-    (namespace) =>
-      Effect.map(
-        Explanation.explain(auth, { context: { namespace }, task: {}, flags: {}, exchange: true }, ways),
-        // What is so for all stands above.
-        (explanation) => ({
-          ...explanation,
-          settings: [],
-          checks: explanation.checks.filter(({ check }) => check !== "workspace")
-        })
-      ),
+    Effect.fnUntraced(function* (namespace) {
+      if (Result.isFailure(cluster) && cluster.failure === "FDC102") {
+        const { entries } = yield* check("identity", cluster, () => Effect.die("it answers"))
+        return { namespace, settings: [], looked: [], identity: null, checks: entries }
+      }
+      const asked = { context: { namespace }, task: {}, flags: {}, exchange: true }
+      const explanation = yield* Explanation.explain(auth, asked, ways)
+      // What is so for all stands above.
+      return { ...explanation, settings: [], checks: explanation.checks.filter(({ check }) => check !== "workspace") }
+    }),
     { concurrency: width }
   )

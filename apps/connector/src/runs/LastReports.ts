@@ -3,6 +3,8 @@
  * while Databricks does not. Nothing that matters is lost with it: a connector that starts anew knows no run until it
  * has asked once.
  */
+import * as Option from "effect/Option"
+import * as Kept from "./Kept.ts"
 import type { RunReport } from "./RunReport.ts"
 
 /** A run: the workspace's host and the run's id there. */
@@ -13,8 +15,10 @@ export const keyOf = ({ instance, runId }: { readonly instance: string; readonly
   `${instance} ${runId}`
 
 /** What is known of a run. */
-interface Known {
+export interface Known {
   readonly report: RunReport | undefined
+  /** When the run was submitted here, in milliseconds, as long as nothing was heard of it since. */
+  readonly submittedAt: number | undefined
   /** When its first poll failed that no good one followed, in milliseconds. */
   readonly faultySince: number | undefined
   /** When the workspace first said that it does not know the run, and has said nothing else since. */
@@ -26,6 +30,7 @@ interface Known {
  */
 export interface LastReports {
   readonly of: (run: RunKey) => Known
+  readonly submitted: (run: RunKey, report: RunReport, at: number) => void
   readonly reported: (run: RunKey, report: RunReport) => void
   /** Records a failed poll. Returns when the current series of failures began. */
   readonly failed: (run: RunKey, at: number) => number
@@ -33,22 +38,22 @@ export interface LastReports {
   readonly missing: (run: RunKey, at: number) => number
 }
 
-const unknown: Known = { report: undefined, faultySince: undefined, missingSince: undefined }
+const unknown: Known = { report: undefined, submittedAt: undefined, faultySince: undefined, missingSince: undefined }
+
+/** How much is remembered. A report has about 1 KB; a workspace could make it thirty. */
+export const most: Kept.Most = { entries: 10_000, characters: 8 * 1024 * 1024 }
+
+const charactersOf = ({ report }: Known): number =>
+  report === undefined
+    ? 0
+    : report.message.length + Kept.charactersOf(report.info) + Option.getOrElse(report.link, () => "").length
 
 /**
- * Remembers so many runs, at about 1 KB each.
+ * Remembers runs.
  */
-export const make = (capacity = 10_000): LastReports => {
-  // A Map keeps the order in which keys were added: the first is the one that was not touched for longest.
-  const runs = new Map<RunKey, Known>()
-  const keep = (run: RunKey, known: Known) => {
-    runs.delete(run)
-    runs.set(run, known)
-    for (const oldest of runs.keys()) {
-      if (runs.size <= capacity) return
-      runs.delete(oldest)
-    }
-  }
+export const make = (limits: Kept.Most = most): LastReports => {
+  const runs = Kept.make<RunKey, Known>(limits)
+  const keep = (run: RunKey, known: Known) => runs.set(run, known, run.length + charactersOf(known))
   const of = (run: RunKey) => runs.get(run) ?? unknown
   const since = (what: "faultySince" | "missingSince") => (run: RunKey, at: number) => {
     const known = of(run)
@@ -58,6 +63,7 @@ export const make = (capacity = 10_000): LastReports => {
   }
   return {
     of,
+    submitted: (run, report, submittedAt) => keep(run, { ...unknown, report, submittedAt }),
     reported: (run, report) => keep(run, { ...unknown, report }),
     failed: since("faultySince"),
     missing: since("missingSince")

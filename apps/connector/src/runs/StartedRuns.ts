@@ -6,6 +6,8 @@ import type { AuthMode, Identity } from "@flyte-databricks/databricks-auth"
 import type { JobMetadata } from "@flyte-databricks/databricks-jobs"
 import * as Equal from "effect/Equal"
 import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
+import * as Kept from "./Kept.ts"
 import { keyOf, type RunKey } from "./LastReports.ts"
 
 /** A run, and whom it was started as. */
@@ -22,25 +24,28 @@ export interface Answer {
   readonly warning: Option.Option<string>
 }
 
-/** Remembers so many runs. Flyte creates an attempt again within seconds, or not at all. */
-export const make = (capacity = 2000) => {
-  const runs = new Map<RunKey, Started>()
+/** How much is remembered. Flyte creates an attempt again within seconds, or not at all. */
+export const most: Kept.Most = { entries: 1000, characters: 2 * 1024 * 1024 }
+
+/** Remembers runs. */
+export const make = (limits: Kept.Most = most) => {
+  const runs = Kept.make<RunKey, Started>(limits)
   return {
     /** The run of a create. */
     answer: (own: Started): Answer => {
       const key = keyOf(own.metadata)
       const before = runs.get(key)
       const started = before === undefined || before.identity.key === own.identity.key ? own : before
-      runs.delete(key)
-      runs.set(key, started)
-      for (const oldest of runs.keys()) {
-        if (runs.size <= capacity) break
-        runs.delete(oldest)
-      }
+      runs.set(key, started, charactersOf(started))
       return { started, warning: before === undefined ? Option.none() : warning(before, own) }
     }
   }
 }
+
+// The metadata says once more who it is.
+const charactersOf = ({ identity, builtFrom }: Started): number =>
+  2 * identity.key.length +
+  Option.match(builtFrom, { onNone: () => 0, onSome: (secret) => Redacted.value(secret).length })
 
 const warning = (before: Started, own: Started): Option.Option<string> => {
   const { runId } = own.metadata

@@ -125,7 +125,9 @@ const make = Effect.fnUntraced(function* ({ workspace: ofWorkspace = {}, kuberne
     FLYTE_DATABRICKS_INSTANCE: workspace.url,
     FLYTE_SECRETS_DEFAULT_DIR: `${directory}/mounted`,
     FLYTE_DATABRICKS_CA_FILE: ca,
-    KUBECONFIG: kubeconfig
+    KUBECONFIG: kubeconfig,
+    // Nobody listens there, whatever else this machine runs.
+    FLYTE_DATABRICKS_LISTEN_PORT: "1"
   }
   const said: Array<string> = []
 

@@ -1,7 +1,7 @@
 /** `doctor` on stand-ins: whether a deployment is sound, and what it says where it is not. */
 import { assert, describe, it } from "@effect/vitest"
 import { Fault } from "@flyte-databricks/emulators"
-import { Effect } from "effect"
+import { Effect, Option } from "effect"
 import { parseDocument } from "yaml"
 import * as Cluster from "../../src/diagnose/checks/cluster.ts"
 import * as SettingsCheck from "../../src/diagnose/checks/settings.ts"
@@ -112,7 +112,7 @@ describe("doctor", () => {
             FLYTE_DATABRICKS_INSTANCE: "https://127.0.0.1:1"
           })
           yield* kubernetes.faults.add({ action: Fault.status(503) })
-          yield* golden("doctor-kubernetes-unavailable", ["doctor"])
+          yield* golden("doctor-kubernetes-unavailable", ["doctor", "--namespace", "team-oidc"])
           yield* golden("doctor-no-kubernetes", ["doctor"], { KUBECONFIG: undefined, HOME: "/nowhere" })
         }),
       { kubernetes: { rules: needed } }
@@ -199,7 +199,7 @@ describe("what doctor knows by heart", () => {
 
   it("is the rules of deploy/rbac, and the lines on which they begin", () => {
     const rules = Cluster.needed({
-      authType: "",
+      authType: Option.none(),
       namespaceIdentity: "allow",
       tokenSecretName: "databricks-token",
       oauthSecretName: "databricks-oauth"

@@ -77,7 +77,7 @@ export interface Circuit {
   readonly proved: (what: Try) => void
 }
 
-const nameOf = ({ endpoint, clientId }: Try): string => `${endpoint} ${clientId}`
+const nameOf = ({ instance, clientId }: Try): string => `${instance} ${clientId}`
 
 export const make: Effect.Effect<Circuit, never, Scope.Scope> = Effect.gen(function* () {
   const { clients, openFor } = yield* CircuitPolicy

@@ -138,7 +138,7 @@ export const make: Effect.Effect<Discovery, never, HttpClient.HttpClient | Allow
     const { account_id: account, workspace_id: workspaceId } = document.value
     const issuer = yield* fence(
       url,
-      oidc.value.replace("{account_id}", encodeURIComponent(account ?? "")).replace(/\/+$/, ""),
+      oidc.value.replace("{account_id}", encodeURIComponent(account ?? "")).replace(/(?<!\/)\/+$/, ""),
       "oidc_endpoint",
       host
     )

@@ -25,9 +25,6 @@ export interface Progress {
   readonly lastAnswer: string | undefined
 }
 
-/**
- * How a token is asked for.
- */
 export interface Tries {
   /** Somebody waits for it: what may pass is tried again. Otherwise one try is enough, since another is made later. */
   readonly isWaitedFor: boolean

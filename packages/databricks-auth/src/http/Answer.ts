@@ -20,7 +20,7 @@ export const requestId = (headers: Headers.Headers): string | undefined => {
 /**
  * Whether a body is a page for people: a login page, or a proxy's.
  */
-export const isHtml = (body: string): boolean => /^\s*<(!doctype|html|head|body)/i.test(body.slice(0, 1000))
+export const isHtml = (body: string): boolean => /^\s*<(!doctype|html|head|body)/i.test(body)
 
 /**
  * What a body is that is not JSON.
@@ -36,7 +36,7 @@ export const isRedirect = (status: number): boolean => status >= 300 && status <
  * Where a redirect leads. The query of a login page's address may hold what the request was about.
  */
 export const describeRedirect = (headers: Headers.Headers): string => {
-  const location = headers["location"]?.replace(/[?#].*$/s, "")
+  const location = headers["location"]?.replace(/[?#].*/s, "")
   const what = location ? `it redirects to ${printable(location, { maxLength: 200 })}` : "it is a redirect"
   return `${what}, which is not followed with credentials`
 }

@@ -4,27 +4,21 @@
  */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import * as Result from "effect/Result"
 import { AuthError, CredentialsMissing } from "../AuthError.ts"
 import type { Absent, AuthMode, Found, Wired } from "./AuthMode.ts"
-import { has, said } from "./internal/facts.ts"
+import { hasAny, said } from "./internal/facts.ts"
 import type { AuthRequest } from "../request/AuthRequest.ts"
 import { ConnectorSettings, defaultOidcAudience, defaultTokenFile } from "../request/ConnectorSettings.ts"
 import { OidcConnectorIdentity } from "../Identity.ts"
 import { authTypeOf } from "../IdentityRecord.ts"
-import {
-  describeFile,
-  ProjectedToken,
-  requireFile,
-  requireUnexpired,
-  type TokenFile
-} from "../sources/ProjectedToken.ts"
+import { describeFile } from "../sources/internal/tokenFiles.ts"
+import { ProjectedToken, requireFile, requireUnexpired, type TokenFile } from "../sources/ProjectedToken.ts"
 import { TokenEndpoint } from "../endpoint/TokenEndpoint.ts"
 
 const fileFrom =
   (from: TokenFile["from"]) =>
   (path: string): TokenFile => ({ path, from })
-
-const noClientId = "no client id: FLYTE_DATABRICKS_CLIENT_ID is not set"
 
 const wire = Effect.gen(function* () {
   const tokens = yield* ProjectedToken
@@ -51,7 +45,9 @@ const wire = Effect.gen(function* () {
     const { instance, audience } = request
     const ofConnector = yield* tokens.clientId
     const clientId = Option.orElse(request.clientId, () => ofConnector)
-    if (Option.isNone(clientId)) return { _tag: "Absent", detail: noClientId }
+    if (Option.isNone(clientId)) {
+      return { _tag: "Absent", detail: "no client id: FLYTE_DATABRICKS_CLIENT_ID is not set" }
+    }
     const found = (file: TokenFile): Found<OidcConnectorIdentity> => ({
       _tag: "Found",
       credential: {
@@ -141,16 +137,13 @@ const wire = Effect.gen(function* () {
           connectorClientId: said(clientId, (id) => id),
           connectorJwt: said(jwt, () => describeFile(ownFile))
         },
-        has: has(clientId) === "whole" && has(jwt) !== "whole" ? "part" : has(clientId),
-        takesClientId: has(clientId) === "whole" && has(jwt) !== "nothing"
+        hasAny: hasAny(clientId),
+        takesClientId: Result.isSuccess(clientId) && hasAny(clientId) && hasAny(jwt)
       }
     })
   } satisfies Wired<OidcConnectorIdentity>
 })
 
-/**
- * Mode OIDC Model 1.
- */
 export const mode: AuthMode<OidcConnectorIdentity, ProjectedToken | TokenEndpoint | ConnectorSettings> = {
   tag: "oidc_connector",
   authType: "oidc_federation",

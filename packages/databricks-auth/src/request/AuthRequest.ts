@@ -71,6 +71,8 @@ export const make = Effect.fnUntraced(function* (
   if (!settings.allowTaskAuthOverride) yield* refuseOverrides({ ...task, connection }, guarded)
 
   const from = TaskSettings.describe("authType")
+  const nameOfSecret = (setting: "tokenSecretName" | "oauthSecretName") =>
+    secretName(TaskSettings.describe(setting), task[setting] ?? settings[setting])
   return {
     instance: yield* instanceOf(settings, task),
     namespace: yield* IdentityNamespace.make(settings, context),
@@ -84,14 +86,8 @@ export const make = Effect.fnUntraced(function* (
     ),
     clientId: Option.fromUndefinedOr(task.clientId),
     connection,
-    tokenSecretName: yield* secretName(
-      TaskSettings.describe("tokenSecretName"),
-      task.tokenSecretName ?? settings.tokenSecretName
-    ),
-    oauthSecretName: yield* secretName(
-      TaskSettings.describe("oauthSecretName"),
-      task.oauthSecretName ?? settings.oauthSecretName
-    ),
+    tokenSecretName: yield* nameOfSecret("tokenSecretName"),
+    oauthSecretName: yield* nameOfSecret("oauthSecretName"),
     tokenFile: Option.fromUndefinedOr(task.oidcTokenFile),
     audience: yield* audienceOf(settings, task),
     namespaceIdentity: settings.namespaceIdentity

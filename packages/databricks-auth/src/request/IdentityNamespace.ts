@@ -33,7 +33,7 @@ export const template = Effect.fnUntraced(function* (
   setting: string,
   value: string
 ): Effect.fn.Return<string, AuthError> {
-  const unknown = [...value.matchAll(/\{([^}]*)\}/g)].find(([, name]) => !parts.some((part) => part === name))
+  const unknown = [...value.matchAll(/\{([^{}]*)\}/g)].find(([, name]) => !parts.some((part) => part === name))
   // Whatever the parts are, the rest must leave room for a namespace.
   if (unknown !== undefined || !isNamespace(value.replaceAll(/\{\w+\}/g, "x")) || looksLikeSecret(value)) {
     const expected = "lower-case letters, digits, hyphens, {namespace}, {project}, {domain} and {org}"
@@ -73,8 +73,11 @@ export const patterns = Effect.fnUntraced(function* (
 const ambiguousPart = (template: string, given: Parts) => {
   const parts = [...template.matchAll(/\{(\w+)\}/g)].map(([, name]) => name as Part)
   if (parts.length < 2) return undefined
-  const part = parts.find((name) => name !== "project" && given[name]?.includes("-"))
-  return part && { part, value: shown(given[part] ?? "") }
+  for (const part of parts.filter((name) => name !== "project")) {
+    const value = given[part]
+    if (value?.includes("-")) return { part, value: shown(value) }
+  }
+  return undefined
 }
 
 /** The namespace; none where the request has none. */

@@ -87,6 +87,7 @@ export const make = Effect.fnUntraced(function* (
               : TokenEntry.ended(entry, exit, { now: now(), chance: chance(), policy })
           )
         ),
+        Effect.tap(() => Effect.sync(() => TokenEntries.weigh(entries, slot))),
         Effect.flatMap((command) => {
           switch (command?._tag) {
             case undefined:

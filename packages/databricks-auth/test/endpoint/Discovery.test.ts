@@ -1,7 +1,7 @@
 /** Where the tokens of a workspace are given, on a host that serves several, and on one that does not. */
-import { type AuthError, Jwt, TokenEndpoint, WorkspaceHost } from "@flyte-databricks/databricks-auth"
+import { type AuthError, Circuit, Jwt, TokenEndpoint, WorkspaceHost } from "@flyte-databricks/databricks-auth"
 import { assert, describe, it } from "@effect/vitest"
-import { Arbitrary, Effect, Fiber, Option, Redacted, Schema } from "effect"
+import { Arbitrary, Effect, Fiber, Layer, Option, Redacted, Schedule, Schema } from "effect"
 import { TestClock } from "effect/testing"
 import { type Answer, answer, makeHttp, makeHttpUnder, networkFault, silence } from "../support/http.ts"
 import { ask, granted, never, request } from "./Ask.ts"
@@ -225,6 +225,25 @@ describe("a host that serves several workspaces", () => {
           assert.lengthOf(sent, 3)
         }
       }
+    })
+  )
+
+  it.effect("fails for each workspace by itself: the circuit of one leaves the others alone", () =>
+    Effect.gen(function* () {
+      const down = answer(503)
+      const { layer, sent } = yield* makeHttp(config(), server(), down)
+      const policies = Layer.merge(
+        never,
+        Layer.succeed(Circuit.CircuitPolicy, { clients: 1, openFor: Schedule.spaced("1 minute") })
+      )
+      const messages = yield* Effect.forEach([one, one, two], (each) => Effect.flip(ask(each))).pipe(
+        Effect.provide(TokenEndpoint.layer),
+        Effect.provide([layer, policies]),
+        Effect.map((errors) => errors.map(({ message }) => message))
+      )
+      assert.include(messages[1], "It was not asked for this call")
+      assert.include(messages[2], "was tried once and gave no token; the last answer: status 503")
+      assert.lengthOf(yield* sent, 4)
     })
   )
 

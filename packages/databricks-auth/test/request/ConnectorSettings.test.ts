@@ -153,6 +153,28 @@ describe("FLYTE_DATABRICKS_AUTH_TYPE", () => {
   )
 })
 
+describe("FLYTE_DATABRICKS_NAMESPACES", () => {
+  it.effect.each(["Team", "team_a", "team-a,-b", "*_x", "team-a.b"])(
+    "of %j is an error that shows the wrong one",
+    (value) =>
+      Effect.gen(function* () {
+        const error = yield* startError({ FLYTE_DATABRICKS_NAMESPACES: value })
+        assert.strictEqual(settingOf(error), "FLYTE_DATABRICKS_NAMESPACES")
+        const wrong = value.split(",").at(-1)
+        assert.include(
+          error.message,
+          `is "${wrong}", expected namespaces, * for any part of a name, separated by commas`
+        )
+      })
+  )
+  it.effect("that lists none is an error, since nobody would be served", () =>
+    Effect.gen(function* () {
+      const error = yield* startError({ FLYTE_DATABRICKS_NAMESPACES: "," })
+      assert.include(error.message, 'FLYTE_DATABRICKS_NAMESPACES is "", expected namespaces')
+    })
+  )
+})
+
 describe("FLYTE_DATABRICKS_NAMESPACE_IDENTITY", () => {
   it.effect.each(["allow", "require", "ignore"])("may be %s", (value) =>
     Effect.gen(function* () {

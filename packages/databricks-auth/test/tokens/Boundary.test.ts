@@ -43,7 +43,9 @@ const connector = (...answers: ReadonlyArray<Answer>) =>
     })
     const subjects = Layer.merge(
       ProjectedToken.layerMemory({ files: { [tokenFile]: jwt() }, clientId }),
-      ServiceAccountTokens.layerMemory({ "team-a": { offers: [], jwt: jwt() } })
+      ServiceAccountTokens.layerMemory({
+        "team-a": [{ serviceAccount: "spark", clientId, audience: Option.none() }]
+      })
     )
     const beneath = Layer.mergeAll(
       TokenEndpoint.layer.pipe(Layer.provide([layer, withoutJitter])),

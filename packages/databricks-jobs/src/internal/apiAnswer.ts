@@ -8,6 +8,8 @@ import * as Schema from "effect/Schema"
 import type * as Headers from "effect/http/Headers"
 import * as HttpAnswer from "@flyte-databricks/databricks-auth/http/Answer"
 import type { BodyTooLarge } from "@flyte-databricks/databricks-auth/http/BoundedBody"
+import { clientIdOf, type Identity } from "@flyte-databricks/databricks-auth/Identity"
+import { knownId } from "@flyte-databricks/databricks-auth/WorkspaceHost"
 import { printable } from "@flyte-databricks/databricks-auth/http/ForeignText"
 import {
   JobsError,
@@ -26,11 +28,7 @@ import { parse } from "./losslessJson.ts"
 export interface Asked {
   /** As in "could not be asked to …". */
   readonly operation: string
-  readonly instance: string
-  readonly principal: string
-  /** Of a service principal. */
-  readonly clientId: Option.Option<string>
-  readonly workspaceId: Option.Option<string>
+  readonly identity: Identity
   readonly runId?: RunId
 }
 
@@ -53,6 +51,8 @@ interface Refusal {
   readonly code: string | undefined
   readonly detail: string
 }
+
+const describe = ({ code, detail }: Refusal): string => [code, detail].filter(Boolean).join(": ")
 
 const clean = (text: string): string => printable(text, { maxLength: 500 })
 
@@ -91,7 +91,8 @@ export const refusesToken = ({ status, body }: Answer): boolean =>
 
 const refusal = (answer: Answer): Reason => {
   const { asked, status, body, headers } = answer
-  const { operation, instance, principal, clientId, workspaceId, runId } = asked
+  const { operation, identity, runId } = asked
+  const { instance, principal } = identity
   const said = readRefusal(answer)
   const code = said.code === undefined ? undefined : clean(said.code)
   const detail = clean(said.detail)
@@ -105,7 +106,7 @@ const refusal = (answer: Answer): Reason => {
       operation,
       instance,
       status,
-      detail: [code, detail].filter((part) => part !== undefined && part !== "").join(": ") || "no reason given",
+      detail: describe({ code, detail }) || "no reason given",
       ...(requestId === undefined ? {} : { requestId }),
       ...(answer.retryAfterMillis === undefined ? {} : { retryAfterMillis: answer.retryAfterMillis })
     })
@@ -117,6 +118,8 @@ const refusal = (answer: Answer): Reason => {
   const told = { operation, instance, status, detail, ...codeAndId }
   if (refusesToken(answer)) return new TokenRefused({ ...told, principal })
   if (status === 403) {
+    const clientId = clientIdOf(identity)
+    const workspaceId = knownId(instance)
     return new PermissionDenied({
       ...told,
       principal,
@@ -151,14 +154,12 @@ const oddity = (answer: Answer): string => {
     return HttpAnswer.describeRedirect(answer.headers)
   }
   if (answer.status !== 200) return "that is no answer of the Jobs API"
-  const { code, detail } = readRefusal(answer)
-  const said = [code, detail].filter((part) => part !== undefined && part !== "").join(": ")
-  return `the body is an error: ${clean(said)}`
+  return `the body is an error: ${clean(describe(readRefusal(answer)))}`
 }
 
 const invalid = ({ asked, status }: Answer, problem: string): Result.Result<never, JobsError> =>
   Result.fail(
     new JobsError({
-      reason: new ResponseInvalid({ operation: asked.operation, instance: asked.instance, status, problem })
+      reason: new ResponseInvalid({ operation: asked.operation, instance: asked.identity.instance, status, problem })
     })
   )

@@ -6,6 +6,8 @@ import { printable } from "@flyte-databricks/databricks-auth/http/ForeignText"
 import * as RetryAfter from "@flyte-databricks/databricks-auth/http/RetryAfter"
 import type { AuthHeader } from "@flyte-databricks/databricks-auth/Credential"
 import * as TransportFault from "@flyte-databricks/databricks-auth/http/TransportFault"
+import { userAgent } from "@flyte-databricks/databricks-auth/http/UserAgent"
+import { headers } from "@flyte-databricks/databricks-auth/WorkspaceHost"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -36,7 +38,11 @@ export const make =
     asked: Asked,
     { authorization }: AuthHeader
   ): Effect.Effect<Answer, JobsError> =>
-    HttpClientRequest.setHeader(request, "authorization", Redacted.value(authorization)).pipe(
+    HttpClientRequest.setHeaders(request, {
+      ...headers(asked.identity.instance),
+      "user-agent": userAgent(asked.identity.authType),
+      authorization: Redacted.value(authorization)
+    }).pipe(
       client.execute,
       Effect.flatMap((response) => readAnswer(response, bodyLimit, room, asked)),
       // undici follows no redirect by itself; fetch would.
@@ -77,11 +83,11 @@ const readAnswer = Effect.fnUntraced(function* (
   }
 })
 
-const unavailable = ({ operation, instance }: Asked, detail: string, answerLost: boolean): JobsError =>
+const unavailable = ({ operation, identity }: Asked, detail: string, answerLost: boolean): JobsError =>
   new JobsError({
     reason: new JobsUnavailable({
       operation,
-      instance,
+      instance: identity.instance,
       detail,
       ...(answerLost ? { answerLost } : {})
     })

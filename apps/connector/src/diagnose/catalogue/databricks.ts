@@ -37,10 +37,11 @@ export const databricks = {
     "What answers is not a Databricks workspace",
     "Check the host name, and whether a proxy or a login page answers in its place."
   ),
-  FDC407: error(
-    "fdc407",
+  FDC407: shown(
+    "not-in-workspace",
     "The principal is not in the workspace, or lacks the grant",
-    "Add it to the workspace, and give it there what its jobs need."
+    "Add it to the workspace, and give it there what its jobs need.",
+    "is not in this workspace or lacks a permission there"
   ),
   FDC408: error(
     "fdc408",

@@ -4,6 +4,7 @@
 import type { ConnectorSettings } from "@flyte-databricks/databricks-auth"
 import type { SelfReview } from "@flyte-databricks/kubernetes"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import type { KubernetesError } from "@flyte-databricks/databricks-auth/Kubernetes"
 import { Finding, type Passed } from "../Check.ts"
 
@@ -32,15 +33,17 @@ export interface Rule {
 const serviceAccount = "databricks"
 
 /** The rules that these settings need. */
-export const needed = (settings: {
-  readonly authType: string
-  readonly namespaceIdentity: string
-  readonly tokenSecretName: string
-  readonly oauthSecretName: string
-}): ReadonlyArray<Rule> => {
-  if (settings.namespaceIdentity === "ignore") return []
-  const { authType, tokenSecretName, oauthSecretName } = settings
-  const serves = (wanted: string) => authType === "" || authType === wanted
+export const needed = ({
+  authType,
+  namespaceIdentity,
+  tokenSecretName,
+  oauthSecretName
+}: Pick<
+  ConnectorSettings.ConnectorSettings["Service"],
+  "authType" | "namespaceIdentity" | "tokenSecretName" | "oauthSecretName"
+>): ReadonlyArray<Rule> => {
+  if (namespaceIdentity === "ignore") return []
+  const serves = (wanted: string) => Option.match(authType, { onNone: () => true, onSome: (only) => only === wanted })
   const rules: ReadonlyArray<Rule & { readonly authType: string }> = [
     {
       authType: "oidc_federation",
@@ -113,11 +116,12 @@ const byRule = (rule: Rule, places: ReadonlyArray<Place>) => {
  */
 export const rights = Effect.fnUntraced(function* (
   review: Review,
-  rules: ReadonlyArray<Rule>,
-  places: ReadonlyArray<Place>,
-  /** Auto-detection passes over what is forbidden. */
-  isAuto: boolean
+  settings: ConnectorSettings.ConnectorSettings["Service"],
+  places: ReadonlyArray<Place>
 ): Effect.fn.Return<Passed<void>, Finding> {
+  const rules = needed(settings)
+  // Auto-detection passes over what is forbidden.
+  const isAuto = Option.isNone(settings.authType)
   const mayI = (right: SelfReview.Right) => Effect.mapError(review.mayI(right), unavailable)
   /** The namespaces where it holds, or all that there are. */
   const held = Effect.fnUntraced(function* (

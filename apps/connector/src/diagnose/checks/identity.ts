@@ -29,7 +29,7 @@ export const readJwt = Effect.fnUntraced(function* (
   const described = yield* Effect.mapError(auth.subject(credential), (error) => fromFailure(error))
   if (Option.isNone(described)) return { value: described, text: "" }
   const { claims, header } = described.value
-  const { alg, kid } = Option.getOrElse(header, (): Jwt.Header => ({ alg: "unknown" }))
+  const { alg, kid } = header
   return {
     value: described,
     text: `${credential.identity.source} gives a JWT.`,
@@ -47,12 +47,7 @@ export const readJwt = Effect.fnUntraced(function* (
 /** Who issued a JWT, and with which key. */
 export const issuerOf = (described: Option.Option<Jwt.Description>) => ({
   issuer: Option.match(described, { onNone: () => "", onSome: ({ claims }) => claims.iss ?? "" }),
-  kid: Option.getOrUndefined(
-    Option.flatMapNullishOr(
-      Option.flatMap(described, ({ header }) => header),
-      ({ kid }) => kid
-    )
-  )
+  kid: Option.getOrUndefined(Option.flatMapNullishOr(described, ({ header }) => header.kid))
 })
 
 /** Gets a token as `serve` does, and looks whose it is. */

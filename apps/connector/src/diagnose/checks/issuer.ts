@@ -90,7 +90,7 @@ privateAddresses.addSubnet("fc00::", 7, "ipv6")
 privateAddresses.addSubnet("fe80::", 10, "ipv6")
 
 /** Whether an address or a name means something inside of a network alone. */
-const isPrivate = (hostname: string): boolean => {
+export const isPrivate = (hostname: string): boolean => {
   const address = hostname.replace(/^\[|\]$/g, "")
   const family = isIP(address)
   if (family !== 0) return privateAddresses.check(address, family === 6 ? "ipv6" : "ipv4")

@@ -56,7 +56,8 @@ export const known: ReadonlyArray<string> = [
   "TLS_CERT_FILE",
   "TLS_CLIENT_CA_FILE",
   "TLS_KEY_FILE",
-  "TOKEN_SECRET_NAME"
+  "TOKEN_SECRET_NAME",
+  "WORKSPACE_ID"
 ].map((name) => `${prefix}${name}`)
 
 const secrets: ReadonlySet<string> = new Set([`${prefix}ACCESS_TOKEN`, `${prefix}CLIENT_SECRET`])
@@ -135,6 +136,10 @@ const contradictions = (settings: Described): ReadonlyArray<Finding> => {
     [
       noOverride && set("allowedAudiences"),
       "FLYTE_DATABRICKS_ALLOWED_AUDIENCES lists what tasks may ask for, and FLYTE_DATABRICKS_ALLOW_TASK_AUTH_OVERRIDE=false lets them ask for nothing"
+    ],
+    [
+      set("workspaceId") && !set("instance"),
+      "the id of a workspace belongs to FLYTE_DATABRICKS_INSTANCE, which is not set"
     ],
     [
       is("namespaceIdentity", "ignore") && set("namespaceTemplate"),

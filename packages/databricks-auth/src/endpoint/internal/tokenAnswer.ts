@@ -100,7 +100,7 @@ export const readAnswer = Effect.fnUntraced(function* (
   if (token_type !== undefined && token_type.toLowerCase() !== "bearer")
     return yield* invalid("the token is not a bearer token")
   if (!fitsHeader(Redacted.value(access_token)))
-    return yield* invalid("the access_token has characters that no header may carry")
+    return yield* invalid("the access_token has characters, or so many of them, that no header may carry")
   return {
     value: access_token,
     lifetime: Duration.seconds(expires_in ?? lifetimeUnsaid),

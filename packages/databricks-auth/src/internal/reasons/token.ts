@@ -59,7 +59,9 @@ export class ExchangeRefused extends Schema.TaggedError<ExchangeRefused>()("Exch
   }
   override get message() {
     // The command stands on lines of its own: who reads the error may add to its last one.
-    return this.command === undefined ? this.says : `${this.says}\n${this.command}\nA policy counts within two minutes.`
+    return this.command === undefined
+      ? this.says
+      : `${this.says} This adds one:\n${this.command}\nA policy counts within two minutes.`
   }
   #meaning(): string {
     const { clientId, description = "" } = this
@@ -71,13 +73,13 @@ export class ExchangeRefused extends Schema.TaggedError<ExchangeRefused>()("Exch
       return (
         `A federation policy of service principal ${clientId} takes it but for its audience. Have it issued for ${accepted} ` +
         "(FLYTE_DATABRICKS_OIDC_AUDIENCE, for a ServiceAccount of a namespace its annotation flyte.org/databricks-audience), " +
-        "or add a policy that takes this one:"
+        "or add a policy that takes this one."
       )
     }
     return /\bTOKEN_INVALID\b/.test(description)
-      ? `No federation policy of service principal ${clientId} takes it. This adds one:`
+      ? `No federation policy of service principal ${clientId} takes it.`
       : `Check that Databricks can reach the issuer's keys, and that a federation policy of service principal ${clientId} ` +
-          "says the same. This adds one:"
+          "says the same."
   }
   // Databricks names the policy that is there where it is the audience alone that differs.
   #accepted(): string | undefined {
