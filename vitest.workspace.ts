@@ -2,13 +2,19 @@ import { defineConfig } from "vitest/config"
 
 const project = (root: string) => ({
   extends: true as const,
-  test: { name: root.replace(/^.*\//, ""), root, include: ["test/**/*.test.ts"], exclude: ["test/box/**"] }
+  test: { name: root.replace(/^.*\//, ""), root, include: ["test/**/*.test.ts"], exclude: ["test/{box,hostile}/**"] }
 })
 
 // Containers with limits and a load: `npm run test:box` runs it by itself.
 const box = {
   extends: true as const,
   test: { name: "box", root: "apps/connector", include: ["test/box/**/*.test.ts"] }
+}
+
+// Attacks on the bundle, each of which is measured: `npm run test:hostile` runs them by themselves, one at a time.
+const hostile = {
+  extends: true as const,
+  test: { name: "hostile", root: "apps/connector", include: ["test/hostile/**/*.test.ts"] }
 }
 
 export default defineConfig({
@@ -26,7 +32,8 @@ export default defineConfig({
       project("apps/tour"),
       project("bench"),
       project("apps/demo"),
-      box
+      box,
+      hostile
     ]
   }
 })

@@ -69,6 +69,7 @@ const simulate = (death: Death, clients: number) =>
         Effect.provide(
           TokenEndpoint.layer.pipe(
             Layer.provide(Layer.succeed(HttpClient.HttpClient, client)),
+            Layer.provide(Layer.effect(WorkspaceHost.AllowedInstances, Effect.orDie(WorkspaceHost.allowList([])))),
             Layer.provide(
               Layer.effect(
                 Circuit.CircuitPolicy,

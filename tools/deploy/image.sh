@@ -14,12 +14,22 @@ export -f buildah
 export target
 
 argument() { sed -nE "s/^ARG $1=(.*)/\1/p" deploy/Containerfile | head -1; }
-bases=("$(argument NODE_IMAGE)" "$(argument RUNTIME_IMAGE)")
+bases=() arguments=()
+for argument in NODE_IMAGE RUNTIME_IMAGE; do
+    base=$(argument "$argument")
+    [[ "$base" =~ @sha256:[0-9a-f]{64}$ ]] || { echo "$argument is not pinned by its digest: $base" >&2; exit 1; }
+    bases+=("$base")
+done
 for base in "${bases[@]}"; do
     buildah inspect --type image "$base" >/dev/null 2>&1 && continue
     timeout 60 buildah --root "$target/storage" --runroot "$target/run" pull --quiet "$base" >/dev/null 2>&1 && continue
     echo "$base cannot be pulled here: the image is built on a stand-in of it."
-    bash tools/deploy/bases.sh "${bases[@]}"
+    # Nothing that is made here has that digest.
+    bases=("${bases[@]%@*}")
+    arguments=(--build-arg NODE_IMAGE="${bases[0]}" --build-arg RUNTIME_IMAGE="${bases[1]}")
+    for name in "${bases[@]}"; do
+        buildah inspect --type image "$name" >/dev/null 2>&1 || { bash tools/deploy/bases.sh "${bases[@]}"; break; }
+    done
     break
 done
 
@@ -33,7 +43,7 @@ commit=$(git rev-parse HEAD)
 # Every file is of one time. Here it is not the commit's, so that layers of earlier builds can be used again.
 build() {
     buildah build --layers --pull-never --quiet --file deploy/Containerfile --ignorefile .dockerignore \
-        --timestamp 0 --build-arg COMMIT="$commit" "${secrets[@]}" "${@:2}" --tag "$1" . >"$target/build.log" 2>&1 ||
+        --timestamp 0 --build-arg COMMIT="$commit" "${arguments[@]}" "${secrets[@]}" "${@:2}" --tag "$1" . >"$target/build.log" 2>&1 ||
         { cat "$target/build.log" >&2; exit 1; }
 }
 layers() { buildah inspect --type image --format '{{.OCIv1.RootFS.DiffIDs}}' "$1"; }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what builds and runs the image in tests (buildah, runc, ip and kubectl, of Debian), where this user may, and builds helm
-# and helm-docs into .deploy/bin in the versions that go.mod names. What is there already is left alone.
+# and what checks the charts into .deploy/bin, in the versions that go.mod names. What is there already is left alone.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 target=$(cd ../.. && pwd)/.deploy
@@ -23,10 +23,16 @@ required() { sed -nE "s#^[[:space:]]*$1 (v[0-9.]+).*#\1#p" go.mod; }
 built() { go version -m "$target/bin/$1" 2>/dev/null | sed -nE "s#^[[:space:]]*mod[[:space:]]+$2[[:space:]]+(v[0-9.]+).*#\1#p"; }
 build() {
     [ "$(built "$1" "$2")" = "$(required "$2")" ] && return
-    echo "Building $1 $(required "$2") (a minute or two the first time)."
-    GOWORK=off CGO_ENABLED=0 go build -trimpath -ldflags="-s -w" -o "$target/bin/$1" "$2/cmd/$1"
+    echo "Building $1 $(required "$2")."
+    GOWORK=off CGO_ENABLED=0 go build "${@:3}" -trimpath -ldflags="-s -w" -o "$target/bin/$1" "$2/cmd/$1"
 }
 mkdir -p "$target/bin"
 build helm helm.sh/helm/v4
 build helm-docs github.com/norwoodj/helm-docs
-echo "buildah, runc, kubectl, helm and helm-docs are there."
+build helm-unittest github.com/helm-unittest/helm-unittest
+build kubeconform github.com/yannh/kubeconform
+# Without what discovers targets at every cloud, it is half the size and half the time.
+build promtool github.com/prometheus/prometheus -tags=remove_all_sd
+# Of this repository: the kinds of the Prometheus operator, by its own types.
+GOWORK=off CGO_ENABLED=0 go build -trimpath -ldflags="-s -w" -o "$target/bin/monitoring" ./cmd/monitoring
+echo "buildah, runc, kubectl, helm, helm-docs, helm-unittest, kubeconform, promtool and monitoring are there."

@@ -3,6 +3,7 @@
  * `get` and `delete` go by what the job's metadata recorded.
  */
 import { AuthError, type Connection, DatabricksAuth, TaskSettings } from "@flyte-databricks/databricks-auth"
+import { printable } from "@flyte-databricks/databricks-auth/http/ForeignText"
 import { JobMetadata, JobsClient, JobSpec } from "@flyte-databricks/databricks-jobs"
 import * as Clock from "effect/Clock"
 import type * as Config from "effect/Config"
@@ -16,12 +17,14 @@ import * as Call from "./call/Call.ts"
 import { ConnectorError, type Failure, MetricsUnavailable, TaskTypeUnknown } from "./call/ConnectorError.ts"
 import type { Attempt } from "./IdempotencyToken.ts"
 import * as Cancellation from "./runs/Cancellation.ts"
-import { rideOut } from "./call/Faults.ts"
+import { holdOut } from "./call/Faults.ts"
+import { MetadataKey } from "./runs/MetadataKey.ts"
 import * as PinnedRun from "./runs/PinnedRun.ts"
 import * as LastReports from "./runs/LastReports.ts"
 import * as RunFollower from "./runs/RunFollower.ts"
 import * as RunLogs from "./runs/RunLogs.ts"
 import * as RunReport from "./runs/RunReport.ts"
+import * as StartedRuns from "./runs/StartedRuns.ts"
 import * as Submissions from "./runs/Submissions.ts"
 import * as Settings from "./Settings.ts"
 
@@ -74,14 +77,16 @@ const leastPatience = 2000
 export const layer: Layer.Layer<
   DatabricksConnector,
   Config.ConfigError,
-  DatabricksAuth.DatabricksAuth | JobsClient.JobsClient
+  DatabricksAuth.DatabricksAuth | JobsClient.JobsClient | MetadataKey
 > = Layer.effect(
   DatabricksConnector,
   Effect.gen(function* () {
     const auth = yield* DatabricksAuth.DatabricksAuth
     const jobs = yield* JobsClient.JobsClient
+    const key = yield* MetadataKey
     const submissions = yield* Submissions.make(jobs)
     const reports = LastReports.make()
+    const startedRuns = StartedRuns.make()
     const follow = yield* RunFollower.make(reports, submissions)
     const cancelRun = yield* Cancellation.make(reports, submissions)
     const readLogs = yield* RunLogs.make
@@ -99,6 +104,7 @@ export const layer: Layer.Layer<
           task.defaults
         )
       )
+      yield* PinnedRun.noteRunAs(body)
       const settings = yield* TaskSettings.fromCustom(task.custom)
       const patientUntil = Math.min(yield* Call.endsAt, (yield* Clock.currentTimeMillis) + Duration.toMillis(patience))
       const { header, ...resolved } = yield* auth
@@ -118,22 +124,28 @@ export const layer: Layer.Layer<
               Effect.map((header) => ({ ...resolved, header }))
             )
           ),
-          rideOut(patientUntil),
+          holdOut(patientUntil),
           // Nothing has been submitted: to give up here leaves no run behind.
           Call.within(Math.max(Duration.toMillis(patience), leastPatience), "FLYTE_DATABRICKS_CREATE_PATIENCE")
         )
       if (Option.isSome(resolved.namespace)) yield* Call.note({ namespace: resolved.namespace.value })
       yield* Effect.logDebug(`Identity chosen from:\n${AuthError.describeFindings(resolved.explanation)}`)
 
-      const { instance } = resolved.identity
+      const { identity, storedToken } = resolved
+      const { instance } = identity
+      // It is held for as long as Flyte may not know the run; how it was found is not.
+      const credential = { identity, ...(storedToken === undefined ? {} : { storedToken }) }
       const runId = yield* submissions
-        .submit({ attempt: task.attempt, credential: resolved, header, body, patientUntil })
+        .submit({ attempt: task.attempt, credential, header, body, patientUntil })
         .pipe(Call.waitFor(`${instance} to take the job`))
       yield* Call.note({ runId })
       const now = yield* Clock.currentTimeMillis
       reports.submitted(LastReports.keyOf({ instance, runId }), RunReport.submitted(runId), now)
       const metadata = new JobMetadata.JobMetadata({ ...auth.record(resolved, task.connection), runId })
-      return yield* Effect.fromResult(JobMetadata.encode(metadata))
+      const { started, warning } = startedRuns.answer({ ...resolved, metadata })
+      yield* PinnedRun.noteIdentity(started.identity)
+      if (Option.isSome(warning)) yield* Call.warn({ outcome: "RunOfAnother", message: warning.value })
+      return yield* key.sign(yield* Effect.fromResult(JobMetadata.encode(started.metadata)))
     })
 
     const get = Effect.fn("DatabricksConnector.get")(function* (
@@ -145,7 +157,7 @@ export const layer: Layer.Layer<
       yield* serves(Settings.knownTaskTypes, taskType)
       const report = yield* follow(resourceMeta, connection)
       yield* Call.note({ phase: report.phase })
-      return report
+      return RunReport.withoutSecrets(report)
     })
 
     const cancel = Effect.fn("DatabricksConnector.delete")(function* (
@@ -177,7 +189,9 @@ const serves = Effect.fnUntraced(function* (
 ): Effect.fn.Return<void, ConnectorError> {
   yield* Call.note({ taskType })
   if (!served.includes(taskType)) {
-    yield* new ConnectorError({ reason: new TaskTypeUnknown({ taskType: taskType.slice(0, 100), served }) })
+    yield* new ConnectorError({
+      reason: new TaskTypeUnknown({ taskType: printable(taskType, { maxLength: 100, as: "value" }), served })
+    })
   }
 })
 

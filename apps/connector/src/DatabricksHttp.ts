@@ -3,6 +3,7 @@
  * the token endpoint and the Jobs API alone; the Kubernetes API has a way of its own, which none of this touches.
  */
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
+import * as LiveSecrets from "@flyte-databricks/databricks-auth/http/LiveSecrets"
 import * as TransportFault from "@flyte-databricks/databricks-auth/http/TransportFault"
 import { shown } from "@flyte-databricks/databricks-auth/request/Variable"
 import type * as Config from "effect/Config"
@@ -60,6 +61,35 @@ const pool = {
 const proxyAnswersWithin = 10_000
 
 /**
+ * The way to Databricks of the environment: the proxy, and the authorities that are trusted.
+ */
+export const wayOut = Effect.gen(function* () {
+  const proxy = yield* readProxy
+  const noProxy = Option.getOrElse(yield* Settings.noProxy, () => "")
+  const ofFile = yield* readAuthorities
+  const ca = ofFile.length === 0 ? {} : { ca: [...getCACertificates("default"), ...ofFile] }
+  return {
+    proxy,
+    noProxy,
+    /** The certificates of FLYTE_DATABRICKS_CA_FILE. */
+    ofFile,
+    /** What `undici` goes by. That certificates are verified is said aloud: so it wins over NODE_TLS_REJECT_UNAUTHORIZED. */
+    options: ({ rejectUnauthorized }: { readonly rejectUnauthorized: boolean }): EnvHttpProxyAgent.Options => ({
+      ...pool,
+      // Plain HTTP is for stand-ins on this machine, which no proxy reaches. Blank keeps undici from looking into
+      // the environment itself.
+      httpProxy: "",
+      httpsProxy: Option.match(proxy, { onNone: () => "", onSome: ({ url }) => Redacted.value(url) }),
+      noProxy,
+      clientFactory: (origin, settings) => new Pool(origin, { ...settings, headersTimeout: proxyAnswersWithin }),
+      connect: { rejectUnauthorized, ...ca },
+      requestTls: { rejectUnauthorized, ...ca },
+      proxyTls: { rejectUnauthorized: true, ...ca }
+    })
+  }
+})
+
+/**
  * An HTTP client for calls to Databricks, as the environment configures the way there.
  */
 export const layer: Layer.Layer<
@@ -72,11 +102,7 @@ export const layer: Layer.Layer<
     Layer.effect(
       NodeHttpClient.Dispatcher,
       Effect.gen(function* () {
-        const proxy = yield* readProxy
-        const noProxy = Option.getOrElse(yield* Settings.noProxy, () => "")
-        const ca = yield* readAuthorities
-        // Said aloud, it wins over NODE_TLS_REJECT_UNAUTHORIZED.
-        const tls = { rejectUnauthorized: true, ...(ca === undefined ? {} : { ca }) }
+        const { proxy, noProxy, options } = yield* wayOut
         if (Option.contains(yield* Settings.verifiesCertificates, "0")) yield* Effect.logWarning(stillVerified)
         if (Option.isSome(proxy)) {
           yield* Effect.logInfo(
@@ -84,20 +110,8 @@ export const layer: Layer.Layer<
               (noProxy === "" ? "" : `, except what NO_PROXY lists: ${noProxy}`)
           )
         }
-        const options: EnvHttpProxyAgent.Options = {
-          ...pool,
-          // Plain HTTP is for stand-ins on this machine, which no proxy reaches. Blank keeps undici from looking into
-          // the environment itself.
-          httpProxy: "",
-          httpsProxy: Option.match(proxy, { onNone: () => "", onSome: ({ url }) => Redacted.value(url) }),
-          noProxy,
-          clientFactory: (origin, settings) => new Pool(origin, { ...settings, headersTimeout: proxyAnswersWithin }),
-          connect: tls,
-          requestTls: tls,
-          proxyTls: tls
-        }
         return yield* Effect.acquireRelease(
-          Effect.sync(() => new EnvHttpProxyAgent(options)),
+          Effect.sync(() => new EnvHttpProxyAgent(options({ rejectUnauthorized: true }))),
           (dispatcher) => Effect.promise(() => dispatcher.destroy())
         )
       })
@@ -143,15 +157,21 @@ const parseProxy = (given: string): Result.Result<Proxy, NetworkSettingInvalid> 
   if (!isEncoded(url.username) || !isEncoded(url.password)) {
     return problem("has a user or password with a % that is no percent-encoding")
   }
+  // A proxy may say who was refused.
+  LiveSecrets.add(Redacted.make(decodeURIComponent(url.password)))
   return Result.succeed({ url: Redacted.make(url.href, { label: "HTTPS_PROXY" }), shown: url.origin })
 }
 
 const isEncoded = (text: string): boolean => Result.isSuccess(Result.try(() => decodeURIComponent(text)))
 
-// Those that Node.js trusts by itself, NODE_EXTRA_CA_CERTS included, and the file's.
-const readAuthorities = Effect.gen(function* () {
+// They are trusted beside those that Node.js trusts by itself, NODE_EXTRA_CA_CERTS included.
+const readAuthorities = Effect.gen(function* (): Effect.fn.Return<
+  ReadonlyArray<string>,
+  NetworkSettingInvalid | Config.ConfigError,
+  FileSystem.FileSystem
+> {
   const file = yield* Settings.caFile
-  if (Option.isNone(file)) return undefined
+  if (Option.isNone(file)) return []
   const problem = (found: string) =>
     new NetworkSettingInvalid({
       setting: Settings.caFileName,
@@ -169,5 +189,5 @@ const readAuthorities = Effect.gen(function* () {
       catch: () => problem(`whose certificate number ${index + 1} cannot be read`)
     })
   }
-  return [...getCACertificates("default"), ...certificates]
+  return certificates
 })

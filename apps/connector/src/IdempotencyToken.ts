@@ -17,6 +17,7 @@ export interface Attempt {
   readonly retryAttempt: number
 }
 
+// As JSON, which keeps them apart whatever is in them.
 const parts = ({ org, project, domain, execution, node, task }: Attempt) => [
   org,
   project,
@@ -26,19 +27,18 @@ const parts = ({ org, project, domain, execution, node, task }: Attempt) => [
   task
 ]
 
-// JSON keeps the parts apart whatever is in them.
-const digest = (values: ReadonlyArray<string | number>): string =>
-  createHash("sha256").update(JSON.stringify(values)).digest("hex")
-
 /**
- * The token of an attempt: 64 characters, as many as Databricks takes. Inputs are no part of it, since their order is
- * random in Flyte 2. An attempt whose run the connector has cancelled itself needs another token, or it would be given
- * that run again: `cancelled` says how many there were.
+ * What the token of an attempt is a digest of. Inputs are no part of it, since their order is random in Flyte 2. An
+ * attempt whose run the connector has cancelled itself needs another token, or it would be given that run again:
+ * `cancelled` says how many there were.
  */
-export const idempotencyToken = (attempt: Attempt, cancelled = 0): string =>
-  digest([...parts(attempt), attempt.retryAttempt, ...(cancelled === 0 ? [] : [cancelled])])
+export const textOf = (attempt: Attempt, cancelled = 0): string =>
+  JSON.stringify([...parts(attempt), attempt.retryAttempt, ...(cancelled === 0 ? [] : [cancelled])])
 
 /**
  * What all attempts at a task have in common.
  */
-export const taskKey = (attempt: Attempt): string => digest(parts(attempt))
+export const taskKey = (attempt: Attempt): string =>
+  createHash("sha256")
+    .update(JSON.stringify(parts(attempt)))
+    .digest("hex")

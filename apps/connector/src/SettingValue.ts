@@ -25,7 +25,7 @@ const isUnit = (text: string): text is keyof typeof units => Object.hasOwn(units
 
 const ofKubernetes = (text: string): Option.Option<Duration.Duration> => {
   if (text === "0") return Option.some(Duration.zero)
-  const parts = [...text.matchAll(/(\d+(?:\.\d+)?)([a-zµ]+)/g)]
+  const parts = [...text.matchAll(/(\d+(?:\.\d+)?)([a-zµ]+)/gy)]
   if (parts.map(([part]) => part).join("") !== text || parts.length === 0) return Option.none()
   let millis = 0
   for (const [, count, unit = ""] of parts) {

@@ -57,6 +57,26 @@ export const httpsProxy = firstOf("https_proxy", "HTTPS_PROXY").pipe(
 /** What is reached without the proxy: names, `.suffixes`, `*.wildcards`, each with a port or without, or `*`. */
 export const noProxy = firstOf("no_proxy", "NO_PROXY")
 
+/** The label by which a request of Flyte 2 says its organization, where an operator takes a label's word for it. */
+export const orgLabel = variable("FLYTE_DATABRICKS_ORG_LABEL")
+
+export const metadataKeyFileName = "FLYTE_DATABRICKS_METADATA_KEY_FILE"
+
+/** A file of the keys by which job metadata is signed, and idempotency tokens are made. */
+export const metadataKeyFile = variable(metadataKeyFileName)
+
+export const metadataSignaturesName = "FLYTE_DATABRICKS_METADATA_SIGNATURES"
+
+const signatures = SettingValue.word("require", "write", "read")
+
+/**
+ * How far signatures are on their way in: `read` verifies those that there are and writes none, `write` writes them too, and
+ * `require` takes no metadata without one.
+ */
+export type Signatures = "require" | "write" | "read"
+export const metadataSignatures = SettingValue.setting(metadataSignaturesName, signatures, "require")
+export const metadataSignaturesWritten = variable(metadataSignaturesName)
+
 export const caFileName = "FLYTE_DATABRICKS_CA_FILE"
 
 /** A file of certificate authorities to trust at Databricks and the proxy, beside those that Node.js trusts. */

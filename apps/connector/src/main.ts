@@ -1,4 +1,5 @@
 import "./cli/noTraces.ts"
+import "./cli/redacted.ts"
 import { NodeRuntime, NodeServices } from "@effect/platform-node"
 import * as Effect from "effect/Effect"
 import * as Command from "effect/cli/Command"

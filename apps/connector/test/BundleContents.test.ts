@@ -63,6 +63,16 @@ describe("the bundle", () => {
       }
       assert.isAbove(bundled.size, 10)
 
+      // It is of no platform: text alone, and nothing that loads an addon. deploy/Containerfile builds it on any.
+      const texts = yield* files.readDirectory(bundle)
+      assert.deepStrictEqual(
+        texts.filter((name) => !/\.(js|js\.map|json|txt)$/.test(name)),
+        []
+      )
+      for (const name of texts.filter((name) => name.endsWith(".js"))) {
+        assert.notMatch(yield* files.readFileString(`${bundle}/${name}`), /dlopen|[\w/]\.node["'`]/, name)
+      }
+
       const bom = yield* Schema.decodeEffect(Bom)(yield* files.readFileString(`${bundle}/sbom.cdx.json`))
       assert.strictEqual(bom.metadata.component.version, `${manifest.version}+4f2a9c1d0b7e`)
       const listed = bom.components.map(({ group, name, version }) => [group ? `${group}/${name}` : name, version])

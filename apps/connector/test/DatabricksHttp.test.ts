@@ -33,6 +33,8 @@ const references = Layer.merge(
 const layer = (env: Record<string, string>, log = Log.make()) =>
   TokenEndpoint.layer.pipe(
     Layer.provide(DatabricksHttp.layer),
+    // Of plain workspaces no list is asked: nothing names another address.
+    Layer.provide(Layer.effect(WorkspaceHost.AllowedInstances, Effect.orDie(WorkspaceHost.allowList([])))),
     Layer.provide([
       ConfigProvider.layer(ConfigProvider.fromEnv({ env })),
       Logger.layer([log.logger]),

@@ -3,6 +3,7 @@
  * that a submit is seen to.
  */
 import { assert, describe } from "@effect/vitest"
+import { Fault } from "@flyte-databricks/emulators"
 import { Flyte1 } from "@flyte-databricks/flyte-protocol"
 import { create, toBinary } from "@bufbuild/protobuf"
 import { Effect, Fiber, Layer } from "effect"
@@ -35,6 +36,8 @@ const createIn =
 const del: Make = (flyte, resourceMeta, options) => flyte.deleteTask(resourceMeta, options)
 
 const token = (instance: string) => `a token of ${teamPrincipal.id} for ${instance}`
+const silent = (instance: string) =>
+  `${token(instance)}: ${instance}/oidc/v1/token was asked once and has not answered.`
 
 const hangs: ReadonlyArray<Case> = [
   {
@@ -51,7 +54,7 @@ const hangs: ReadonlyArray<Case> = [
     path: "/oidc/v1/token",
     namespace: "team-oauth",
     call: createIn("team-oauth"),
-    waitingFor: token
+    waitingFor: silent
   },
   {
     what: "the Jobs API, at create",
@@ -105,6 +108,21 @@ describe("a caller with two seconds hears within it that it waited for", () => {
       })
     )
   }
+})
+
+describe("a caller with three seconds", () => {
+  scenario(
+    "hears which token endpoint failed, how often it was asked, and what it answered",
+    ({ workspace, serving }) =>
+      serving({}, (connector) =>
+        Effect.gen(function* () {
+          yield* workspace.faults.add({ path: "/oidc/v1/token", action: Fault.status(503) })
+          const call = createIn("team-oauth")(connector.flyte, new Uint8Array(), { timeout: 3000 })
+          const { details } = yield* refusal(connector, call)
+          assert.match(details, /oidc\/v1\/token was (tried|asked) \d times.*; the last answer: status 503\./)
+        })
+      )
+  )
 })
 
 describe("a caller without a deadline", () => {

@@ -61,6 +61,19 @@ describe("the manifests of deploy/", () => {
   })
 })
 
+describe("the image", () => {
+  it("starts from images by their digests, and from the Node.js that developers have", () => {
+    const text = read("deploy/Containerfile")
+    const images = matches(text, /^ARG \w+_IMAGE=(.*)$/gm)
+    assert.lengthOf(images, 2)
+    for (const image of images) assert.match(image, /^[\w./-]+:[\w.-]+@sha256:[0-9a-f]{64}$/)
+    assert.deepStrictEqual(matches(text, /^FROM (?:--\S+ )?(\S+)/gm), ["${NODE_IMAGE}", "${RUNTIME_IMAGE}"])
+    const { optionalDependencies } = JSON.parse(read("package.json"))
+    const [version] = matches(text, /^ARG NODE_IMAGE=\S+:([\d.]+)-/gm)
+    assert.deepStrictEqual([...new Set(Object.values(optionalDependencies))], [version])
+  })
+})
+
 describe("the rights in deploy/rbac", () => {
   const forbidden = new Kubernetes.Forbidden({ detail: "forbidden" })
   /** What an error says is missing, as a rule has it. */
@@ -170,7 +183,10 @@ describe("the examples in deploy/examples", () => {
       const container = pod(patch)?.containers?.[0]
       const projected = pod(patch)?.volumes?.[0]
       const token = projected?.projected?.sources?.[0]?.serviceAccountToken
-      assert.strictEqual(`${container?.volumeMounts?.[0]?.mountPath}/${token?.path}`, own.tokenFiles.defaultPath)
+      assert.strictEqual(
+        `${container?.volumeMounts?.[0]?.mountPath}/${token?.path}`,
+        ConnectorSettings.defaultTokenFile
+      )
       assert.strictEqual(container?.volumeMounts?.[0]?.name, projected?.name)
       assert.strictEqual(token?.audience, own.oidcAudience)
       // The container of Flyte's charts, which it patches.

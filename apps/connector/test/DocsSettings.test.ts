@@ -1,6 +1,6 @@
 /** docs/settings.md has what the code reads: each variable, its default, the keys of a task, and for how long it counts. */
 import { assert, describe, it } from "@effect/vitest"
-import { NamespaceSecrets, Pat, ServiceAccountTokens } from "@flyte-databricks/databricks-auth"
+import { ConnectorSettings, NamespaceSecrets, Pat, ServiceAccountTokens } from "@flyte-databricks/databricks-auth"
 import { Duration, Effect, Option } from "effect"
 import { dirname } from "node:path"
 import * as Docs from "./support/docs.ts"
@@ -54,12 +54,13 @@ describe("docs/settings.md", () => {
       const expected: Record<string, unknown> = {
         FLYTE_DATABRICKS_AUTH_TYPE: Option.getOrUndefined(own.authType),
         FLYTE_DATABRICKS_INSTANCE: Option.getOrUndefined(own.instance),
+        FLYTE_DATABRICKS_WORKSPACE_ID: undefined,
         FLYTE_DATABRICKS_CLIENT_ID: undefined,
         FLYTE_DATABRICKS_CLIENT_SECRET: undefined,
         FLYTE_DATABRICKS_ACCESS_TOKEN: undefined,
         FLYTE_DATABRICKS_TOKEN_SECRET_NAME: own.tokenSecretName,
         FLYTE_DATABRICKS_OAUTH_SECRET_NAME: own.oauthSecretName,
-        FLYTE_DATABRICKS_OIDC_TOKEN_FILE: own.tokenFiles.defaultPath,
+        FLYTE_DATABRICKS_OIDC_TOKEN_FILE: ConnectorSettings.defaultTokenFile,
         FLYTE_DATABRICKS_OIDC_AUDIENCE: own.oidcAudience,
         FLYTE_DATABRICKS_TASK_TOKEN_FILE_DIRS: own.taskTokenFileDirs[0],
         FLYTE_DATABRICKS_SERVICE_CREDENTIAL_PROVIDER: undefined,
@@ -69,7 +70,10 @@ describe("docs/settings.md", () => {
         FLYTE_DATABRICKS_ALLOW_TASK_AUTH_OVERRIDE: String(own.allowTaskAuthOverride),
         FLYTE_DATABRICKS_NAMESPACE_IDENTITY: own.namespaceIdentity,
         FLYTE_DATABRICKS_NAMESPACE_TEMPLATE: own.namespaceTemplate,
+        FLYTE_DATABRICKS_ORG_LABEL: undefined,
         FLYTE_DATABRICKS_PERSIST_PAT: String(own.persistPat),
+        FLYTE_DATABRICKS_METADATA_KEY_FILE: undefined,
+        FLYTE_DATABRICKS_METADATA_SIGNATURES: value.metadataSignatures,
         FLYTE_DATABRICKS_LISTEN: undefined,
         FLYTE_DATABRICKS_TLS_CERT_FILE: undefined,
         FLYTE_DATABRICKS_TLS_CLIENT_CA_FILE: undefined,
@@ -91,7 +95,9 @@ describe("docs/settings.md", () => {
         HTTPS_PROXY: undefined,
         NO_PROXY: undefined,
         FLYTE_DATABRICKS_CA_FILE: undefined,
-        FLYTE_DATABRICKS_LOG_FORMAT: /"FLYTE_DATABRICKS_LOG_FORMAT", [^\n]*, "(\w+)"\)/.exec(Docs.sources)?.[1],
+        FLYTE_DATABRICKS_LOG_FORMAT: /"FLYTE_DATABRICKS_LOG_FORMAT",[^()]*\([^()]*\),\s*"(\w+)"/.exec(
+          Docs.sources
+        )?.[1],
         FLYTE_SECRETS_ENV_PREFIX: asked.find((name) => name.endsWith("_NAME"))?.replace("NAME", ""),
         FLYTE_SECRETS_DEFAULT_DIR: dirname(opened[0] ?? ""),
         FLYTE_SECRETS_FILE_PREFIX: opened[0]?.split("/").at(-1)?.replace("name", "") || undefined

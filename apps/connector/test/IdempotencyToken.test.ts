@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Equal, Schema } from "effect"
-import { type Attempt, idempotencyToken, taskKey } from "../src/IdempotencyToken.ts"
+import { Effect, Equal, Schema } from "effect"
+import { type Attempt, taskKey, textOf } from "../src/IdempotencyToken.ts"
+import * as MetadataKey from "../src/runs/MetadataKey.ts"
 
 // Few letters, those that could pass for a separator, and lengths that collide when parts are joined.
 const part = Schema.String.check(Schema.isPattern(/^[ab:/",\\[\]\u0000 -]{0,4}$/))
@@ -24,6 +25,12 @@ const attempt: Attempt = {
   task: "workflows.nightly",
   retryAttempt: 0
 }
+
+const idempotencyToken = (attempt: Attempt, cancelled?: number) =>
+  MetadataKey.MetadataKey.use(({ digest }) => digest(textOf(attempt, cancelled))).pipe(
+    Effect.provide(MetadataKey.layerNone),
+    Effect.runSync
+  )
 
 describe("an idempotency token", () => {
   it.prop(

@@ -163,6 +163,7 @@ describe("connector serve, where nobody looks at a terminal,", () => {
           outcome: "ok"
         }
         const execution = "billing:production:f0c1d2e3"
+        const made = { creator: World.teamPat.user, runAs: World.teamPat.user }
         const created = { namespace: "team-pat", origin: "Secret team-pat/databricks-token", execution }
         assert.deepStrictEqual(
           (yield* connector.calls).map(({ level, message, annotations: { durationMs, ...facts } }) => {
@@ -171,7 +172,7 @@ describe("connector serve, where nobody looks at a terminal,", () => {
           }),
           [
             { level: "INFO", message: "CreateTask", facts: { ...known, ...created } },
-            { level: "INFO", message: "GetTask", facts: { ...known, phase: "INITIALIZING" } },
+            { level: "INFO", message: "GetTask", facts: { ...known, ...made, phase: "INITIALIZING" } },
             { level: "INFO", message: "DeleteTask", facts: known },
             {
               level: "WARN",

@@ -4,14 +4,16 @@
  */
 import { NodeServices } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
-import { Config, ConfigProvider, Duration, Effect, Exit, Option } from "effect"
+import * as Certificates from "@flyte-databricks/emulators/Certificates"
+import { Config, ConfigProvider, Duration, Effect, Exit, FileSystem, Option } from "effect"
 import { Command } from "effect/cli"
 import { TestConsole } from "effect/testing"
-import { readFileSync } from "node:fs"
 import * as Serve from "../src/cli/Serve.ts"
 import * as Variables from "../src/cli/Variables.ts"
+import { known } from "../src/diagnose/checks/settings.ts"
 import * as SettingValue from "../src/SettingValue.ts"
 import * as ConnectorProcess from "./support/ConnectorProcess.ts"
+import * as Docs from "./support/docs.ts"
 
 /** Nobody else's port, and nothing of this machine. */
 const quiet = {
@@ -20,6 +22,20 @@ const quiet = {
   FLYTE_DATABRICKS_PROMETHEUS_PORT: "0",
   FLYTE_DATABRICKS_DRAIN_DELAY: "0s"
 }
+
+/** What else is set, for a setting to be looked at: files, by the ends of their settings' names. */
+const beside = Effect.fnUntraced(function* (setting: string) {
+  const files = yield* FileSystem.FileSystem
+  const directory = yield* files.makeTempDirectoryScoped()
+  const { caPem, certificatePem, privateKeyPem } = yield* Certificates.certificateFor(["localhost"])
+  const texts = setting.includes("_TLS_")
+    ? { TLS_CERT_FILE: certificatePem, TLS_KEY_FILE: privateKeyPem, TLS_CLIENT_CA_FILE: caPem }
+    : setting.includes("_METADATA_")
+      ? { METADATA_KEY_FILE: "0".repeat(64) }
+      : {}
+  for (const [name, text] of Object.entries(texts)) yield* files.writeFileString(`${directory}/${name}`, text)
+  return Object.fromEntries(Object.keys(texts).map((name) => [`FLYTE_DATABRICKS_${name}`, `${directory}/${name}`]))
+}, Effect.provide(NodeServices.layer))
 
 /** What a connector with this environment says instead of serving. */
 const refusalOf = Effect.fnUntraced(function* (env: Record<string, string>, args: ReadonlyArray<string> = []) {
@@ -85,6 +101,22 @@ const wrong: Record<string, readonly [values: ReadonlyArray<string>, expected: s
   FLYTE_DATABRICKS_TASK_TYPES: [["python", "spark;databricks", ",", "Spark"], "spark, databricks or both"],
   FLYTE_DATABRICKS_LOG_FORMAT: [["xml", "JSON", "text"], "auto, pretty or json"],
   FLYTE_DATABRICKS_CA_FILE: [["/missing.pem", "/etc/hostname", "/"], "the path of a file with certificates in PEM"],
+  FLYTE_DATABRICKS_LISTEN: [
+    ["unix:sock", "localhost", "127.0.0.1:99999", "http://0.0.0.0:80", "a b:8000"],
+    "unix:/PATH, or HOST:PORT as in 127.0.0.1:8000"
+  ],
+  FLYTE_DATABRICKS_TLS_CERT_FILE: [["/missing.pem", "/etc/hostname", "/"], "in PEM"],
+  FLYTE_DATABRICKS_TLS_KEY_FILE: [["/missing.pem", "/etc/hostname", "/"], "in PEM"],
+  FLYTE_DATABRICKS_TLS_CLIENT_CA_FILE: [["/missing.pem", "/etc/hostname", "/"], "in PEM"],
+  FLYTE_DATABRICKS_TLS_ALLOWED_CLIENTS: [
+    [",", "a b", "http://a", "spiffe://", "-a"],
+    "DNS names as propeller.flyte.svc"
+  ],
+  FLYTE_DATABRICKS_WORKSPACE_ID: [["a b", "1?o=2", "1/2", long], "the id of a workspace, as it stands behind ?o="],
+  DATABRICKS_WORKSPACE_ID: [["a b", "1?o=2", "1/2", long], "the id of a workspace, as it stands behind ?o="],
+  FLYTE_DATABRICKS_METADATA_KEY_FILE: [["/missing", "/etc/hostname", "/"], "a file with a key a line"],
+  FLYTE_DATABRICKS_METADATA_SIGNATURES: [["yes", "Require", "none"], "require, write or read"],
+  FLYTE_DATABRICKS_CALLERS: [[",", "team", "flyte/Pro_peller", "/a", "a/b/c"], "ServiceAccounts as namespace/name"],
   HTTPS_PROXY: [
     ["socks5://a", "http://a:b:c", "http://u:%zz@a", "http://a/path"],
     "http://HOST:PORT or https://HOST:PORT"
@@ -103,6 +135,7 @@ const free = [
   "FLYTE_DATABRICKS_OIDC_AUDIENCE",
   "FLYTE_DATABRICKS_ALLOWED_AUDIENCES",
   "FLYTE_DATABRICKS_SERVICE_CREDENTIAL_PROVIDER",
+  "FLYTE_DATABRICKS_ORG_LABEL",
   "NO_PROXY",
   "FLYTE_SECRETS_ENV_PREFIX",
   "FLYTE_SECRETS_DEFAULT_DIR",
@@ -123,8 +156,9 @@ describe("a wrong value keeps the connector from starting, with its name, the va
   for (const [setting, [values, expected]] of Object.entries(wrong)) {
     it.effect(`${setting}, in ${values.length} ways`, () =>
       Effect.gen(function* () {
+        const others = yield* beside(setting)
         for (const value of values) {
-          const said = yield* refusalOf({ [setting]: value })
+          const said = yield* refusalOf({ ...others, [setting]: value })
           assert.include(said, setting)
           assert.include(said, shownAs(setting, value))
           assert.include(said, expected, value)
@@ -144,26 +178,34 @@ describe("a wrong value keeps the connector from starting, with its name, the va
   it.effect("a secret in the wrong place is not repeated", () =>
     Effect.gen(function* () {
       const secret = "dapi0123456789abcdef0123456789abcdef"
-      // It may be the name of a namespace, or of a proxy.
-      const { FLYTE_DATABRICKS_NAMESPACES: _, HTTPS_PROXY: __, ...others } = wrong
+      // It may be the name of a namespace, of a client, or of a proxy.
+      const {
+        FLYTE_DATABRICKS_NAMESPACES: _,
+        FLYTE_DATABRICKS_TLS_ALLOWED_CLIENTS: ___,
+        HTTPS_PROXY: __,
+        ...others
+      } = wrong
       for (const setting of Object.keys(others)) {
-        const said = yield* refusalOf({ [setting]: secret })
+        const said = yield* refusalOf({ ...(yield* beside(setting)), [setting]: secret })
         assert.include(said, setting)
         assert.notInclude(said, "0123456789abcdef")
       }
     })
   )
 
-  it("is tried for every variable of the settings' table", () => {
-    const readme = readFileSync(new URL("../../../README.md", import.meta.url), "utf8")
-    const table = readme.split("\n## Settings\n")[1]?.split("\n## ")[0] ?? ""
-    const named = [...table.matchAll(/^\|[^|]*\|[^|]*\|([^|]*)\|/gm)].flatMap(([, cell = ""]) =>
-      [...cell.matchAll(/`([A-Z_]+)`/g)].map(([, name]) => name)
+  it.effect("nor is a key of job metadata where its file belongs", () =>
+    Effect.gen(function* () {
+      const key = "0123456789abcdef".repeat(4)
+      assert.notInclude(yield* refusalOf({ FLYTE_DATABRICKS_METADATA_KEY_FILE: key }), key.slice(0, 16))
+    })
+  )
+
+  it("is tried for every variable that is documented, and every one with the prefix", () => {
+    const named = Docs.rows(Docs.read("docs/settings.md")).flatMap(([, , cell]) =>
+      Docs.spans(cell).filter((span) => /^[A-Z_]+$/.test(span))
     )
-    assert.includeMembers(
-      [...Object.keys(wrong), ...free],
-      named.filter((name) => name !== undefined)
-    )
+    assert.isAtLeast(named.length, 43)
+    assert.deepStrictEqual([...Object.keys(wrong), ...free].toSorted(), Docs.unique([...named, ...known]))
   })
 })
 
@@ -226,7 +268,7 @@ describe("a variable that nothing reads", () => {
       yield* Effect.forEach(asked, (name) => Config.option(Config.String(name))).pipe(Effect.provide(watched.layer))
       return yield* watched.warnings
     }).pipe(Effect.provide(ConfigProvider.layer(ConfigProvider.fromEnv({ env }))))
-  const known = ["FLYTE_DATABRICKS_AUTH_TYPE", "FLYTE_DATABRICKS_INSTANCE", "_FSEC_FLYTE_DATABRICKS_ACCESS_TOKEN"]
+  const read = ["FLYTE_DATABRICKS_AUTH_TYPE", "FLYTE_DATABRICKS_INSTANCE", "_FSEC_FLYTE_DATABRICKS_ACCESS_TOKEN"]
 
   it.effect("is warned of, with the nearest that is read, and without its value", () =>
     Effect.gen(function* () {
@@ -236,7 +278,7 @@ describe("a variable that nothing reads", () => {
         FLYTE_DATABRICKS_METRICS_PORT: "9090",
         FLYTE_DATABRICK_INSTANCE: "dapi-secret"
       }
-      const said = yield* warnings(known, misspelt)
+      const said = yield* warnings(read, misspelt)
       assert.sameMembers(
         said.map((text) => [...text.matchAll(/FLYTE_[A-Z_]+/g)].map(([name]) => name).join(" → ")),
         [
@@ -265,14 +307,14 @@ describe("a variable that nothing reads", () => {
         FLYTE_DATABRICKS_CONNECTOR_PORT: "tcp://10.0.0.2:8000",
         FLYTE_DATABRICKS_BLANK: ""
       }
-      assert.deepStrictEqual(yield* warnings(known, others), [])
+      assert.deepStrictEqual(yield* warnings(read, others), [])
     })
   )
 
   it.effect("is none that is read, also where a secret is found under another name first", () =>
     Effect.gen(function* () {
       const env = { FLYTE_DATABRICKS_AUTH_TYPE: "pat", FLYTE_DATABRICKS_ACCESS_TOKEN: "dapi" }
-      assert.deepStrictEqual(yield* warnings(known, env), [])
+      assert.deepStrictEqual(yield* warnings(read, env), [])
     })
   )
 
@@ -305,10 +347,11 @@ describe("a variable that nothing reads", () => {
           FLYTE_DATABRICKS_TASK_TYPES: "databricks",
           FLYTE_DATABRICKS_LOG_FORMAT: "json",
           ...Object.fromEntries(free.filter((name) => name.startsWith("FLYTE_DATABRICKS_")).map((name) => [name, "x"])),
+          FLYTE_DATABRICKS_WORKSPACE_ID: "1",
           FLYTE_DATABRICKS_CLIENT_TYPO: "x"
         }
         const expected = [...Object.keys(wrong), ...free].filter(
-          (name) => name.startsWith("FLYTE_DATABRICKS_") && name !== "FLYTE_DATABRICKS_CA_FILE"
+          (name) => name.startsWith("FLYTE_DATABRICKS_") && !/_(LISTEN|CALLERS|(TLS|CA|METADATA)_\w+)$/.test(name)
         )
         assert.includeMembers(Object.keys(env), expected)
         const connector = yield* ConnectorProcess.serve(env)

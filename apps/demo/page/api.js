@@ -1,7 +1,7 @@
 /**
  * The service, as the page calls it.
  *
- * @import { Platform, Problem, Progress, Resolved, Run, Tokens } from "./types.ts"
+ * @import { Explanation, Platform, Problem, Progress, Run, Tokens } from "./types.ts"
  */
 
 // Where the service is not on loopback, it prints an address that ends in the token. What stands after a # goes to no
@@ -68,9 +68,9 @@ export const platform = async () => (await call("GET", "platform")).json()
 /** @returns {Promise<Tokens>} */
 export const tokens = async () => (await call("GET", "tokens")).json()
 
-/** @param {string} namespace @param {string} authType @returns {Promise<Resolved>} */
-export const identity = async (namespace, authType) =>
-  (await call("GET", `identity?${new URLSearchParams(task(namespace, authType))}`)).json()
+/** @param {string} namespace @param {string} authType @param {"yes" | "no"} proof @returns {Promise<Explanation>} */
+export const explanation = async (namespace, authType, proof) =>
+  (await call("GET", `explanation?${new URLSearchParams({ ...task(namespace, authType), proof })}`)).json()
 
 /** @param {string} namespace @param {string} authType @returns {Promise<Run>} */
 export const submit = async (namespace, authType) =>

@@ -55,16 +55,16 @@ const setRun = (name, change) =>
     run: { submitted: undefined, progress: undefined, problem: undefined, cancelling: false, ...run, ...change }
   }))
 
-/** @param {string} name */
-const resolve = async (name) => {
+/** @param {string} name @param {"yes" | "no"} proof */
+const explain = async (name, proof) => {
   const { authType } = state
-  setCard(name, () => ({ resolved: undefined, problem: undefined }))
-  const [resolved, problem] = await api.identity(name, authType).then(
-    (resolved) => /** @type {const} */ ([resolved, undefined]),
+  const [explanation, problem] = await api.explanation(name, authType, proof).then(
+    (explanation) => /** @type {const} */ ([explanation, undefined]),
     (error) => /** @type {const} */ ([undefined, api.problemOf(error)])
   )
   // An answer to a question that is no longer asked.
-  if (state.authType === authType) setCard(name, () => ({ resolved, problem }))
+  if (state.authType !== authType) return
+  setCard(name, () => ({ explanation, problem, proof: proof === "yes" && problem === undefined ? "there" : "none" }))
 }
 
 /** @param {string} name */
@@ -85,10 +85,20 @@ const actions = {
   /** @param {string} authType */
   setAuthType: (authType) => {
     set({ authType })
-    actions.resolveAll()
+    actions.explainAll()
   },
-  resolveAll: () => state.cards.forEach(({ name }) => void resolve(name)),
-  resolve,
+  explainAll: () => state.cards.forEach(({ name }) => void actions.explain(name)),
+  /** @param {string} name */
+  explain: (name) => {
+    setCard(name, () => ({ explanation: undefined, problem: undefined, proof: "none" }))
+    return explain(name, "no")
+  },
+  /** @param {string} name */
+  prove: async (name) => {
+    setCard(name, () => ({ proof: "asked" }))
+    await explain(name, "yes")
+    void refreshTokens()
+  },
   run,
   /** @param {string} name @param {string} runId */
   cancel: async (name, runId) => {
@@ -98,14 +108,14 @@ const actions = {
   /** @param {string} name */
   add: (name) => {
     if (state.cards.every((card) => card.name !== name)) set({ cards: [...state.cards, cardOf(name)] })
-    void resolve(name)
+    void actions.explain(name)
   },
   start: async () => {
     set({ problem: undefined })
     try {
       const platform = await api.platform()
       set({ platform, cards: platform.namespaces.map(({ name, brings }) => cardOf(name, brings)) })
-      actions.resolveAll()
+      actions.explainAll()
     } catch (error) {
       set({ problem: api.problemOf(error) })
     }
@@ -115,7 +125,14 @@ const actions = {
 /** @typedef {typeof actions} Actions */
 
 /** @param {string} name @param {string} [brings] @returns {Card} */
-const cardOf = (name, brings) => ({ name, brings, resolved: undefined, problem: undefined, run: undefined })
+const cardOf = (name, brings) => ({
+  name,
+  brings,
+  explanation: undefined,
+  problem: undefined,
+  proof: "none",
+  run: undefined
+})
 
 const refreshTokens = async () => {
   if (state.platform === undefined) return

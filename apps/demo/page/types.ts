@@ -1,16 +1,19 @@
 /**
  * What the page knows of the service, by the service's own API.
  */
+import type * as Report from "@flyte-databricks/connector/diagnose/Report"
 import type * as Api from "../src/Api.ts"
 import type { Problem as ProblemSchema } from "../src/Problem.ts"
 
 export type Platform = typeof Api.Platform.Type
-export type Resolved = typeof Api.Resolved.Type
 export type Run = typeof Api.Run.Type
 export type Tokens = typeof Api.Tokens.Type
 export type Token = Tokens["tokens"][number]
-export type Identity = Resolved["identity"]
-export type Finding = Resolved["explanation"][number]
+export type Explanation = typeof Report.Explanation.Type
+export type Entry = Explanation["checks"][number]
+export type Setting = Explanation["settings"][number]
+export type Finding = Explanation["looked"][number]
+export type Identity = NonNullable<Explanation["identity"]>
 export type Problem = typeof ProblemSchema.Type
 type RunEvent = typeof Api.RunEvent.Type
 export type Progress = Extract<RunEvent, { event: "progress" }>["data"]
@@ -19,8 +22,11 @@ export type Progress = Extract<RunEvent, { event: "progress" }>["data"]
 export interface Card {
   readonly name: string
   readonly brings: string | undefined
-  readonly resolved: Resolved | undefined
+  readonly explanation: Explanation | undefined
+  /** Why there is no explanation. */
   readonly problem: Problem | undefined
+  /** Whether the explanation goes as far as the proof. */
+  readonly proof: "none" | "asked" | "there"
   readonly run: CardRun | undefined
 }
 

@@ -2,11 +2,13 @@
  * What the page looks like, as a function of its state.
  *
  * @import { Actions, State } from "./main.js"
- * @import { Card, CardRun, Finding, Identity, Problem } from "./types.ts"
+ * @import { Card, Explanation, Problem } from "./types.ts"
  */
 import { html, nothing } from "/lit-html/lit-html.js"
 import { repeat } from "/lit-html/directives/repeat.js"
 import { badge } from "./badge.js"
+import { findings, isShared, places, proof, who } from "./explanation.js"
+import { isUnderWay, runView } from "./run.js"
 import { tokenList } from "./tokens.js"
 
 const authTypes = [
@@ -66,7 +68,7 @@ export const page = (state, now, actions) => html`
 
 /** @param {State} state */
 const summary = ({ cards }) => {
-  const refused = cards.filter(({ problem }) => problem !== undefined).length
+  const refused = cards.filter(isRefused).length
   if (cards.length === 0 || cards.some(isLoading)) {
     return ""
   }
@@ -121,7 +123,10 @@ const cards = (state, actions) => html`
 `
 
 /** @param {Card} card */
-const isLoading = ({ resolved, problem }) => resolved === undefined && problem === undefined
+const isLoading = ({ explanation, problem }) => explanation === undefined && problem === undefined
+
+/** @param {Card} card */
+const isRefused = ({ explanation, problem }) => problem !== undefined || explanation?.identity === null
 
 /**
  * What wants a hand comes first, once all is known: cards do not change places under the reader's eyes before.
@@ -129,34 +134,30 @@ const isLoading = ({ resolved, problem }) => resolved === undefined && problem =
  * @param {ReadonlyArray<Card>} cards
  */
 const refusedFirst = (cards) =>
-  cards.some(isLoading)
-    ? cards
-    : cards.toSorted((a, b) => Number(b.problem !== undefined) - Number(a.problem !== undefined))
-
-/** @param {Identity} identity */
-const isShared = ({ mode, source }) => mode === "oidc_connector" || source === "connector"
+  cards.some(isLoading) ? cards : cards.toSorted((a, b) => Number(isRefused(b)) - Number(isRefused(a)))
 
 /**
  * Whether a namespace brings something that is not used, since something stronger is.
  *
  * @param {Card} card
  */
-const isPassedOver = ({ brings, resolved }) =>
-  brings !== undefined && brings !== "Nothing" && resolved !== undefined && isShared(resolved.identity)
+const isPassedOver = ({ brings, explanation }) =>
+  brings !== undefined && brings !== "Nothing" && explanation?.identity != null && isShared(explanation.identity)
 
 /** @param {Card} card @param {State} state @param {Actions} actions */
 const cardView = (card, state, actions) => {
-  const { name, resolved, problem, run } = card
+  const { name, explanation, problem, proof, run } = card
   const loading = isLoading(card)
+  const identity = explanation?.identity ?? undefined
   return html`<article
-    class="card ${problem === undefined ? "" : "refused"}"
+    class="card ${isRefused(card) ? "refused" : ""}"
     aria-labelledby="namespace-${name}"
     aria-busy=${loading ? "true" : "false"}
   >
     <div class="card-top">
       <h3 id="namespace-${name}">${name}</h3>
-      ${resolved !== undefined ? badge(resolved.identity.mode) : nothing}
-      ${problem !== undefined ? html`<span class="badge error">Refused</span>` : nothing}
+      ${identity !== undefined ? badge(identity.mode) : nothing}
+      ${isRefused(card) ? html`<span class="badge error">Refused</span>` : nothing}
     </div>
     ${
       card.brings === undefined
@@ -166,13 +167,12 @@ const cardView = (card, state, actions) => {
           </p>`
     }
     ${loading ? html`<div class="pending"><span class="hidden">Looking</span></div>` : nothing}
-    ${resolved !== undefined ? [who(resolved.identity), chain(name, resolved.explanation)] : nothing}
-    ${problem !== undefined ? refusal(name, problem) : nothing}
-    ${run === undefined ? nothing : runView(run, resolved?.identity, state)}
+    ${explanation !== undefined ? explained(name, explanation, proof === "there") : nothing}
+    ${problem !== undefined ? refusal(problem) : nothing} ${run === undefined ? nothing : runView(run, identity, state)}
     <div class="buttons">
       ${
-        problem !== undefined
-          ? html`<button type="button" @click=${() => actions.resolve(name)}>
+        isRefused(card)
+          ? html`<button type="button" @click=${() => actions.explain(name)}>
               Look again<span class="hidden"> at ${name}</span>
             </button>`
           : html`<button
@@ -182,6 +182,15 @@ const cardView = (card, state, actions) => {
               @click=${() => actions.run(name)}
             >
               ${run === undefined ? "Run a job" : "Run another"}<span class="hidden"> as ${name}</span>
+            </button>`
+      }
+      ${
+        identity === undefined
+          ? nothing
+          : html`<button type="button" ?disabled=${proof === "asked"} @click=${() => actions.prove(name)}>
+              ${proof === "asked" ? "Proving" : proof === "there" ? "Prove it again" : "Prove it"}<span class="hidden">
+                that ${name} works</span
+              >
             </button>`
       }
       ${
@@ -199,117 +208,21 @@ const cardView = (card, state, actions) => {
   </article>`
 }
 
-/** @param {Identity} identity */
-const who = (identity) => html`
-  <dl class="who">
-    <dt>Runs as</dt>
-    <dd class="source">${isShared(identity) ? `${identity.source}, shared by namespaces` : identity.source}</dd>
-    <dd class="principal">${identity.principal}</dd>
-  </dl>
-`
+/** @param {string} name @param {Explanation} explanation @param {boolean} proved */
+const explained = (name, explanation, proved) => [
+  explanation.identity === null ? nothing : who(explanation.identity),
+  proved ? nothing : findings(explanation),
+  places(name, explanation.looked),
+  proved ? proof(name, explanation) : nothing
+]
 
-// Where there is little room it is folded.
-const isPhone = matchMedia("(max-width: 34rem)")
-
-const outcomes = /** @type {const} */ ({
-  used: "used",
-  absent: "nothing there",
-  forbidden: "forbidden",
-  skipped: "skipped",
-  failed: "failed"
-})
-
-/** @param {string} name @param {ReadonlyArray<Finding>} findings */
-const chain = (name, findings) => html`<details class="looked" ?open=${!isPhone.matches}>
-  <summary id="chain-${name}">Looked for, strongest first</summary>
-  <ol class="chain" aria-labelledby="chain-${name}">
-    ${findings.map(
-      ({ source, outcome, detail }) =>
-        html`<li class=${outcome}>
-          <span class="outcome">${outcomes[outcome]}</span>
-          <span class="place">${source}</span>
-          ${detail === undefined ? nothing : html`<span class="detail">${detail}</span>`}
-        </li>`
-    )}
-  </ol>
-</details>`
-
-/** @param {string} name @param {Problem} problem */
-const refusal = (name, { title, detail, findings }) => html`
+/** @param {Problem} problem */
+const refusal = ({ title, detail }) => html`
   <div class="refusal">
     <p class="refusal-title">${title}</p>
-    ${
-      findings === undefined
-        ? html`<p class="refusal-detail">${detail}</p>`
-        : html`${chain(name, findings)}
-            <details>
-              <summary>What to do</summary>
-              <p class="refusal-detail">${detail}</p>
-            </details>`
-    }
+    <p class="refusal-detail">${detail}</p>
   </div>
 `
-
-/** @param {CardRun | undefined} run */
-const isUnderWay = (run) => run !== undefined && run.problem === undefined && run.progress?.ended !== true
-
-const steps = ["Queued", "Starting", "Running"]
-const stepOf = /** @type {const} */ ({
-  QUEUED: 0,
-  WAITING_FOR_RESOURCES: 0,
-  INITIALIZING: 1,
-  RUNNING: 2,
-  SUCCEEDED: 3,
-  FAILED: 3,
-  RETRYABLE_FAILED: 3
-})
-const ends = /** @type {Readonly<Record<string, string>>} */ ({
-  SUCCEEDED: "Succeeded",
-  FAILED: "Failed",
-  RETRYABLE_FAILED: "Failed"
-})
-
-/** @param {Identity} one @param {Identity | undefined} other */
-const isSame = (one, other) => one.mode === other?.mode && one.principal === other.principal
-
-/** @param {CardRun} run @param {Identity | undefined} identity  Who the namespace is now. @param {State} state */
-const runView = ({ submitted, progress, problem }, identity, state) => {
-  const step = progress === undefined ? -1 : stepOf[progress.phase]
-  const end = progress === undefined ? undefined : ends[progress.phase]
-  return html`<div class="run ${problem === undefined ? (end ?? "").toLowerCase() : "failed"}">
-    <ol class="steps" aria-hidden="true">
-      ${[...steps, end ?? "Ended"].map(
-        (label, index) =>
-          html`<li class=${index < step || step === 3 ? "done" : index === step ? "now" : ""}>${label}</li>`
-      )}
-    </ol>
-    <p role="status">
-      ${
-        problem !== undefined
-          ? html`<strong>${problem.title}.</strong> ${problem.detail}`
-          : html`<strong>${end ?? steps[step] ?? "Submitting"}</strong>${
-                end === "Failed" && progress?.message ? html`<span class="said">${progress.message}</span>` : nothing
-              }${
-                submitted === undefined
-                  ? nothing
-                  : html`<span class="run-id">run ${submitted.runId}</span>${
-                        isSame(submitted.identity, identity)
-                          ? nothing
-                          : html`<span class="run-as">
-                              ${badge(submitted.identity.mode)} It was submitted as ${submitted.identity.source},
-                              <span class="principal">${submitted.identity.principal}</span>, and stays that.
-                            </span>`
-                      }`
-              }`
-      }
-      ${
-        progress?.page !== undefined && state.platform?.standIns === false
-          ? html`<a href=${progress.page} target="_blank" rel="noreferrer">Look at it in Databricks</a>`
-          : nothing
-      }
-    </p>
-  </div>`
-}
 
 /** @param {Actions} actions */
 const addNamespace = (actions) => html`

@@ -1,6 +1,7 @@
 /**
  * The service's API. Handlers, clients, the OpenAPI document and the page are all typed by it.
  */
+import * as Report from "@flyte-databricks/connector/diagnose/Report"
 import { AuthError, Identity } from "@flyte-databricks/databricks-auth"
 import { TokenStatus } from "@flyte-databricks/databricks-auth/tokens/TokenStatus"
 import { RunId, RunProgress } from "@flyte-databricks/databricks-jobs"
@@ -14,11 +15,14 @@ const Task = Schema.Struct({ namespace: Schema.String, authType: Schema.optional
 export type Task = typeof Task.Type
 
 /** Who a namespace would be, and where that was looked for, strongest first. */
-export const Resolved = Schema.Struct({
+const Resolved = Schema.Struct({
   namespace: Schema.String,
   identity: Identity.Summary,
   explanation: Schema.Array(AuthError.Finding)
 })
+
+/** A task, and whether who it would be is proved: by real calls to Kubernetes and Databricks. */
+const Question = { ...Task.fields, proof: Schema.optionalKey(Schema.Literals(["yes", "no"])) }
 
 /** A run, and who it runs as. */
 export const Run = Schema.Struct({ runId: RunId.RunId, namespace: Schema.String, identity: Identity.Summary })
@@ -50,6 +54,7 @@ class Demo extends HttpApiGroup.make("demo", { topLevel: true })
   .add(
     HttpApiEndpoint.get("platform", "/platform", { success: Platform }),
     HttpApiEndpoint.get("identity", "/identity", { query: Task, success: Resolved, error: Problem.declared }),
+    HttpApiEndpoint.get("explanation", "/explanation", { query: Question, success: Report.Explanation }),
     HttpApiEndpoint.post("submit", "/runs", {
       payload: Task,
       success: Run.pipe(HttpApiSchema.status(201)),

@@ -1,11 +1,15 @@
 /**
- * The API on the core. Identities, explanations and errors go out as they are: the core lets no secret into them.
+ * The API on the core. Identities, explanations and errors go out as they are: the core lets no secret into them. An
+ * explanation is that of `connector explain`.
  */
+import * as Chain from "@flyte-databricks/connector/diagnose/Chain"
+import * as Explanation from "@flyte-databricks/connector/diagnose/Explanation"
 import { DatabricksAuth, Identity } from "@flyte-databricks/databricks-auth"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
+import * as HttpClient from "effect/http/HttpClient"
 import { HttpApiBuilder, HttpApiMiddleware } from "effect/http-api"
 import * as Access from "./Access.ts"
 import { Api } from "./Api.ts"
@@ -20,6 +24,8 @@ const demo = HttpApiBuilder.group(
     const auth = yield* DatabricksAuth.DatabricksAuth
     const runs = yield* Runs
     const platform = yield* Platform
+    const chains = yield* Chain.Chains
+    const client = yield* HttpClient.HttpClient
     return handlers.handleAll({
       health: () => Effect.succeed({ status: "ok" as const }),
       platform: () => Effect.succeed(platform),
@@ -27,6 +33,13 @@ const demo = HttpApiBuilder.group(
         const { identity, explanation } = yield* auth.resolve({ namespace, settings: { authType } })
         return { namespace, identity: Identity.summarize(identity), explanation }
       }, Effect.mapError(Problem.of)),
+      explanation: Effect.fnUntraced(
+        function* ({ query: { namespace, proof, ...task } }) {
+          const asked = { context: { namespace }, task, flags: {}, exchange: proof === "yes" }
+          return yield* Explanation.explain(auth, asked, yield* Explanation.makeWays(chains.of))
+        },
+        Effect.provideService(HttpClient.HttpClient, client)
+      ),
       submit: Effect.fnUntraced(function* ({ payload }) {
         const { runId, identity } = yield* runs.submit(payload)
         return { runId, namespace: payload.namespace, identity: Identity.summarize(identity) }

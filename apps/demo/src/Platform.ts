@@ -1,7 +1,9 @@
 /**
  * What the service runs on: a workspace and a cluster that the environment names, or the stand-ins.
  */
-import { TotalTimeout, TryTimeout } from "@flyte-databricks/databricks-auth/endpoint/TokenEndpoint"
+import { RequestTimeout } from "@flyte-databricks/connector/diagnose/Http"
+import { TryTimeout } from "@flyte-databricks/databricks-auth/endpoint/RetryPolicy"
+import { TotalTimeout } from "@flyte-databricks/databricks-auth/endpoint/TokenEndpoint"
 import { JobsClient } from "@flyte-databricks/databricks-jobs"
 import { FastClock, Namespaces, RunPlan, Showcase } from "@flyte-databricks/emulators"
 import { KubernetesClient } from "@flyte-databricks/kubernetes"
@@ -9,6 +11,7 @@ import * as ConfigProvider from "effect/ConfigProvider"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import type * as Api from "./Api.ts"
 import { PollInterval } from "./Runs.ts"
@@ -29,7 +32,13 @@ export const layer = (instance: string, names: ReadonlyArray<string>): Layer.Lay
 
 // The network and the reader are no faster than they were.
 const inRealTime = (speed: number) => {
-  const timeouts = [TryTimeout, TotalTimeout, JobsClient.RequestTimeout, KubernetesClient.RequestTimeout]
+  const timeouts = [
+    RequestTimeout,
+    TryTimeout,
+    TotalTimeout,
+    JobsClient.RequestTimeout,
+    KubernetesClient.RequestTimeout
+  ]
   return Layer.mergeAll(
     Layer.succeed(PollInterval, Duration.millis(500 * speed)),
     ...timeouts.map((it) => Layer.succeed(it, Duration.times(Duration.fromInputUnsafe(it.defaultValue()), speed)))
@@ -41,9 +50,12 @@ export const layerStandIns = (speed: number) =>
   Layer.unwrap(
     Effect.gen(function* () {
       const lasts = (seconds: number) => Duration.seconds(seconds * speed)
-      const { workspace, environment } = yield* Showcase.make({
+      const { directory, kubernetes, workspace, environment } = yield* Showcase.make({
         runPlan: RunPlan.plan("succeeds", { queued: lasts(1), pending: lasts(2), running: lasts(3) })
       })
+      // So that the issuer's keys can be looked at.
+      const authority = `${directory}/kubernetes-ca.pem`
+      yield* FileSystem.FileSystem.use((files) => files.writeFileString(authority, kubernetes.caPem ?? ""))
       return Layer.merge(
         Layer.succeed(Platform, {
           workspace: workspace.url,
@@ -51,7 +63,7 @@ export const layerStandIns = (speed: number) =>
           speed,
           namespaces: Namespaces.namespaces.map(({ name, brings }) => ({ name, brings }))
         }),
-        ConfigProvider.layer(ConfigProvider.fromEnv({ env: environment }))
+        ConfigProvider.layer(ConfigProvider.fromEnv({ env: { ...environment, FLYTE_DATABRICKS_CA_FILE: authority } }))
       )
     })
   ).pipe(Layer.provideMerge(Layer.merge(FastClock.layer(speed), inRealTime(speed))))

@@ -1,7 +1,9 @@
 /**
  * The service: the API, the page beside it, and the core below.
  */
-import { NodeCrypto, NodeHttpClient, NodeHttpServer } from "@effect/platform-node"
+import { NodeCrypto, NodeHttpServer } from "@effect/platform-node"
+import * as DatabricksHttp from "@flyte-databricks/connector/DatabricksHttp"
+import * as Chain from "@flyte-databricks/connector/diagnose/Chain"
 import { DatabricksAuth } from "@flyte-databricks/databricks-auth"
 import { JobsClient } from "@flyte-databricks/databricks-jobs"
 import { KubernetesClient } from "@flyte-databricks/kubernetes"
@@ -16,7 +18,9 @@ import * as Runs from "./Runs.ts"
 /** The core as it is embedded: who a namespace is, its tokens, and its jobs. */
 const core = JobsClient.layer.pipe(
   Layer.provideMerge(DatabricksAuth.layerConfig),
-  Layer.provide([KubernetesClient.layerConfig, NodeHttpClient.layerUndici])
+  // An explanation looks at the way to Databricks, too.
+  Layer.provideMerge([DatabricksHttp.layer, Chain.layer]),
+  Layer.provide(KubernetesClient.layerConfig)
 )
 
 const folder = (path: string, inside: string) => fileURLToPath(new URL(path, inside))

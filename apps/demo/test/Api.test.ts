@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { assertEquals, assertInclude } from "@effect/vitest/utils"
-import { DatabricksAuth, Kubernetes } from "@flyte-databricks/databricks-auth"
+import { DatabricksAuth, Kubernetes, TokenEndpoint } from "@flyte-databricks/databricks-auth"
 import { JobsClient, JobsError, RunId } from "@flyte-databricks/databricks-jobs"
 import { Effect, Fiber, Layer, Stream } from "effect"
 import { HttpServer } from "effect/http"
@@ -76,6 +76,52 @@ describe("GET /api/identity", () => {
       const { identity } = yield* client
       const problem = yield* Effect.flip(identity({ query: { namespace: "../kube-system" } }))
       assertEquals("status" in problem && problem.status, 400)
+    }).pipe(provided)
+  )
+})
+
+describe("GET /api/explanation", () => {
+  it.effect("says what `connector explain` says: the places, the proof by real calls, and no secret", () =>
+    Effect.gen(function* () {
+      const { explanation } = yield* client
+      const told = yield* explanation({ query: { namespace: "search", proof: "yes" } })
+      assertEquals(told.identity?.principal, "sp-search")
+      assertEquals(
+        told.looked.map(({ outcome }) => outcome),
+        ["absent", "absent", "used"]
+      )
+      assertEquals(
+        told.checks.map(({ check, status }) => [check, status]),
+        ["identity", "workspace", "token", "me", "jobs"].map((check) => [check, "ok"])
+      )
+      assertInclude(told.checks[1]?.facts?.["authority"] ?? "", "An authority")
+      for (const secret of memory.secrets) assert.notInclude(JSON.stringify(told), secret)
+    }).pipe(provided)
+  )
+
+  it.effect("asks Databricks nothing where no proof is wanted", () =>
+    Effect.gen(function* () {
+      const { explanation } = yield* client
+      const told = yield* explanation({ query: { namespace: "search" } })
+      assertEquals(
+        told.checks.map(({ check }) => check),
+        ["identity"]
+      )
+      assertEquals(yield* (yield* TokenEndpoint.TokenEndpointMemory).requests, [])
+    }).pipe(provided)
+  )
+
+  it.effect("has a finding's code with its repair, and names the task's setting", () =>
+    Effect.gen(function* () {
+      const { explanation } = yield* client
+      const told = yield* explanation({ query: { namespace: "growth", authType: "oauth_m2m" } })
+      const [found] = told.checks
+      assertEquals([told.identity, found?.status, found?.code], [null, "error", "FDC202"])
+      assertInclude(found?.repair ?? "", "Give it the key that it lacks")
+      assertEquals(
+        told.settings.filter(({ setting }) => setting === "authType"),
+        [{ setting: "authType", value: "oauth_m2m", source: "databricksAuthType of the task" }]
+      )
     }).pipe(provided)
   )
 })

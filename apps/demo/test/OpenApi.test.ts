@@ -43,6 +43,7 @@ describe("the OpenAPI document", () => {
       )
       assertEquals(operations.toSorted(), [
         "DELETE /api/runs/{id}",
+        "GET /api/explanation",
         "GET /api/health",
         "GET /api/identity",
         "GET /api/platform",
@@ -63,6 +64,8 @@ describe("the OpenAPI document", () => {
         ["GET", "/api/identity", "/api/identity?namespace=search", undefined, 200],
         ["GET", "/api/identity", "/api/identity", undefined, 400],
         ["GET", "/api/identity", "/api/identity?namespace=growth", undefined, 409],
+        ["GET", "/api/explanation", "/api/explanation?namespace=growth&proof=yes", undefined, 200],
+        ["GET", "/api/explanation", "/api/explanation?namespace=search&authType=saml", undefined, 400],
         ["POST", "/api/runs", "/api/runs", { namespace: "search" }, 201],
         ["POST", "/api/runs", "/api/runs", { namespace: 1 }, 400],
         ["POST", "/api/runs", "/api/runs", { namespace: "growth" }, 409],

@@ -17,7 +17,7 @@ import * as Modes from "./modes/Modes.ts"
 import * as Selection from "./modes/Selection.ts"
 import type { AuthRequest } from "./request/AuthRequest.ts"
 import { ConnectorSettings } from "./request/ConnectorSettings.ts"
-import * as NamespaceTemplate from "./request/namespaceTemplate.ts"
+import * as IdentityNamespace from "./request/IdentityNamespace.ts"
 import { canonicalize } from "./WorkspaceHost.ts"
 
 type Settings = ConnectorSettings["Service"]
@@ -27,9 +27,6 @@ type Settings = ConnectorSettings["Service"]
  */
 export type Facts = Readonly<Record<string, string>>
 
-/**
- * Describes the authentication that is configured.
- */
 export class AuthSummary extends Context.Service<
   AuthSummary,
   {
@@ -49,7 +46,6 @@ export const layer: Layer.Layer<
     const settings = yield* ConnectorSettings
     const kubernetes = yield* Kubernetes
     const modes = yield* AuthMode.wireAll(Modes.all)
-    const order = [...new Set(modes.map(({ authType }) => authType))]
 
     const summarize = Effect.gen(function* () {
       const summaries: Array<AuthMode.Summary> = []
@@ -65,7 +61,7 @@ export const layer: Layer.Layer<
         ({ authType }, index) =>
           settings.namespaceIdentity === "require" ||
           Option.exists(settings.authType, (only) => only !== authType) ||
-          summaries[index]?.has === "nothing"
+          summaries[index]?.hasAny === false
       )
     )
 
@@ -92,7 +88,10 @@ export const layer: Layer.Layer<
       describe: Effect.map(summarize, (summaries) => ({
         instance: Option.getOrElse(settings.instance, () => "none: each task names its own"),
         allowedInstances: settings.allowedInstances.patterns.join(", "),
-        authType: Option.getOrElse(settings.authType, () => `auto-detect: ${order.join(", then ")}`),
+        authType: Option.getOrElse(
+          settings.authType,
+          () => `auto-detect: ${AuthMode.authTypes(modes).join(", then ")}`
+        ),
         ...summaries.reduce<Facts>((all, { facts }) => ({ ...all, ...facts }), {}),
         kubernetes: Option.getOrElse(kubernetes.cluster, () => "not configured: namespaces have no Secrets"),
         namespaceIdentity: settings.namespaceIdentity,
@@ -108,12 +107,12 @@ const plainRequest = Effect.fnUntraced(function* (
   settings: Settings,
   looksIntoNamespaces: boolean
 ): Effect.fn.Return<AuthRequest, AuthError> {
-  const [allowed = ""] = settings.allowedInstances.patterns
+  const [allowed] = settings.allowedInstances.patterns
   const { namespaceIdentity, oauthSecretName, oidcAudience: audience, tokenSecretName } = settings
   return {
     instance: Option.isSome(settings.instance)
       ? settings.instance.value
-      : yield* canonicalize(allowed.replace("*", "any")),
+      : yield* canonicalize(allowed!.replace("*", "any")),
     namespace: looksIntoNamespaces ? Option.none() : Option.some("NAMESPACE"),
     authType: Option.map(settings.authType, (value) => ({ value, from: "FLYTE_DATABRICKS_AUTH_TYPE" })),
     named: [],
@@ -138,7 +137,7 @@ const unexpected = (settings: Settings, { authType, principal, source }: Identit
   }
   // Only the look for ServiceAccounts tells whether a namespace exists.
   const isTold = Option.match(settings.authType, { onNone: () => true, onSome: (only) => only === "oidc_federation" })
-  if (NamespaceTemplate.isMade(settings) && !isTold && settings.namespaces.patterns.includes("*")) {
+  if (IdentityNamespace.isMade(settings) && !isTold && settings.namespaces.patterns.includes("*")) {
     warnings.push(
       `FLYTE_DATABRICKS_NAMESPACE_TEMPLATE is ${settings.namespaceTemplate}, and tasks whose namespace does not exist run as ` +
         `${principal} (${source}). List those that are served in FLYTE_DATABRICKS_NAMESPACES, or set ` +

@@ -16,7 +16,7 @@ import type * as HttpClient from "effect/http/HttpClient"
 import type { AuthError } from "./AuthError.ts"
 import * as AuthSummary from "./AuthSummary.ts"
 import type { AuthHeader, Credential } from "./Credential.ts"
-import type { FailedTries } from "./endpoint/Token.ts"
+import type { Progress } from "./endpoint/Token.ts"
 import * as TokenEndpoint from "./endpoint/TokenEndpoint.ts"
 import type { IdentityRecord } from "./IdentityRecord.ts"
 import type * as Jwt from "./Jwt.ts"
@@ -72,7 +72,7 @@ export class DatabricksAuth extends Context.Service<
     /** Databricks refused this header: the next one is built anew from the same place, for the same identity. */
     readonly invalidate: (credential: Credential, refused: AuthHeader) => Effect.Effect<void>
     /** Progress of the token request that callers of `getHeader` are waiting for; none when no request is in flight. */
-    readonly progress: (credential: Credential) => Effect.Effect<Option.Option<FailedTries>>
+    readonly progress: (credential: Credential) => Effect.Effect<Option.Option<Progress>>
     /** How each credential that was asked for lately is doing, without its secrets. */
     readonly tokens: Effect.Effect<ReadonlyArray<TokenStatus>>
     /**
@@ -209,16 +209,13 @@ export interface Memory {
   readonly respond?: Parameters<typeof TokenEndpoint.layerMemory>[0]
 }
 
-/** Everything that a boundary may be built on. */
-type Surroundings = Layer.Services<typeof layer>
-
 /**
  * A boundary in memory: the real one, on a cluster, secrets, files and a token endpoint that are not. `KubernetesMemory`
  * and `TokenEndpointMemory` steer it, and say what was asked of them.
  */
 export const layerMemory = (
   memory: Memory = {},
-  boundary: Layer.Layer<DatabricksAuth, never, Surroundings> = layer
+  boundary: Layer.Layer<DatabricksAuth, never, Layer.Services<typeof layer>> = layer
 ): Layer.Layer<
   | DatabricksAuth
   | AuthSummary.AuthSummary
@@ -244,7 +241,7 @@ export const layerMemory = (
 
 const numbered = (request: TokenEndpoint.TokenRequest, count: number) =>
   Effect.succeed({
-    value: Redacted.make(`t${count}`, { label: "access token" }),
+    value: Redacted.make(`t${count}`),
     lifetime: Duration.hours(1),
     builtFrom: TokenEndpoint.secretOf(request)
   })

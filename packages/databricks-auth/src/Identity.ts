@@ -25,7 +25,6 @@ export type NamespaceSecret = typeof NamespaceSecret.Type
  * The credential is configured once on the connector and shared by the namespaces that bring none.
  */
 export const ConnectorLevel = Schema.TaggedStruct("ConnectorLevel", {})
-export type ConnectorLevel = typeof ConnectorLevel.Type
 
 /**
  * Another connector submitted the run and did not record where its credential came from. It looked at the namespace
@@ -35,31 +34,28 @@ export const Unrecorded = Schema.TaggedStruct("Unrecorded", {
   namespace: Schema.Option(Schema.String),
   name: Schema.String
 })
-export type Unrecorded = typeof Unrecorded.Type
 
 /**
  * The credential comes with each request: the PAT of a Flyte 2 connection.
  */
 export const RequestSecret = Schema.TaggedStruct("RequestSecret", {})
-export type RequestSecret = typeof RequestSecret.Type
 
 /**
  * The credential is the token that the run's metadata stores. Where that came from is not recorded, so no other takes its
  * place.
  */
 export const StoredToken = Schema.TaggedStruct("StoredToken", {})
-export type StoredToken = typeof StoredToken.Type
 
 export const Origin = Schema.Union([NamespaceSecret, ConnectorLevel, Unrecorded, RequestSecret, StoredToken])
 export type Origin = typeof Origin.Type
 
-/** The namespace that an origin names. */
-const namespaceOf = (origin: Origin): Option.Option<string> => {
+/** The namespace's Secret that an origin names. */
+export const secretOf = (origin: Origin): Option.Option<NamespaceSecret> => {
   switch (origin._tag) {
     case "NamespaceSecret":
-      return Option.some(origin.namespace)
+      return Option.some(origin)
     case "Unrecorded":
-      return origin.namespace
+      return Option.map(origin.namespace, (namespace) => NamespaceSecret.make({ namespace, name: origin.name }))
     case "ConnectorLevel":
     case "RequestSecret":
     case "StoredToken":
@@ -87,21 +83,11 @@ export const describeOrigin = (origin: Origin): string => {
   }
 }
 
-// As JSON, so that no two identities look alike, whatever their parts hold, and a part that is absent is like no other.
-const cacheKey = (...parts: ReadonlyArray<string | null>): string => JSON.stringify(parts)
-
-const originParts = (origin: Origin): ReadonlyArray<string | null> => {
-  switch (origin._tag) {
-    case "NamespaceSecret":
-      return [origin._tag, origin.namespace, origin.name]
-    case "ConnectorLevel":
-    case "RequestSecret":
-    case "StoredToken":
-      return [origin._tag]
-    case "Unrecorded":
-      return [origin._tag, Option.getOrNull(origin.namespace), origin.name]
-  }
-}
+/**
+ * Equal for two identities exactly when they may share a token: all fields, which their schema puts in order. As JSON no
+ * two look alike, whatever their parts hold, and a part that is absent is like no other.
+ */
+const keyOf = (identity: object): string => JSON.stringify(identity)
 
 /**
  * A personal access token. Whose it is, Databricks alone knows.
@@ -112,23 +98,14 @@ export class PatIdentity extends Schema.TaggedClass<PatIdentity>()("pat", {
 }) {
   readonly authType = "pat"
   #key: string | undefined
-  /** Equal for two identities exactly when they may share a token. */
   get key(): string {
-    return (this.#key ??= cacheKey(this._tag, this.instance, ...originParts(this.origin)))
+    return (this.#key ??= keyOf(this))
   }
   get principal(): string {
     return "owner of the PAT"
   }
   get source(): string {
     return describeOrigin(this.origin)
-  }
-  /** The namespace whose credential it is. */
-  get tenant(): Option.Option<string> {
-    return namespaceOf(this.origin)
-  }
-  /** Whether its credential is the connector's. */
-  get isShared(): boolean {
-    return this.origin._tag === "ConnectorLevel"
   }
 }
 
@@ -143,28 +120,14 @@ export class OAuthM2MIdentity extends Schema.TaggedClass<OAuthM2MIdentity>()("oa
 }) {
   readonly authType = "oauth_m2m"
   #key: string | undefined
-  /** Equal for two identities exactly when they may share a token. */
   get key(): string {
-    return (this.#key ??= cacheKey(
-      this._tag,
-      this.instance,
-      Option.getOrNull(this.clientId),
-      ...originParts(this.origin)
-    ))
+    return (this.#key ??= keyOf(this))
   }
   get principal(): string {
     return Option.getOrElse(this.clientId, () => unrecorded)
   }
   get source(): string {
     return describeOrigin(this.origin)
-  }
-  /** The namespace whose credential it is. */
-  get tenant(): Option.Option<string> {
-    return namespaceOf(this.origin)
-  }
-  /** Whether its credential is the connector's. */
-  get isShared(): boolean {
-    return this.origin._tag === "ConnectorLevel"
   }
 }
 
@@ -179,21 +142,14 @@ export class OidcConnectorIdentity extends Schema.TaggedClass<OidcConnectorIdent
 }) {
   readonly authType = "oidc_federation"
   #key: string | undefined
-  /** Equal for two identities exactly when they may share a token. */
   get key(): string {
-    return (this.#key ??= cacheKey(this._tag, this.instance, this.clientId, this.tokenFile, this.audience))
+    return (this.#key ??= keyOf(this))
   }
   get principal(): string {
     return this.clientId
   }
   get source(): string {
     return `JWT file ${this.tokenFile}`
-  }
-  get tenant(): Option.Option<string> {
-    return Option.none()
-  }
-  get isShared(): boolean {
-    return true
   }
 }
 
@@ -209,16 +165,8 @@ export class OidcNamespaceIdentity extends Schema.TaggedClass<OidcNamespaceIdent
 }) {
   readonly authType = "oidc_federation"
   #key: string | undefined
-  /** Equal for two identities exactly when they may share a token. */
   get key(): string {
-    return (this.#key ??= cacheKey(
-      this._tag,
-      this.instance,
-      this.clientId,
-      this.namespace,
-      this.serviceAccount,
-      this.audience
-    ))
+    return (this.#key ??= keyOf(this))
   }
   get principal(): string {
     return this.clientId
@@ -226,11 +174,20 @@ export class OidcNamespaceIdentity extends Schema.TaggedClass<OidcNamespaceIdent
   get source(): string {
     return `ServiceAccount ${this.namespace}/${this.serviceAccount}`
   }
-  get tenant(): Option.Option<string> {
-    return Option.some(this.namespace)
-  }
-  get isShared(): boolean {
-    return false
+}
+
+/**
+ * The service principal that an identity is, where that is known: whose a PAT is, Databricks alone knows.
+ */
+export const clientIdOf = (identity: Identity): Option.Option<string> => {
+  switch (identity._tag) {
+    case "pat":
+      return Option.none()
+    case "oauth_m2m":
+      return identity.clientId
+    case "oidc_connector":
+    case "oidc_namespace":
+      return Option.some(identity.clientId)
   }
 }
 

@@ -49,9 +49,6 @@ export const empty = (instance: string): IdentityRecord => ({
 export const isEmpty = (record: IdentityRecord): boolean =>
   Record.keys(fields).every((field) => Option.isNone<unknown>(record[field]))
 
-/**
- * The auth type of the run.
- */
 export const authTypeOf = ({ authType }: IdentityRecord): AuthType => Option.getOrElse(authType, () => "pat" as const)
 
 /**

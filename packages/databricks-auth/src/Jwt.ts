@@ -25,20 +25,23 @@ export class Claims extends Schema.Class<Claims>("@flyte-databricks/databricks-a
 }
 
 /**
- * A JWT and its claims.
- */
-export interface Jwt {
-  readonly token: Redacted.Redacted<string>
-  readonly claims: Claims
-}
-
-const decodeClaims = Schema.decodeUnknownOption(Schema.fromJsonString(Claims))
-/**
  * How a JWT is signed, and with which of its issuer's keys (RFC 7515 §4.1).
  */
 export const Header = Schema.Struct({ alg: Schema.String, kid: Schema.optionalKey(Schema.String) })
 export type Header = typeof Header.Type
 
+export interface Jwt {
+  readonly token: Redacted.Redacted<string>
+  readonly header: Header
+  readonly claims: Claims
+}
+
+/**
+ * What a JWT says, without the JWT.
+ */
+export type Description = Omit<Jwt, "token">
+
+const decodeClaims = Schema.decodeUnknownOption(Schema.fromJsonString(Claims))
 const decodeHeader = Schema.decodeUnknownOption(Schema.fromJsonString(Header))
 
 /**
@@ -48,27 +51,14 @@ export const parse = (text: string): Option.Option<Jwt> => {
   const parts = /^([\w-]+)\.([\w-]+)\.[\w-]+$/.exec(text)
   if (parts === null) return Option.none()
   const json = (part: string) => Result.getSuccess(Base64Url.decodeString(part))
-  return Option.map(
-    Option.andThen(Option.flatMap(json(parts[1]!), decodeHeader), Option.flatMap(json(parts[2]!), decodeClaims)),
-    (claims) => ({ token: Redacted.make(text, { label: "JWT" }), claims })
-  )
+  const header = Option.flatMap(json(parts[1]!), decodeHeader)
+  const claims = Option.flatMap(json(parts[2]!), decodeClaims)
+  return Option.zipWith(header, claims, (header, claims) => ({
+    token: Redacted.make(text, { label: "JWT" }),
+    header,
+    claims
+  }))
 }
-
-/**
- * What a JWT says, without the JWT.
- */
-export interface Description {
-  readonly claims: Claims
-  readonly header: Option.Option<Header>
-}
-
-/**
- * Describes a JWT, so that it can be shown.
- */
-export const describe = ({ token, claims }: Jwt): Description => ({
-  claims,
-  header: Option.flatMap(Result.getSuccess(Base64Url.decodeString(Redacted.value(token).split(".")[0]!)), decodeHeader)
-})
 
 // The clocks of a cluster and of this process may disagree; Databricks has the last word on a token that just ended.
 const clockSkewSeconds = 60

@@ -9,7 +9,6 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
-import * as Ref from "effect/Ref"
 import * as Schema from "effect/Schema"
 import * as Base64Url from "effect/encoding/Base64Url"
 
@@ -39,7 +38,12 @@ export class KubernetesError extends Schema.TaggedError<KubernetesError>()("Kube
 }
 
 /**
- * A Secret's data, decoded. A value that is not UTF-8 text is the empty string.
+ * The keys of a Secret that a credential is under. What else a Secret holds is not read: it may be much, and is somebody's.
+ */
+export const credentialKeys = ["token", "client_id", "client_secret"] as const
+
+/**
+ * What a Secret has under these keys, decoded. A value that is not UTF-8 text is the empty string.
  */
 export type SecretData = Readonly<Record<string, Redacted.Redacted<string>>>
 
@@ -59,9 +63,6 @@ export interface TokenRequest {
   readonly lifetime: Duration.Duration
 }
 
-/**
- * The Kubernetes API, as far as the core needs it.
- */
 export class Kubernetes extends Context.Service<
   Kubernetes,
   {
@@ -151,84 +152,74 @@ export const layerMemory = (
   serviceAccounts: Readonly<Record<string, MemoryServiceAccount>> = {}
 ): Layer.Layer<Kubernetes | KubernetesMemory> =>
   Layer.effectContext(
-    Effect.gen(function* () {
-      const objects = yield* makeTable<SecretData | KubernetesError>(
+    Effect.sync(() => {
+      const objects = new Map<string, SecretData | KubernetesError>(
         Object.entries(secrets).map(([path, data]) => [path, redact(data)])
       )
-      const accounts = yield* makeTable<MemoryServiceAccount>(Object.entries(serviceAccounts))
-      const listFailures = yield* makeTable<KubernetesError>([])
-      const reads = yield* Ref.make<ReadonlyArray<string>>([])
-      const responder = yield* Ref.make<Parameters<KubernetesMemory["Service"]["onTokenRequest"]>[0]>(unsignedJwt)
+      const accounts = new Map(Object.entries(serviceAccounts))
+      const listFailures = new Map<string, KubernetesError>()
+      const reads: Array<string> = []
+      let respond: Parameters<KubernetesMemory["Service"]["onTokenRequest"]>[0] = unsignedJwt
 
-      const readSecret = Effect.fnUntraced(function* (namespace: string, name: string) {
-        yield* Ref.update(reads, (all) => [...all, `${namespace}/${name}`])
-        const found = yield* objects.get(`${namespace}/${name}`)
-        if (Option.isNone(found)) return Option.none<SecretData>()
-        return Schema.is(KubernetesError)(found.value) ? yield* found.value : Option.some(found.value)
-      })
-
-      const listServiceAccounts = Effect.fnUntraced(function* (namespace: string, labelSelector: string) {
-        const failure = yield* listFailures.get(namespace)
-        if (Option.isSome(failure)) return yield* failure.value
+      const listed = (namespace: string, labelSelector: string): ReadonlyArray<ServiceAccount> => {
+        const isInside = (path: string) => path.startsWith(`${namespace}/`)
         if (labelSelector === "") {
           // A namespace that has something in it exists, and Kubernetes gives each that exists a ServiceAccount.
-          const all = [...(yield* accounts.entries), ...(yield* objects.entries)]
-          return all.some(([path]) => path.startsWith(`${namespace}/`)) ? [{ name: "default", annotations: {} }] : []
+          const exists = [...accounts.keys(), ...objects.keys()].some(isInside)
+          return exists ? [{ name: "default", annotations: {} }] : []
         }
-        const [label, value] = labelSelector.split("=")
-        return (yield* accounts.entries)
-          .filter(([path, { labels }]) => path.startsWith(`${namespace}/`) && labels?.[label!] === value)
-          .map(([path, { annotations }]) => ({
-            name: path.slice(namespace.length + 1),
-            annotations: annotations ?? {}
-          }))
-      })
-
-      const createServiceAccountToken = Effect.fnUntraced(function* (
-        namespace: string,
-        name: string,
-        request: TokenRequest
-      ) {
-        if (Option.isNone(yield* accounts.get(`${namespace}/${name}`))) return Option.none()
-        return yield* (yield* Ref.get(responder))(namespace, name, request)
-      })
+        const [label = "", value] = labelSelector.split("=")
+        return [...accounts]
+          .filter(([path, { labels }]) => isInside(path) && labels?.[label] === value)
+          .map(([path, { annotations = {} }]) => ({ name: path.slice(namespace.length + 1), annotations }))
+      }
 
       return Context.make(Kubernetes, {
         cluster: Option.some("in memory"),
         apiAudiences: Effect.succeed(["https://kubernetes.memory"]),
-        readSecret,
-        listServiceAccounts,
-        createServiceAccountToken
+        readSecret: (namespace, name) =>
+          Effect.suspend(() => {
+            reads.push(`${namespace}/${name}`)
+            const found = objects.get(`${namespace}/${name}`)
+            return Schema.is(KubernetesError)(found)
+              ? Effect.fail(found)
+              : Effect.succeed(Option.fromUndefinedOr(found))
+          }),
+        listServiceAccounts: (namespace, labelSelector) =>
+          Effect.suspend(() => listFailures.get(namespace) ?? Effect.succeed(listed(namespace, labelSelector))),
+        createServiceAccountToken: (namespace, name, request) =>
+          Effect.suspend(() =>
+            accounts.has(`${namespace}/${name}`) ? respond(namespace, name, request) : Effect.succeedNone
+          )
       }).pipe(
         Context.add(KubernetesMemory, {
-          setSecret: (namespace, name, data) => objects.set(`${namespace}/${name}`, redact(data)),
-          deleteSecret: (namespace, name) => objects.remove(`${namespace}/${name}`),
-          failSecret: (namespace, name, reason) => objects.set(`${namespace}/${name}`, new KubernetesError({ reason })),
-          reads: Ref.get(reads),
-          setServiceAccount: (namespace, name, serviceAccount) => accounts.set(`${namespace}/${name}`, serviceAccount),
-          deleteServiceAccount: (namespace, name) => accounts.remove(`${namespace}/${name}`),
+          setSecret: (namespace, name, data) => doing(() => objects.set(`${namespace}/${name}`, redact(data))),
+          deleteSecret: (namespace, name) => doing(() => objects.delete(`${namespace}/${name}`)),
+          failSecret: (namespace, name, reason) =>
+            doing(() => objects.set(`${namespace}/${name}`, new KubernetesError({ reason }))),
+          reads: Effect.sync(() => [...reads]),
+          setServiceAccount: (namespace, name, account) => doing(() => accounts.set(`${namespace}/${name}`, account)),
+          deleteServiceAccount: (namespace, name) => doing(() => accounts.delete(`${namespace}/${name}`)),
           failServiceAccounts: (namespace, reason) =>
-            Option.isSome(reason)
-              ? listFailures.set(namespace, new KubernetesError({ reason: reason.value }))
-              : listFailures.remove(namespace),
-          onTokenRequest: (respond) => Ref.set(responder, respond)
+            doing(() =>
+              Option.isSome(reason)
+                ? listFailures.set(namespace, new KubernetesError({ reason: reason.value }))
+                : listFailures.delete(namespace)
+            ),
+          onTokenRequest: (responder) => doing(() => (respond = responder))
         })
       )
     })
   )
 
-const makeTable = Effect.fnUntraced(function* <A>(initial: ReadonlyArray<readonly [string, A]>) {
-  const rows = yield* Ref.make<ReadonlyMap<string, A>>(new Map(initial))
-  return {
-    get: (path: string) => Effect.map(Ref.get(rows), (all) => Option.fromNullishOr(all.get(path))),
-    entries: Effect.map(Ref.get(rows), (all) => [...all]),
-    set: (path: string, value: A) => Ref.update(rows, (all) => new Map(all).set(path, value)),
-    remove: (path: string) => Ref.update(rows, (all) => new Map([...all].filter(([other]) => other !== path)))
-  }
-})
+const doing = (change: () => unknown): Effect.Effect<void> => Effect.asVoid(Effect.sync(change))
 
 const redact = (data: Readonly<Record<string, string>>): SecretData =>
-  Object.fromEntries(Object.entries(data).map(([key, value]) => [key, Redacted.make(value, { label: key })]))
+  Object.fromEntries(
+    credentialKeys.flatMap((key) =>
+      Object.hasOwn(data, key) ? [[key, Redacted.make(data[key]!, { label: key })] as const] : []
+    )
+  )
 
 const unsignedJwt = Effect.fnUntraced(function* (
   namespace: string,

@@ -12,6 +12,11 @@ const collectGarbage = (): void => {
 
 const refusal = { endpoint: "https://e/oidc/v1/token", clientId: "app-a", source: "JWT of spark", status: 401 }
 const said = { error: "invalid_client", description: "unknown client", errorId: "id-7" }
+/** What Databricks says of a JWT that it refuses. */
+const ofDatabricks = (what: string, audience: string) =>
+  `Failed to process token: ${what}. Valid federation policy for provided token: ` +
+  `{issuer: 'https://issuer', subject: 'sub-1', audience: '${audience}'}`
+
 const claims = { issuer: "https://issuer", audiences: ["a-1", "a-2"], subject: "sub-1", expires: "2026-01-01" }
 
 interface Case {
@@ -169,10 +174,42 @@ const cases: Record<string, Case> = {
     says: [
       "https://e/oidc/v1/token refused client app-a with 401 invalid_client: unknown client (error id id-7).\n",
       "The JWT, of JWT of spark, says\n  iss: https://issuer\n  aud: a-1, a-2\n  sub: sub-1\n  exp: 2026-01-01\n",
-      "service principal app-a lets it in with a federation policy that says the same:\n",
-      '  {"oidc_policy":{"issuer":"https://issuer","audiences":["a-1","a-2"],"subject":"sub-1"}}\n',
-      "the issuer's keys"
+      "Check that Databricks can reach the issuer's keys, and that a federation policy of service principal app-a says the same.",
+      `SP_ID=$(databricks account service-principals list --filter 'applicationId eq "app-a"' --output json | jq -r '.[0].id')\n`,
+      'databricks account service-principal-federation-policy create "$SP_ID" --json ' +
+        `'{"oidc_policy":{"issuer":"https://issuer","audiences":["a-1","a-2"],"subject":"sub-1"}}'\nA policy counts within two minutes.`
     ]
+  },
+  "a JWT that no policy takes": {
+    reason: new AuthError.ExchangeRefused({
+      ...refusal,
+      ...claims,
+      error: "invalid_grant",
+      description: ofDatabricks("TOKEN_INVALID (Ensure a valid federation policy has been configured)", "a-1")
+    }),
+    says: [
+      "with 401 invalid_grant: Failed to process token: TOKEN_INVALID (",
+      "  aud: a-1, a-2\n",
+      "No federation policy of service principal app-a takes it. This adds one:\nSP_ID=",
+      `--json '{"oidc_policy":{"issuer":"https://issuer","audiences":["a-1","a-2"],"subject":"sub-1"}}'\nA policy counts within two minutes.`
+    ],
+    never: ["the policy accepts", "but for its audience"]
+  },
+  "a JWT whose audience no policy takes": {
+    reason: new AuthError.ExchangeRefused({
+      ...refusal,
+      ...claims,
+      error: "invalid_grant",
+      description: ofDatabricks("TOKEN_AUDIENCE_INVALID (Token audience 'a-1' invalid)", "0a1b-account")
+    }),
+    says: [
+      "with 401 invalid_grant: Failed to process token: TOKEN_AUDIENCE_INVALID (",
+      "  aud: a-1, a-2, and the policy accepts 0a1b-account\n",
+      "A federation policy of service principal app-a takes it but for its audience. Have it issued for 0a1b-account " +
+        "(FLYTE_DATABRICKS_OIDC_AUDIENCE, for a ServiceAccount of a namespace its annotation flyte.org/databricks-audience), or add a policy that takes this one. This adds one:\nSP_ID=",
+      `--json '{"oidc_policy":{"issuer":"https://issuer","audiences":["a-1","a-2"],"subject":"sub-1"}}'\nA policy counts within two minutes.`
+    ],
+    never: ["No federation policy"]
   },
   "a JWT that was refused in a word, and says nothing": {
     reason: new AuthError.ExchangeRefused({ ...refusal, error: "invalid_grant", audiences: [] }),

@@ -42,7 +42,7 @@ describe("the summary of a connector", () => {
         instance: "none: each task names its own",
         allowedInstances:
           "*.cloud.databricks.com, *.cloud.databricks.us, *.azuredatabricks.net, *.databricks.azure.us, " +
-          "*.databricks.azure.cn, *.gcp.databricks.com",
+          "*.databricks.azure.cn, *.gcp.databricks.com, *.databricks.com",
         authType: "auto-detect: oidc_federation, then oauth_m2m, then pat",
         connectorClientId: "none",
         connectorJwt: "none",
@@ -166,7 +166,11 @@ describe("a connector warns", () => {
     ["of a PAT that no header may carry", ["no header may carry"], { FLYTE_DATABRICKS_ACCESS_TOKEN: "a\nb" }],
     [
       "of nothing at all, without Kubernetes",
-      ["No credentials for auth type oauth_m2m", "no Kubernetes is configured", "set FLYTE_DATABRICKS_CLIENT_ID and"],
+      [
+        "No credentials for auth type oauth_m2m",
+        "in namespace NAMESPACE: absent (no Kubernetes is configured)",
+        "set FLYTE_DATABRICKS_CLIENT_ID and"
+      ],
       as("oauth_m2m"),
       {},
       none
@@ -198,8 +202,22 @@ describe("a connector warns", () => {
     ["of neither, once the auth type is set", [], { ...as("pat"), ...pair, ...pat }, jwt],
     [
       "of namespaces that nobody can tell from those that exist",
-      ["{project}-{domain}, and tasks whose namespace does not exist run as owner of the PAT (connector)"],
+      [
+        "{project}-{domain}, and tasks whose namespace does not exist run as owner of the PAT (connector)",
+        "or set FLYTE_DATABRICKS_NAMESPACE_IDENTITY=require."
+      ],
       { ...as("pat"), ...pat, FLYTE_DATABRICKS_NAMESPACE_TEMPLATE: "{project}-{domain}" }
+    ],
+    [
+      "of none of them, where the look for ServiceAccounts tells",
+      [],
+      { ...pat, FLYTE_DATABRICKS_NAMESPACE_TEMPLATE: "{project}-{domain}" }
+    ],
+    [
+      "of none of them, where nothing else than ServiceAccounts is looked for",
+      [],
+      { ...as("oidc_federation"), ...clientId, FLYTE_DATABRICKS_NAMESPACE_TEMPLATE: "{project}-{domain}" },
+      jwt
     ],
     [
       "of none of them, where those that are served are listed",

@@ -5,6 +5,13 @@ import { Arbitrary, Effect, Option, Schema } from "effect"
 import { host } from "./support/tokens.ts"
 
 const other = WorkspaceHost.WorkspaceHost.make("dbc-0000.cloud.databricks.com")
+/** Workspaces that serve behind one name. */
+const unified = [
+  "acme.databricks.com",
+  "acme.databricks.com?o=1",
+  "acme.databricks.com?o=12",
+  "acme.databricks.com?w=a"
+].map((workspace) => WorkspaceHost.WorkspaceHost.make(workspace))
 
 const fromSecret = (namespace: string, name: string) => Identity.NamespaceSecret.make({ namespace, name })
 const fromConnector = Identity.ConnectorLevel.make({})
@@ -50,7 +57,13 @@ const all = (): ReadonlyArray<Identity.Identity> => [
   model2("app-2", "a", "spark", "databricks"),
   model2("app", "b", "spark", "databricks"),
   model2("app", "a", "spark-2", "databricks"),
-  model2("app", "a", "spark", "account")
+  model2("app", "a", "spark", "account"),
+  ...unified.flatMap((workspace) => [
+    pat(fromConnector, workspace),
+    m2m("app", fromConnector, workspace),
+    model1("app", "/token", "databricks", workspace),
+    model2("app", "a", "spark", "databricks", workspace)
+  ])
 ]
 
 describe("the key of an identity", () => {

@@ -34,7 +34,7 @@ describe("a cluster in memory", () => {
       assertEquals(yield* read, Option.some({ token: "1" }))
       yield* memory.setSecret("team-a", "s", { token: "2", other: "x" })
       yield* memory.setSecret("team-b", "s", { token: "b" })
-      assertEquals(yield* read, Option.some({ token: "2", other: "x" }))
+      assertEquals(yield* read, Option.some({ token: "2" }))
       yield* memory.deleteSecret("team-a", "s")
       assertEquals(yield* read, Option.none())
       assertEquals(plain(yield* kubernetes.readSecret("team-b", "s")), Option.some({ token: "b" }))
@@ -97,6 +97,20 @@ describe("a cluster in memory", () => {
         )
       )
     )
+  )
+
+  it.effect("has a namespace that has something in it, where Kubernetes puts a ServiceAccount", () =>
+    Effect.gen(function* () {
+      const [kubernetes, memory] = yield* both
+      const all = (namespace: string) => kubernetes.listServiceAccounts(namespace, "")
+      for (const namespace of ["team-a", "team-b"]) {
+        assert.deepStrictEqual(yield* all(namespace), [{ name: "default", annotations: {} }])
+      }
+      for (const namespace of ["team", "team-c"]) assert.deepStrictEqual(yield* all(namespace), [])
+      yield* memory.deleteSecret("team-a", "s")
+      assert.deepStrictEqual(yield* all("team-a"), [])
+      assert.deepStrictEqual(yield* kubernetes.apiAudiences, ["https://kubernetes.memory"])
+    }).pipe(Effect.provide(Kubernetes.layerMemory({ "team-a/s": { token: "1" } }, { "team-b/spark": {} })))
   )
 
   it.effect("makes tokens with the claims that Kubernetes gives, from now on, for a ServiceAccount that is there", () =>

@@ -1,9 +1,9 @@
 import { WorkspaceHost } from "@flyte-databricks/databricks-auth"
 import { assert, describe, it } from "@effect/vitest"
-import { Arbitrary, Effect, Result, Schema } from "effect"
+import { Arbitrary, Effect, Option, Result, Schema } from "effect"
 import { admitUnder } from "./support/hosts.ts"
 
-const { baseUrl, canonicalize, databricksDomains } = WorkspaceHost
+const { baseUrl, canonicalize, databricksDomains, hostOf, idOf } = WorkspaceHost
 
 describe("for any text at all", () => {
   // Text that is near to a host, or made to confuse one parser or the other.
@@ -39,6 +39,11 @@ describe("for any text at all", () => {
     "\\",
     "//",
     "?",
+    "?o=1",
+    "/?o=2",
+    "?w=x",
+    "&w=1",
+    "=",
     "#",
     "%2e",
     "%00",
@@ -63,7 +68,15 @@ describe("for any text at all", () => {
   ])
   const near = Arbitrary.array(Arbitrary.schema(pieces), { maxLength: 7 }).pipe(Arbitrary.map((all) => all.join("")))
   const workspaces = Arbitrary.map(near, (text) => `${text}.cloud.databricks.com`)
-  const patterns = [...databricksDomains, "http://localhost:8443", "10.0.0.1", "*.example.com:8443", "one.example.com"]
+  const unified = Arbitrary.map(near, (text) => `two.example.com${text}`)
+  const patterns = [
+    ...databricksDomains,
+    "http://localhost:8443",
+    "10.0.0.1",
+    "*.example.com:8443",
+    "one.example.com",
+    "two.example.com?o=2"
+  ]
 
   const neverDisagrees = (input: string) =>
     Effect.gen(function* () {
@@ -74,12 +87,19 @@ describe("for any text at all", () => {
       assert.strictEqual(url.origin, baseUrl(host))
       assert.strictEqual(url.username + url.password + url.search + url.hash, "")
       assert.strictEqual(url.pathname, "/oidc/v1/token")
+      const id = Option.getOrUndefined(idOf(host))
+      assert.match(id ?? "1", /^[a-z0-9][a-z0-9_-]{0,63}$/i)
+      assert.strictEqual<string>(
+        host,
+        `${hostOf(host)}${id === undefined ? "" : `?${/^\d+$/.test(id) ? "o" : "w"}=${id}`}`
+      )
       const isListed =
         (url.protocol === "https:" &&
           url.port === "" &&
           databricksDomains.some((domain) => url.host.endsWith(domain.slice(1)))) ||
         (url.protocol === "https:" && url.hostname.endsWith(".example.com") && url.port === "8443") ||
-        ["http://localhost:8443", "https://10.0.0.1", "https://one.example.com"].includes(url.origin)
+        ["http://localhost:8443", "https://10.0.0.1", "https://one.example.com"].includes(url.origin) ||
+        (url.origin === "https://two.example.com" && id === "2")
       assert.isTrue(isListed, `${url.origin} is not on the list`)
       assert.strictEqual(yield* admitUnder(patterns, host), host, "the canonical form is not stable")
       return true
@@ -101,6 +121,12 @@ describe("for any text at all", () => {
   it.effect.prop(
     "also for text that ends as a workspace does",
     { input: workspaces },
+    ({ input }) => Effect.asVoid(neverDisagrees(input)),
+    { arbitrary: { runs: 2000 } }
+  )
+  it.effect.prop(
+    "also for text that begins as a workspace does that shares its host",
+    { input: unified },
     ({ input }) => Effect.asVoid(neverDisagrees(input)),
     { arbitrary: { runs: 2000 } }
   )

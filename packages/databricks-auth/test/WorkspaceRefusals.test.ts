@@ -13,7 +13,7 @@ const reasonOf = <A>(effect: Effect.Effect<A, AuthError.AuthError>) =>
 
 const userInformation = "it carries user information (an @)"
 const path = "it has a path"
-const query = "it has a query or a fragment"
+const query = "it has a query other than ?o= and the id of a workspace, or a fragment"
 const noHost = "it is not a host name"
 
 describe("an instance that is refused", () => {

@@ -4,6 +4,7 @@
  * Python raises on a key it does not know, and its versions know two, three or ten of them: what is written here has the
  * fewest keys that say it all. What is read may lack keys, or have more.
  */
+import { printable } from "@flyte-databricks/databricks-auth/http/ForeignText"
 import { AuthType } from "@flyte-databricks/databricks-auth/Identity"
 import { nonBlank } from "@flyte-databricks/databricks-auth/request/Variable"
 import * as IdentityRecord from "@flyte-databricks/databricks-auth/IdentityRecord"
@@ -103,7 +104,7 @@ export const decode = (resourceMeta: Uint8Array): Result.Result<JobMetadata, Job
   const long = tooLong(json.success)
   if (long !== undefined) return refuse(`${long} has more than ${maxLengths[long]} characters`)
   return decodeResource(json.success).pipe(
-    Result.mapError((error) => error.message.replaceAll(/\s*\n\s*/g, " ")),
+    Result.mapError((error) => printable(error.message, { maxLength: 1000 })),
     Result.orElse(refuse)
   )
 }

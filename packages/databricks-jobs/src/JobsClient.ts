@@ -5,7 +5,8 @@
 import type { AuthError } from "@flyte-databricks/databricks-auth/AuthError"
 import { DatabricksAuth } from "@flyte-databricks/databricks-auth/DatabricksAuth"
 import type { AuthHeader, Credential } from "@flyte-databricks/databricks-auth/Credential"
-import { baseUrl } from "@flyte-databricks/databricks-auth/WorkspaceHost"
+import { userAgent } from "@flyte-databricks/databricks-auth/http/UserAgent"
+import { baseUrl, headers } from "@flyte-databricks/databricks-auth/WorkspaceHost"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -30,6 +31,9 @@ export interface CallOptions {
   readonly header?: AuthHeader
 }
 
+/** A call about a run. */
+type OfRun<A> = (credential: Credential, runId: RunId, options?: CallOptions) => Effect.Effect<A, JobsError | AuthError>
+
 /** Submits, follows and cancels runs. */
 export class JobsClient extends Context.Service<
   JobsClient,
@@ -45,23 +49,11 @@ export class JobsClient extends Context.Service<
       options?: CallOptions
     ) => Effect.Effect<RunId, JobsError | AuthError>
     /** How a run is doing. */
-    readonly get: (
-      credential: Credential,
-      runId: RunId,
-      options?: CallOptions
-    ) => Effect.Effect<Run, JobsError | AuthError>
+    readonly get: OfRun<Run>
     /** Asks Databricks to stop a run, which takes its time. */
-    readonly cancel: (
-      credential: Credential,
-      runId: RunId,
-      options?: CallOptions
-    ) => Effect.Effect<void, JobsError | AuthError>
+    readonly cancel: OfRun<void>
     /** What a run has left behind. The run id is a task's: a run of several tasks has no output of its own. */
-    readonly output: (
-      credential: Credential,
-      runId: RunId,
-      options?: CallOptions
-    ) => Effect.Effect<RunOutput, JobsError | AuthError>
+    readonly output: OfRun<RunOutput>
   }
 >()("@flyte-databricks/databricks-jobs/JobsClient") {}
 
@@ -96,23 +88,25 @@ export const layer: Layer.Layer<JobsClient, never, HttpClient.HttpClient | Datab
     const timeout = Duration.fromInputUnsafe(yield* RequestTimeout)
     const bodyLimit = yield* BodyLimit
     const outputLimit = yield* OutputLimit
-    const limits = [bodyLimit, outputLimit].map(apiRequest.permitsOf)
-    const room = yield* Semaphore.make(Math.max(apiRequest.room, ...limits))
-
+    const room = yield* Semaphore.make(Math.max(apiRequest.room, ...[bodyLimit, outputLimit].map(apiRequest.permitsOf)))
     const send = apiRequest.make(client, timeout, bodyLimit, room)
     const sendForOutput = apiRequest.make(client, timeout, outputLimit, room)
 
     const call = Effect.fnUntraced(function* <A>(
       credential: Credential,
       { header: given }: CallOptions,
-      request: HttpClientRequest.HttpClientRequest,
+      unaddressed: HttpClientRequest.HttpClientRequest,
       schema: Schema.Codec<A, unknown>,
       operation: string,
       runId?: RunId,
       sending = send
     ): Effect.fn.Return<A, JobsError | AuthError> {
-      const { instance, principal } = credential.identity
-      const asked: Asked = { operation, instance, principal, ...(runId === undefined ? {} : { runId }) }
+      const { instance, authType } = credential.identity
+      const request = HttpClientRequest.setHeaders(unaddressed, {
+        ...headers(instance),
+        "user-agent": userAgent(authType)
+      })
+      const asked: Asked = { operation, identity: credential.identity, ...(runId === undefined ? {} : { runId }) }
       const header = given ?? (yield* auth.getHeader(credential))
       const answer = yield* sending(request, asked, header)
       if (!refusesToken(answer)) return yield* Effect.fromResult(read(answer, schema))

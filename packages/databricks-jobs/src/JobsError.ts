@@ -3,6 +3,7 @@
  * Fields hold names, kinds, ids and what Databricks said, cut short; never what was sent. `retryable` says whether the
  * same call may succeed later with nothing changed. A failure to get a header is the core's `AuthError`.
  */
+import { assignWorkspace } from "@flyte-databricks/databricks-auth/DatabricksCli"
 import * as Schema from "effect/Schema"
 import { RunId } from "./RunId.ts"
 
@@ -12,7 +13,6 @@ export class JobSpecInvalid extends Schema.TaggedError<JobSpecInvalid>()("JobSpe
   problem: Schema.String,
   remedy: Schema.String
 }) {
-  readonly retryable = false
   override get message() {
     return `The task cannot run on Databricks: ${this.at} ${this.problem}. ${this.remedy}`
   }
@@ -22,7 +22,6 @@ export class JobSpecInvalid extends Schema.TaggedError<JobSpecInvalid>()("JobSpe
 export class JobMetadataInvalid extends Schema.TaggedError<JobMetadataInvalid>()("JobMetadataInvalid", {
   problem: Schema.String
 }) {
-  readonly retryable = false
   override get message() {
     return (
       `The job metadata of this task is unusable: ${this.problem}. ` +
@@ -41,16 +40,7 @@ const answer = {
   requestId: Schema.optionalKey(Schema.String)
 }
 
-interface Answer {
-  readonly operation: string
-  readonly instance: string
-  readonly status: number
-  readonly errorCode?: string
-  readonly detail: string
-  readonly requestId?: string
-}
-
-const said = ({ status, errorCode, detail, requestId }: Answer): string =>
+const said = ({ status, errorCode, detail, requestId }: Schema.Struct<typeof answer>["Type"]): string =>
   [
     String(status),
     ...(errorCode === undefined ? [] : [` ${errorCode}`]),
@@ -60,7 +50,6 @@ const said = ({ status, errorCode, detail, requestId }: Answer): string =>
 
 /** The workspace knows no such run. */
 export class RunNotFound extends Schema.TaggedError<RunNotFound>()("RunNotFound", { ...answer, runId: RunId }) {
-  readonly retryable = false
   override get message() {
     return (
       `${this.instance} knows no run ${this.runId}: ${said(this)}. ` +
@@ -69,17 +58,27 @@ export class RunNotFound extends Schema.TaggedError<RunNotFound>()("RunNotFound"
   }
 }
 
-/** The identity is known and may not do this. */
+/**
+ * A token was given and accepted, and whose it is may not do this: it is not in the workspace, or lacks a grant there.
+ */
 export class PermissionDenied extends Schema.TaggedError<PermissionDenied>()("PermissionDenied", {
   ...answer,
-  principal: Schema.String
+  principal: Schema.String,
+  /** The service principal, where it is known for one. */
+  clientId: Schema.optionalKey(Schema.String),
+  workspaceId: Schema.optionalKey(Schema.String)
 }) {
-  readonly retryable = false
   override get message() {
     return (
       `${this.instance} does not let ${this.principal} ${this.operation}: ${said(this)}. ` +
-      "Give it the permission in the workspace (on the cluster, the policy, the notebook or the run)."
+      "It has a token, and is not in this workspace or lacks a permission there: a federation policy or a secret says " +
+      `nothing of workspaces. ${this.#remedy()}`
     )
+  }
+  #remedy(): string {
+    const grant = "ive it the permission that it needs (on the cluster, the policy, the notebook or the run)."
+    if (this.clientId === undefined) return `Add it, and g${grant}`
+    return `This adds it:\n${assignWorkspace(this.clientId, this.workspaceId ?? "WORKSPACE_ID")}\nIf it is there, g${grant}`
   }
 }
 
@@ -88,18 +87,22 @@ export class TokenRefused extends Schema.TaggedError<TokenRefused>()("TokenRefus
   ...answer,
   principal: Schema.String
 }) {
-  readonly retryable = false
   override get message() {
     return (
       `${this.instance} refused the token of ${this.principal} when asked to ${this.operation}: ${said(this)}. ` +
-      "Check that it is not revoked and that it belongs to this workspace."
+      `Check that it is not revoked and that it belongs to this workspace.${this.#lacksId()}`
     )
+  }
+  // In these words an account answers, where nothing says which of its workspaces is meant.
+  #lacksId(): string {
+    return !this.instance.includes("?") && /unsupported type for this API/.test(this.detail)
+      ? ` If ${this.instance} serves several workspaces, add the id of one: ${this.instance}/?o=1234567890.`
+      : ""
   }
 }
 
 /** The workspace understood and says no. */
 export class RequestRejected extends Schema.TaggedError<RequestRejected>()("RequestRejected", answer) {
-  readonly retryable = false
   override get message() {
     return `${this.instance} rejected the request to ${this.operation}: ${said(this)}.`
   }
@@ -116,7 +119,6 @@ export class JobsUnavailable extends Schema.TaggedError<JobsUnavailable>()("Jobs
   /** The request went out and its answer was lost: it may have been carried out. */
   answerLost: Schema.optionalKey(Schema.Literal(true))
 }) {
-  readonly retryable = true
   override get message() {
     const status = this.status === undefined ? "" : `${this.status}, `
     const requestId = this.requestId === undefined ? "" : ` (request id ${this.requestId})`
@@ -126,7 +128,7 @@ export class JobsUnavailable extends Schema.TaggedError<JobsUnavailable>()("Jobs
 
 /**
  * Something answered that does not speak the Jobs API. It says nothing about the run, and a proxy's maintenance page
- * goes away by itself: hence retryable.
+ * goes away by itself.
  */
 export class ResponseInvalid extends Schema.TaggedError<ResponseInvalid>()("ResponseInvalid", {
   operation: Schema.String,
@@ -134,7 +136,6 @@ export class ResponseInvalid extends Schema.TaggedError<ResponseInvalid>()("Resp
   status: Schema.Int,
   problem: Schema.String
 }) {
-  readonly retryable = true
   override get message() {
     return (
       `${this.instance} answered ${this.status} when asked to ${this.operation}, but ${this.problem}. ` +
@@ -163,7 +164,7 @@ export class JobsError extends Schema.TaggedError<JobsError>()("JobsError", { re
     return this.reason.message
   }
   get retryable(): boolean {
-    return this.reason.retryable
+    return this.reason._tag === "JobsUnavailable" || this.reason._tag === "ResponseInvalid"
   }
   /** How long Databricks asks to wait before the next try; 0 where it does not ask. */
   get retryAfterMillis(): number {

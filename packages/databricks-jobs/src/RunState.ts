@@ -100,15 +100,9 @@ const terminationTypes: ReadonlyMap<string, Phase> = new Map([
 /** Reports a run to Flyte. */
 export const toPhaseReport = (run: RunState): PhaseReport => {
   const phase = phaseOf(run)
-  return phase === undefined
-    ? {
-        phase: "RUNNING",
-        message: printable([unknownWords(run), ...explanations(run)].join("; "), { maxLength: maxMessage })
-      }
-    : { phase, message: printable(explanations(run).join("; "), { maxLength: maxMessage }) }
+  const said = [...(phase === undefined ? [unknownWords(run)] : []), ...explanations(run)]
+  return { phase: phase ?? "RUNNING", message: printable(said.join("; "), { maxLength: 4096 }) }
 }
-
-const maxMessage = 4096
 
 /** Whether the run was cancelled in Databricks. There is no more to say of why it ended, and it leaves no output. */
 export const wasCancelled = (run: RunState): boolean =>
@@ -122,7 +116,8 @@ const lookUp = <A>(table: ReadonlyMap<string, A>, word: string | null | undefine
 const phaseOfLifeCycle = ({ state, status }: RunState): Phase | "ENDED" | undefined =>
   lookUp(lifeCycles, state?.life_cycle_state) ?? lookUp(lifeCycles, status?.state)
 
-const phaseOf = (run: RunState): Phase | undefined => {
+/** The phase that a run amounts to; none where Databricks says it in words that are not known. */
+export const phaseOf = (run: RunState): Phase | undefined => {
   const lifeCycle = phaseOfLifeCycle(run)
   if (lifeCycle === "ENDED") return phaseOfEnd(run)
   if (lifeCycle === "FAILED") return outage(run) ?? lifeCycle

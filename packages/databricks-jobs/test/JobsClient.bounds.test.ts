@@ -1,11 +1,11 @@
 /** The client on answers that are made to fill the memory of whoever reads them. */
 import { assert, describe, it } from "@effect/vitest"
 import { Run } from "@flyte-databricks/databricks-jobs/Run"
-import { Effect, Fiber, Redacted } from "effect"
+import { Effect, Fiber } from "effect"
 import * as Headers from "effect/http/Headers"
 import { type Answer, read } from "../src/internal/apiAnswer.ts"
 import { answer, clientAnswered } from "./support/answers.ts"
-import { as, instance, reasonOf, runId } from "./support/calls.ts"
+import { as, reasonOf, runId } from "./support/calls.ts"
 
 describe("an answer that is meant to fill the memory", () => {
   const running = { life_cycle_state: "RUNNING" }
@@ -110,13 +110,13 @@ describe("an answer that is meant to fill the memory", () => {
 
   it("is let go once it was read, whatever it was", () => {
     const rest = { headers: Headers.empty, retryAfterMillis: undefined }
-    const asked = { operation: "get run 1", instance, principal: "sp" }
+    const asked = { operation: "get run 1", identity: as.identity }
     for (const [status, body] of [
       [200, '{"state":{}}'],
       [200, "[]"],
       [400, "no"]
     ] as const) {
-      const got: Answer = { asked, status, body, authorization: Redacted.make("Bearer x"), ...rest }
+      const got: Answer = { asked, status, body, ...rest }
       read(got, Run)
       assert.strictEqual(got.body, "")
     }

@@ -7,9 +7,13 @@ import {
   RunNotFound,
   TokenRefused
 } from "@flyte-databricks/databricks-jobs/JobsError"
+import type { Credential } from "@flyte-databricks/databricks-auth/Credential"
+import { OidcNamespaceIdentity } from "@flyte-databricks/databricks-auth/Identity"
+import { WorkspaceHost } from "@flyte-databricks/databricks-auth/WorkspaceHost"
+import type { JobsClient } from "@flyte-databricks/databricks-jobs/JobsClient"
 import { Effect, Redacted } from "effect"
 import { answer, clientAnswered, nextSecret, secret } from "./support/answers.ts"
-import { as, type Call, cancel, get, instance, reasonOf, runId, submit } from "./support/calls.ts"
+import { as, type Call, cancel, errorOf, get, instance, reasonOf, runId, submit } from "./support/calls.ts"
 
 const { principal } = as.identity
 
@@ -92,6 +96,45 @@ describe("a refused token", () => {
       assert.strictEqual((yield* invalidations).length, 0)
     })
   )
+
+  it.effect(
+    "after a good token says that the principal is not in the workspace or lacks a grant, and what adds it",
+    () =>
+      Effect.gen(function* () {
+        const refused = Effect.fnUntraced(function* (
+          instance: string,
+          call: (jobs: JobsClient["Service"], as: Credential) => Effect.Effect<unknown, unknown>
+        ) {
+          const { jobs } = yield* clientAnswered(() =>
+            answer(403, { error_code: "PERMISSION_DENIED", message: "app-1 is not a member of this workspace." })
+          )
+          const identity = new OidcNamespaceIdentity({
+            instance: WorkspaceHost.make(instance),
+            clientId: "app-1",
+            namespace: "team-a",
+            serviceAccount: "spark",
+            audience: "databricks"
+          })
+          return ((yield* Effect.flip(call(jobs, { identity }))) as Error).message
+        })
+        for (const message of [
+          yield* refused("acme.databricks.com?o=12", (jobs, as) => jobs.submit(as, {}, "token")),
+          yield* refused("adb-12.7.azuredatabricks.net", (jobs, as) => jobs.get(as, runId))
+        ]) {
+          assert.include(message, "It has a token, and is not in this workspace or lacks a permission there")
+          assert.include(
+            message,
+            `This adds it:\nSP_ID=$(databricks account service-principals list --filter 'applicationId eq "app-1"'`
+          )
+          assert.match(
+            message,
+            /\ndatabricks account workspace-assignment update 12 "\$SP_ID" --json '\{"permissions": \["USER"\]\}'\nIf it is there, give it the permission/
+          )
+        }
+        const unknown = yield* refused("dbc-a1b2.cloud.databricks.com", (jobs, as) => jobs.get(as, runId))
+        assert.include(unknown, "workspace-assignment update WORKSPACE_ID")
+      })
+  )
 })
 
 describe("a refused request", () => {
@@ -137,7 +180,10 @@ describe("a refused request", () => {
     Effect.gen(function* () {
       const message = `Bearer ${secret}\n is\u0000 wrong ${"x".repeat(2000)}`
       const headers = { "x-databricks-request-id": "req-1" }
-      const reason = yield* reasonOf(() => answer(400, { error_code: "MALFORMED_REQUEST", message }, headers), submit)
+      const { reason, retryable } = yield* errorOf(
+        () => answer(400, { error_code: "MALFORMED_REQUEST", message }, headers),
+        submit
+      )
       assertEquals(
         reason,
         new RequestRejected({
@@ -149,7 +195,7 @@ describe("a refused request", () => {
           requestId: "req-1"
         })
       )
-      assert.isFalse(reason.retryable)
+      assert.isFalse(retryable)
       assert.include(
         reason.message,
         "rejected the request to submit a run: 400 MALFORMED_REQUEST: Bearer <redacted> is"

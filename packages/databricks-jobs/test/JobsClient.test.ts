@@ -5,6 +5,8 @@ import { BodyLimit } from "@flyte-databricks/databricks-jobs/JobsClient"
 import { Run } from "@flyte-databricks/databricks-jobs/Run"
 import { JobsUnavailable, ResponseInvalid } from "@flyte-databricks/databricks-jobs/JobsError"
 import { RunId } from "@flyte-databricks/databricks-jobs/RunId"
+import type { Credential } from "@flyte-databricks/databricks-auth/Credential"
+import { userAgent } from "@flyte-databricks/databricks-auth/http/UserAgent"
 import { Effect, Fiber, Redacted, Schema } from "effect"
 import { TestClock } from "effect/testing"
 import { answer, brokenOff, clientAnswered, endless, nextSecret, secret } from "./support/answers.ts"
@@ -39,6 +41,8 @@ describe("what is sent", () => {
         url: `https://${instance}/api/2.1/jobs/runs/submit`,
         authorization: `Bearer ${secret}`,
         contentType: "application/json",
+        workspaceId: undefined,
+        userAgent: userAgent("pat"),
         body: '{"run_name":"ü","idempotency_token":"token"}'
       })
     })
@@ -61,6 +65,33 @@ describe("what is sent", () => {
       const [request] = yield* sent
       assert.strictEqual(request?.url, `https://${instance}/api/2.1/jobs/runs/cancel`)
       assert.strictEqual(request?.body, '{"run_id":9007199254740993}')
+    })
+  )
+
+  it.effect("each call says which workspace of its host is meant, where the host serves several, and who calls", () =>
+    Effect.gen(function* () {
+      const { jobs, sent } = yield* clientAnswered((count) =>
+        count === 1 ? answer(401, "") : answer(200, { run_id: 1, status: { state: "RUNNING" } })
+      )
+      const calls = (credential: Credential) =>
+        Effect.all([
+          jobs.submit(credential, {}, "token"),
+          jobs.get(credential, runId),
+          jobs.cancel(credential, runId),
+          jobs.output(credential, runId)
+        ])
+      yield* calls(credentialAt("acme.databricks.com?o=1"))
+      yield* calls(credentialAt("acme.databricks.com?w=two"))
+      const requests = yield* sent
+      // The first call was refused its token, and made again.
+      assert.deepStrictEqual(
+        requests.map(({ workspaceId }) => workspaceId),
+        [..."11111", ..."2222"].map((id) => (id === "1" ? "1" : "two"))
+      )
+      for (const { url, userAgent } of requests) {
+        assert.match(url, /^https:\/\/acme\.databricks\.com\/api\/2\.1\/jobs\/runs\/[a-z-]+(\?run_id=\d+)?$/)
+        assert.match(userAgent ?? "", /^flyte-databricks\/\d+\.\d+\.\d+ lang\/js node\/[\d.]+ os\/\w+ auth\/pat$/)
+      }
     })
   )
 
@@ -121,14 +152,16 @@ describe("a workspace that is not available", () => {
   it.effect.each([408, 429, 500, 502, 503, 504])("says %d, which may pass", (status) =>
     Effect.gen(function* () {
       const body = { error_code: "TEMPORARILY_UNAVAILABLE", message: "Soon" }
-      const reason = yield* reasonOf(() => answer(status, body, { "retry-after": "7", "x-request-id": "q" }))
+      const { reason, retryable } = yield* errorOf(() =>
+        answer(status, body, { "retry-after": "7", "x-request-id": "q" })
+      )
       const detail = "TEMPORARILY_UNAVAILABLE: Soon"
       const operation = `get run ${runId}`
       assertEquals(
         reason,
         new JobsUnavailable({ operation, instance, status, detail, requestId: "q", retryAfterMillis: 7000 })
       )
-      assert.isTrue(reason.retryable)
+      assert.isTrue(retryable)
     })
   )
 
@@ -260,10 +293,10 @@ describe("an answer that is none of the Jobs API", () => {
     { run_id: 1e30 }
   ])("is a submit without a run id: %j", (body) =>
     Effect.gen(function* () {
-      const reason = yield* reasonOf(() => answer(200, body), submit)
+      const { reason, retryable } = yield* errorOf(() => answer(200, body), submit)
       assert(reason._tag === "ResponseInvalid")
       assert.include(reason.problem, '["run_id"]')
-      assert.isTrue(reason.retryable)
+      assert.isTrue(retryable)
     })
   )
 

@@ -1,5 +1,5 @@
 /**
- * A stand-in for a Databricks workspace: discovery, the OAuth token endpoint with token federation, personal access
+ * A stand-in for a Databricks workspace, or for several that share a host: discovery, the OAuth token endpoint with token federation, personal access
  * tokens and the part of the Jobs API that a connector needs, over HTTP or HTTPS on loopback. All time is Effect's `Clock`.
  */
 import * as Context from "effect/Context"
@@ -13,7 +13,7 @@ import { adminRoutes } from "./databricks/adminRoutes.ts"
 import { bodyForStatus, endpointNotFound } from "./databricks/ApiError.ts"
 import * as Authentication from "./databricks/Authentication.ts"
 import type { Controls, RunSummary, ServicePrincipalOptions } from "./databricks/Controls.ts"
-import { discoveryRoutes } from "./databricks/discoveryRoutes.ts"
+import { discoveryRoutes, oidcPath } from "./databricks/discoveryRoutes.ts"
 import * as FederationPolicies from "./databricks/federation/FederationPolicies.ts"
 import * as IssuerKeys from "./databricks/federation/IssuerKeys.ts"
 import { jobsRoutes } from "./databricks/jobs/jobsRoutes.ts"
@@ -25,6 +25,7 @@ import * as TokenEndpoint from "./databricks/oauth/TokenEndpoint.ts"
 import * as TokenExchange from "./databricks/oauth/TokenExchange.ts"
 import * as Principals from "./databricks/Principals.ts"
 import { scimRoutes } from "./databricks/scimRoutes.ts"
+import * as Workspaces from "./databricks/Workspaces.ts"
 import type { EmulatorError } from "./EmulatorError.ts"
 import * as EmulatorServer from "./EmulatorServer.ts"
 
@@ -34,10 +35,10 @@ export interface Options
     EmulatorServer.ServerOptions,
     Authentication.AuthenticationOptions,
     AccessTokens.AccessTokensOptions,
+    Workspaces.WorkspacesOptions,
     Runs.RunsOptions {
   /** How long an OAuth access token is good; by default one hour. */
   readonly tokenLifetime?: Duration.Input | undefined
-  readonly workspaceId?: string | undefined
   readonly accountId?: string | undefined
   readonly servicePrincipals?: ReadonlyArray<ServicePrincipalOptions> | undefined
   readonly users?: ReadonlyArray<Principals.UserOptions> | undefined
@@ -45,6 +46,8 @@ export interface Options
   readonly federationPolicies?: ReadonlyArray<FederationPolicies.FederationPolicyOptions> | undefined
   /** PEMs of authorities to trust, beside the machine's own, where the keys of issuers are fetched. */
   readonly trustedCas?: ReadonlyArray<string> | undefined
+  /** The status of a refused token exchange; by default 400. */
+  readonly refusedExchangeStatus?: 400 | 401 | undefined
   /** Plans of runs by `run_name`. */
   readonly runPlans?: Readonly<Record<string, RunPlan>> | undefined
 }
@@ -54,6 +57,8 @@ export class DatabricksWorkspace extends Context.Service<
   DatabricksWorkspace,
   EmulatorServer.RunningServer &
     Controls & {
+      /** The workspaces that the host serves, and the first of them. */
+      readonly workspaceIds: ReadonlyArray<string>
       readonly workspaceId: string
       readonly accountId: string
     }
@@ -63,15 +68,24 @@ export class DatabricksWorkspace extends Context.Service<
 export const make = Effect.fnUntraced(function* (
   options: Options = {}
 ): Effect.fn.Return<DatabricksWorkspace["Service"], EmulatorError, Scope.Scope> {
-  const workspaceId = options.workspaceId ?? "1234567890123456"
+  const workspaces = Workspaces.make(options)
+  const { ids: workspaceIds, isUnified } = workspaces
+  const [workspaceId = ""] = workspaceIds
   const accountId = options.accountId ?? "0a1b2c3d-4e5f-4a6b-8c7d-8e9f0a1b2c3d"
   const principals = Principals.make()
   const tokens = AccessTokens.make(options)
-  const runs = Runs.make(principals, options)
-  const authentication = Authentication.make(principals, tokens, options)
+  const runs = new Map(
+    workspaceIds.map((id, index) => [id, Runs.make(principals, { ...options, ...idsOf(index, options) })])
+  )
+  const allRuns = [...runs.values()]
+  const runsOf = (id: string) => runs.get(id) ?? allRuns[0]!
+  const authentication = Authentication.make(principals, tokens, workspaces, options)
   const policies = FederationPolicies.make(principals, accountId)
   const keys = IssuerKeys.make(options.trustedCas ?? [])
-  const grants = [ClientCredentials.make(principals), TokenExchange.make({ policies, keys, principals })]
+  const grants = [
+    ClientCredentials.make(principals),
+    TokenExchange.make({ policies, keys, principals, refusedStatus: options.refusedExchangeStatus ?? 400 })
+  ]
   const refusals = Refusals.make()
 
   const removePrincipal = (name: string) =>
@@ -85,13 +99,17 @@ export const make = Effect.fnUntraced(function* (
     return added
   })
 
+  const setRunPlanForName = (name: string, plan: RunPlan) =>
+    Effect.forEach(allRuns, (runs) => runs.setPlanForName(name, plan), { discard: true })
+
   yield* Effect.forEach(options.servicePrincipals ?? [], addServicePrincipal)
   yield* Effect.forEach(options.users ?? [], principals.addUser)
   yield* Effect.forEach(options.federationPolicies ?? [], (policy) => policies.add(policy))
-  yield* Effect.forEach(Object.entries(options.runPlans ?? {}), ([name, plan]) => runs.setPlanForName(name, plan))
+  yield* Effect.forEach(Object.entries(options.runPlans ?? {}), ([name, plan]) => setRunPlanForName(name, plan))
 
   const service = (server: EmulatorServer.RunningServer): DatabricksWorkspace["Service"] => ({
     ...server,
+    workspaceIds,
     workspaceId,
     accountId,
     principals: principals.all,
@@ -109,23 +127,34 @@ export const make = Effect.fnUntraced(function* (
     trustCa: keys.trust,
     refusals: refusals.all,
     revokeTokens: tokens.revoke,
-    runs: Effect.flatMap(runs.all, (all) => Effect.forEach(all, summarize(runs))),
-    setRunPlan: runs.setPlan,
-    setRunPlanForName: runs.setPlanForName
+    runs: Effect.map(
+      Effect.forEach(runs, ([id, runs]) => Effect.flatMap(runs.all, (all) => Effect.forEach(all, summarize(id, runs)))),
+      (all) => all.flat()
+    ),
+    setRunPlan: (runId, plan) => (allRuns.find((runs) => runs.has(runId)) ?? runsOf(workspaceId)).setPlan(runId, plan),
+    setRunPlanForName
   })
 
   const server = yield* EmulatorServer.start({
     ...options,
     routes: ({ url }) => [
-      ...discoveryRoutes({ workspaceId, accountId, grantTypes: grants.map(({ grantType }) => grantType) }, url),
+      ...discoveryRoutes(
+        {
+          workspaceId: isUnified ? undefined : workspaceId,
+          accountId,
+          grantTypes: grants.map(({ grantType }) => grantType)
+        },
+        url
+      ),
       TokenEndpoint.route({
         grants,
         tokens,
         refusals,
+        oidcPath: oidcPath({ accountId, isUnified }),
         lifetime: Duration.fromInputUnsafe(options.tokenLifetime ?? Duration.hours(1))
       }),
-      ...scimRoutes(authentication, workspaceId),
-      ...jobsRoutes(authentication, runs, { url, id: workspaceId })
+      ...scimRoutes(authentication),
+      ...jobsRoutes(authentication, runsOf, url)
     ],
     adminRoutes: (server) => adminRoutes(service(server)),
     notFound: ({ method, path }) => {
@@ -137,8 +166,13 @@ export const make = Effect.fnUntraced(function* (
   return service(server)
 })
 
-const summarize = (runs: Runs.Runs) => (run: Runs.Run) =>
+/** Each workspace has ids of its own, so that a run is found by its id alone. */
+const idsOf = (index: number, { firstRunId }: Options) =>
+  index === 0 ? {} : { firstRunId: (firstRunId ?? Runs.firstRunId) + BigInt(index) * 2n ** 40n }
+
+const summarize = (workspaceId: string, runs: Runs.Runs) => (run: Runs.Run) =>
   Effect.map(runs.progress(run), ({ phase }): RunSummary => ({
+    workspaceId,
     runId: run.runId,
     jobId: run.jobId,
     runName: run.request.run_name,

@@ -5,6 +5,7 @@
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as ByteSize from "effect/ByteSize"
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as HttpRouter from "effect/http/HttpRouter"
@@ -127,6 +128,7 @@ export const start = Effect.fnUntraced(function* (
     Effect.catchTag("HttpServerError", () =>
       Effect.succeed(HttpServerResponse.jsonUnsafe(options.errorBody(413), { status: 413 }))
     ),
+    Effect.flatMap(dated),
     Effect.provideService(HttpServerRequest.MaxBodySize, bodyLimit),
     // So that what a fault holds up ends when its client goes away or the emulator stops.
     Effect.interruptible
@@ -135,6 +137,14 @@ export const start = Effect.fnUntraced(function* (
   yield* Effect.addFinalizer(() => connections.close)
   return running
 })
+
+/** By the clock that everything else here goes by, which may be faster than Node.js's. */
+const dated = (response: HttpServerResponse.HttpServerResponse) =>
+  Effect.map(Clock.currentTimeMillis, (now) =>
+    response.headers["date"] === undefined
+      ? HttpServerResponse.setHeader(response, "date", new Date(now).toUTCString())
+      : response
+  )
 
 const splitUrl = (url: string) => {
   const mark = url.indexOf("?")

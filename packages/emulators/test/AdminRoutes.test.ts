@@ -219,13 +219,13 @@ describe("admin routes of the workspace", () => {
       assert.deepStrictEqual((yield* send("DELETE", `${admin}/federation-policies/${added.id}`)).json, {
         removed: true
       })
-      assert.strictEqual(yield* exchange, 401)
+      assert.strictEqual(yield* exchange, 400)
       const { refusals } = (yield* get(`${admin}/refusals`)).json
       assert.deepStrictEqual(
         refusals.map(({ clientId, error }: Record<string, string>) => [clientId, error]),
         [
           ["sp-a", "invalid_request"],
-          ["sp-a", "invalid_client"]
+          ["sp-a", "invalid_grant"]
         ]
       )
       assert.strictEqual(refusals[1].reason, 'policy-1: sub is "team-b", not "team-a"')

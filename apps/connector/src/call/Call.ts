@@ -26,6 +26,9 @@ export type Facts = {
   readonly authType?: string
   readonly identity?: string
   readonly origin?: string
+  /** Whom Databricks says that the run was made by, and whom it runs as. */
+  readonly creator?: string
+  readonly runAs?: string
   readonly phase?: string
 }
 

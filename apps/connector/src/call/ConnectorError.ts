@@ -63,6 +63,18 @@ export class RunNotCancelled extends Schema.TaggedError<RunNotCancelled>()("RunN
   }
 }
 
+/** What Flyte kept of a run was not signed by this connector. */
+export class MetadataRefused extends Schema.TaggedError<MetadataRefused>()("MetadataRefused", {
+  problem: Schema.String
+}) {
+  override get message() {
+    return (
+      `The job metadata of this task is refused: ${this.problem}. Where nobody forged it, see docs/versions.md for the ` +
+      "way of runs under way to another key, or from none; else run the task again."
+    )
+  }
+}
+
 /** A page of logs was asked for by a token that was not given for this run. */
 export class PageTokenInvalid extends Schema.TaggedError<PageTokenInvalid>()("PageTokenInvalid", {
   runId: RunId.RunId
@@ -84,6 +96,7 @@ export const Reason = Schema.Union([
   RequestIncomplete,
   DeadlinePassed,
   RunNotCancelled,
+  MetadataRefused,
   PageTokenInvalid,
   MetricsUnavailable
 ])

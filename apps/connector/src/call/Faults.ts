@@ -46,12 +46,30 @@ export const leavesDoubt = ({ reason }: Failure): boolean => {
   return answerLost === true || (status >= 500 && status !== 503)
 }
 
+/** A moment in milliseconds, or one that may change with what is learnt on the way. */
+type Until = number | (() => number)
+
+const millisOf = (until: Until): number => (typeof until === "number" ? until : until())
+
 /**
- * Tries again what may pass, as long as a try can begin before the given moment (in milliseconds), which may change
- * with what was learnt on the way; then fails as the last try did.
+ * Tries again what may pass, as long as a try can begin before the given moment; then fails as the last try did.
  */
-export const rideOut =
-  (until: number | (() => number)) =>
+export const rideOut = (until: Until) => retrying(until, () => Infinity)
+
+/**
+ * As `rideOut`, and to the last: where it should wait for longer than there is time, it tries once more shortly before
+ * the end. What fails at once Flyte asks for again at once, and it has only so many attempts.
+ */
+export const holdOut = (until: Until) =>
+  retrying(until, ({ start, now }) => {
+    // Its answer takes a moment too: a second, or a tenth of what there was after the first try where that is less.
+    const end = millisOf(until)
+    const left = end - Math.min(1000, (end - start) / 10) - now
+    return left > 0 ? left : Infinity
+  })
+
+const retrying =
+  (until: Until, longestWait: (times: { readonly start: number; readonly now: number }) => number) =>
   <A, E extends Failure, R>(call: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
     Effect.flatMap(BackOff, (backOff) =>
       Effect.retry(
@@ -59,9 +77,10 @@ export const rideOut =
         {
           while: isTransient,
           schedule: backOff.pipe(
-            Schedule.while(
-              ({ now, duration }) => now + Duration.toMillis(duration) < (typeof until === "number" ? until : until())
-            )
+            Schedule.modifyDelay(({ duration, ...times }) =>
+              Effect.succeed(Duration.min(duration, Duration.millis(longestWait(times))))
+            ),
+            Schedule.while(({ now, duration }) => now + Duration.toMillis(duration) < millisOf(until))
           )
         }
       )

@@ -22,12 +22,13 @@ import * as Door from "../grpc/Door.ts"
 import type { DoorSettingInvalid } from "../grpc/DoorSettingInvalid.ts"
 import type { ListenFailed } from "../grpc/Listener.ts"
 import * as Server from "../grpc/Server.ts"
+import * as MetadataKey from "../runs/MetadataKey.ts"
 
 // A span of an HTTP call holds whatever its client's own error says, unredacted.
 const untracedHttp = Layer.succeed(HttpClient.TracerDisabledWhen, () => true)
 
 const connector = DatabricksConnector.layer.pipe(
-  Layer.provide(JobsClient.layer),
+  Layer.provide([JobsClient.layer, MetadataKey.layerConfig]),
   Layer.provideMerge(DatabricksAuth.layerConfig),
   Layer.provide([KubernetesClient.layerConfig, DatabricksHttp.layer]),
   Layer.provide(NodeServices.layer)

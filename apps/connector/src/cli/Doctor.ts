@@ -1,7 +1,7 @@
 /**
  * `connector doctor`: whether this deployment is sound.
  */
-import { SelfReview } from "@flyte-databricks/kubernetes"
+import { PodAddresses, SelfReview } from "@flyte-databricks/kubernetes"
 import * as Clock from "effect/Clock"
 import * as Config from "effect/Config"
 import * as Duration from "effect/Duration"
@@ -14,10 +14,15 @@ import * as Flag from "effect/cli/Flag"
 import * as Catalogue from "../diagnose/Catalogue.ts"
 import * as Doctor from "../diagnose/Doctor.ts"
 import * as Environment from "../diagnose/Environment.ts"
-import * as Explanation from "../diagnose/Explanation.ts"
 import * as Output from "../diagnose/Output.ts"
 import * as Report from "../diagnose/Report.ts"
+import * as Address from "../grpc/Address.ts"
+import * as Door from "../grpc/Door.ts"
+import * as Settings from "../Settings.ts"
+import * as Logging from "../telemetry/Logging.ts"
+import { version } from "../Version.ts"
 import * as Explain from "./Explain.ts"
+import * as Serve from "./Serve.ts"
 
 const flags = {
   pre: Flag.Boolean("pre").pipe(
@@ -40,6 +45,13 @@ const flags = {
     Flag.withDescription("Leave findings of this code out; may be repeated"),
     Flag.atLeast(0)
   ),
+  address: Flag.String("address").pipe(
+    Flag.withDescription(
+      "Where the connector listens, HOST:PORT or unix:/PATH; what serve goes by here, if none is named"
+    ),
+    Flag.filterMap(Address.parse, (text) => `Expected ${Address.expected}, got ${text.slice(0, 200)}`),
+    Flag.optional
+  ),
   short: Flag.Boolean("short").pipe(Flag.withDescription("Print findings alone, one a line"), Flag.withDefault(false)),
   failOn: Flag.Literals("fail-on", ["error", "warning"]).pipe(
     Flag.withDescription("warning: exit with 2 where there are only warnings"),
@@ -58,6 +70,7 @@ const run = Effect.fnUntraced(function* ({
   allNamespaces,
   wait,
   skip,
+  address,
   short,
   failOn,
   format
@@ -73,8 +86,7 @@ const run = Effect.fnUntraced(function* ({
   if (Option.isSome(patience) && patience.value === undefined) {
     return yield* Output.misused("--wait: expected a duration, as in 2m or 30 seconds.")
   }
-  const listen = yield* listening.pipe(Effect.catch(({ message }) => Output.misused(message)))
-  const asked = { pre, namespaces, allNamespaces, listen }
+  const asked = { pre, namespaces, allNamespaces, address, serving: yield* serving }
 
   const look = Output.progress("Looking…", Effect.map(found(asked), without(skip)))
   const start = yield* Clock.currentTimeMillis
@@ -98,7 +110,7 @@ const found = (asked: Doctor.Asked) =>
     Effect.provide(Layer.provideMerge(SelfReview.layerConfig, Environment.layer), { local: true }),
     Effect.scoped,
     Effect.catch((failure) =>
-      Effect.succeed<Found>({ checks: Explanation.unstarted(Environment.toFinding(failure)), explanations: [] })
+      Effect.map(Environment.unstarted(failure), (checks): Found => ({ checks, explanations: [] }))
     )
   )
 
@@ -122,11 +134,24 @@ const readDuration = (text: string): Duration.Duration | undefined =>
     )
   )
 
-// As `serve` reads them.
-const listening = Effect.gen(function* () {
-  const host = yield* Config.String("FLYTE_DATABRICKS_LISTEN_HOST").pipe(Config.withDefault("0.0.0.0"))
-  const port = yield* Config.Int("FLYTE_DATABRICKS_LISTEN_PORT").pipe(Config.withDefault(8000))
-  return { host, port }
+// What `serve` reads where it is given no flag, beside the settings of authentication.
+const serving = Effect.gen(function* () {
+  const services = yield* Effect.context<Command.Environment>()
+  return Effect.all(
+    [
+      Command.runWith(
+        Command.make("serve", Serve.flags, (given) => Config.all(given)),
+        { version }
+      )([]),
+      Config.all([Settings.taskTypes, Settings.createPatience, Settings.pollPatience, Logging.format]),
+      Door.make(PodAddresses.layerNone)
+    ],
+    { discard: true }
+  ).pipe(
+    Effect.scoped,
+    Effect.mapError((error) => (error._tag === "ConfigError" ? error.cause : error)),
+    Effect.provideContext(services)
+  )
 })
 
 export const command = Command.make("doctor", flags, run).pipe(

@@ -6,6 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
+import * as Chain from "../diagnose/Chain.ts"
 import * as Environment from "../diagnose/Environment.ts"
 import * as Explanation from "../diagnose/Explanation.ts"
 import * as Output from "../diagnose/Output.ts"
@@ -66,9 +67,7 @@ const run = Effect.fnUntraced(function* ({ format, noExchange, task: file, ...op
   const found = yield* explained(asked).pipe(
     Effect.scoped,
     Effect.provide(Environment.layer),
-    Effect.catch((failure) =>
-      Effect.succeed({ checks: Explanation.unstarted(Environment.toFinding(failure)), explanations: [] })
-    )
+    Effect.catch((failure) => Effect.map(Environment.unstarted(failure), (checks) => ({ checks, explanations: [] })))
   )
   const exitCode = Report.exitCodeOf(Report.entriesOf(found), "error")
   yield* Output.finish({ version: Report.version, command: "explain", exitCode, ...found }, format)
@@ -76,7 +75,9 @@ const run = Effect.fnUntraced(function* ({ format, noExchange, task: file, ...op
 
 const explained = Effect.fnUntraced(function* (asked: Explanation.Asked) {
   const auth = yield* DatabricksAuth.DatabricksAuth
-  return { checks: [], explanations: [yield* Explanation.explain(auth, asked, yield* Explanation.makeWays)] }
+  const chains = yield* Chain.Chains
+  const ways = yield* Explanation.makeWays(chains.of)
+  return { checks: [], explanations: [yield* Explanation.explain(auth, asked, ways)] }
 })
 
 export const command = Command.make("explain", flags, run).pipe(

@@ -63,7 +63,7 @@ const valuesOf = Effect.fnUntraced(function* (asked: Pick<Onboard.Values, "names
     /^system:serviceaccount:([^:]+):([^:]+)$/.exec(Option.getOrElse(user, () => "")) ?? []
   return {
     ...asked,
-    issuer: Option.getOrElse(issuer, () => "https://ISSUER"),
+    issuer: Option.getOrElse(issuer, () => Onboard.unknownIssuer),
     audience: settings.oidcAudience,
     instance: Option.match(settings.instance, { onNone: () => "https://INSTANCE", onSome: baseUrl }),
     tokenSecretName: settings.tokenSecretName,

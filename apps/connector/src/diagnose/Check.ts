@@ -22,8 +22,13 @@ interface Said {
 export class Finding extends Data.TaggedError("Finding")<Said & { readonly code: Catalogue.Code }> {}
 
 /** A failure of the connector's own, as a finding. */
-export const fromFailure = (failure: AuthError.AuthError, command?: string): Finding =>
-  new Finding({ code: Catalogue.codeOf(failure), detail: failure.message, command })
+export const fromFailure = (failure: AuthError.AuthError): Finding => {
+  const { reason } = failure
+  const code = Catalogue.codeOf(failure)
+  return reason._tag === "ExchangeRefused"
+    ? new Finding({ code, detail: reason.says, command: reason.command })
+    : new Finding({ code, detail: failure.message })
+}
 
 /** What came of a check, for others to stand on. */
 export interface Checked<out A> {

@@ -6,20 +6,25 @@ import { type AuthSummary, DatabricksAuth, type Kubernetes } from "@flyte-databr
 import { KubernetesClient, type KubernetesConfigError } from "@flyte-databricks/kubernetes"
 import type { AuthError } from "@flyte-databricks/databricks-auth"
 import type * as Config from "effect/Config"
+import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import type * as Path from "effect/Path"
 import * as HttpClient from "effect/http/HttpClient"
 import * as DatabricksHttp from "../DatabricksHttp.ts"
-import { Finding } from "./Check.ts"
+import { Finding, toEntry } from "./Check.ts"
 import * as Catalogue from "./Catalogue.ts"
+import * as Chain from "./Chain.ts"
+import * as SettingsCheck from "./checks/settings.ts"
+import type * as Report from "./Report.ts"
 
 export type Environment =
   | DatabricksAuth.DatabricksAuth
   | AuthSummary.AuthSummary
   | Kubernetes.Kubernetes
   | HttpClient.HttpClient
+  | Chain.Chains
 
 type Failure =
   | AuthError.AuthError
@@ -36,12 +41,17 @@ const quiet = Layer.merge(
 
 export const layer: Layer.Layer<Environment, Failure, FileSystem.FileSystem | Path.Path> =
   DatabricksAuth.layerConfig.pipe(
-    Layer.provideMerge([KubernetesClient.layerConfig, DatabricksHttp.layer]),
+    Layer.provideMerge([KubernetesClient.layerConfig, DatabricksHttp.layer, Chain.layer]),
     Layer.provideMerge(quiet)
   )
 
-/** Why `serve` would not start, as a finding. */
-export const toFinding = (failure: Failure): Finding => {
+/** Why `serve` would not start; and what looks like a setting, since a name may be all that is wrong. */
+export const unstarted = (failure: Failure): Effect.Effect<ReadonlyArray<Report.Entry>> =>
+  Effect.map(SettingsCheck.unknown, (unknown) =>
+    [toFinding(failure), ...unknown].map((finding) => toEntry("settings", finding))
+  )
+
+const toFinding = (failure: Failure): Finding => {
   const code =
     failure._tag === "AuthError"
       ? Catalogue.codeOf(failure)

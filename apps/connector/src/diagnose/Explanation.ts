@@ -17,7 +17,8 @@ import * as Record from "effect/Record"
 import * as Result from "effect/Result"
 import type * as HttpClient from "effect/http/HttpClient"
 import * as Catalogue from "./Catalogue.ts"
-import { check, type Checked, Finding, firm, fromFailure, type Passed, toEntry } from "./Check.ts"
+import type * as Chain from "./Chain.ts"
+import { check, type Checked, Finding, firm, fromFailure, type Passed } from "./Check.ts"
 import * as IdentityCheck from "./checks/identity.ts"
 import * as Issuer from "./checks/issuer.ts"
 import * as Network from "./checks/network.ts"
@@ -41,11 +42,14 @@ export interface Ways {
   readonly documentsOf: (issuer: string) => Effect.Effect<Issuer.Documents, Finding>
 }
 
-export const makeWays: Effect.Effect<Ways, never, HttpClient.HttpClient> = Effect.gen(function* () {
+export const makeWays = Effect.fnUntraced(function* (
+  /** Looks at the certificates on the way to a URL. */
+  chainOf: Chain.Chains["Service"]["of"] = () => Effect.succeedNone
+): Effect.fn.Return<Ways, never, HttpClient.HttpClient> {
   const capacity = 100
   const workspaces = yield* Cache.make({
     capacity,
-    lookup: (instance: WorkspaceHost.WorkspaceHost) => check("workspace", firm, () => Network.reach(instance))
+    lookup: (instance: WorkspaceHost.WorkspaceHost) => check("workspace", firm, () => Network.reach(instance, chainOf))
   })
   const issuers = yield* Cache.make({ capacity, lookup: Issuer.fetchDocuments })
   return {
@@ -109,7 +113,7 @@ const select = (
     onSuccess: ({ identity }) =>
       Effect.succeed({
         value: undefined,
-        text: `Tasks run as ${identity._tag === "pat" ? "the " : ""}${identity.principal}, from ${identity.source}.`,
+        text: `Tasks run as ${identity._tag === "pat" ? "the " : ""}${identity.principal}, from ${sourceOf(identity)}.`,
         noticed: looked.flatMap(({ source, outcome, detail = "" }) => {
           const noticed = (code: Catalogue.Code) => [
             new Finding({ code, detail: `${source}: ${detail}.`, level: "warning" })
@@ -119,6 +123,9 @@ const select = (
         })
       })
   })
+
+const sourceOf = ({ source }: Identity.Identity): string =>
+  source === "connector" ? "the settings of the connector" : source
 
 const prove = Effect.fnUntraced(function* (
   auth: DatabricksAuth.DatabricksAuth["Service"],
@@ -139,7 +146,7 @@ const prove = Effect.fnUntraced(function* (
         Issuer.lookUp(IdentityCheck.issuerOf(described), identity.instance, ways.documentsOf)
       )).entries
     : []
-  const token = yield* check("token", both, ({ described }) => IdentityCheck.getToken(auth, credential, described))
+  const token = yield* check("token", both, () => IdentityCheck.getToken(auth, credential))
   const reachedWith = Result.flatMap(token.ground, (authorization) =>
     Result.map(workspace.ground, (reached) => ({ authorization, reached }))
   )
@@ -177,6 +184,3 @@ const describeSettings = Effect.fnUntraced(function* ({ task, flags }: Asked) {
 
 const always: ReadonlySet<string> = new Set(["authType", "instance"])
 const unset: Readonly<Record<string, string>> = { authType: "auto-detect", instance: "none" }
-
-/** The report of an environment that `serve` would not start in. */
-export const unstarted = (finding: Finding): ReadonlyArray<Report.Entry> => [toEntry("settings", finding)]

@@ -5,6 +5,9 @@ import * as Answer from "@flyte-databricks/databricks-auth/http/Answer"
 import * as BoundedBody from "@flyte-databricks/databricks-auth/http/BoundedBody"
 import * as ForeignText from "@flyte-databricks/databricks-auth/http/ForeignText"
 import * as TransportFault from "@flyte-databricks/databricks-auth/http/TransportFault"
+import { userAgent } from "@flyte-databricks/databricks-auth/http/UserAgent"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
@@ -32,18 +35,24 @@ export class Unanswered extends Data.TaggedError("Unanswered")<{ readonly url: s
 }
 
 const bodyLimit = 1024 * 1024
-const timeout = "6 seconds"
+
+/** How long an answer may take. */
+export const RequestTimeout = Context.Reference<Duration.Input>("@flyte-databricks/connector/diagnose/RequestTimeout", {
+  defaultValue: () => "6 seconds"
+})
 
 /** Asks for a URL, with a header where there is one. */
 export const get = Effect.fnUntraced(function* (
   url: string,
-  authorization?: Redacted.Redacted<string>
+  authorization?: Redacted.Redacted<string>,
+  headers: Readonly<Record<string, string>> = { "user-agent": userAgent() }
 ): Effect.fn.Return<Response, Unanswered, HttpClient.HttpClient> {
-  const secrets = authorization === undefined ? [] : [Redacted.value(authorization).replace(/^Bearer /, "")]
-  const line = (text: string) => ForeignText.printable(text, { maxLength: 300, secrets })
+  const timeout = yield* RequestTimeout
+  const line = (text: string) => ForeignText.printable(text, { maxLength: 300 })
   const request = HttpClientRequest.get(url).pipe(
     // An API server gives its keys under their own type alone.
     HttpClientRequest.accept("application/json, application/jwk-set+json"),
+    HttpClientRequest.setHeaders(headers),
     authorization === undefined
       ? (request) => request
       : HttpClientRequest.setHeader("authorization", Redacted.value(authorization))
@@ -54,7 +63,7 @@ export const get = Effect.fnUntraced(function* (
         status: response.status,
         headers: response.headers,
         body,
-        said: line(describe(response.status, response.headers, body, secrets))
+        said: line(describe(response.status, response.headers, body))
       }))
     ),
     Effect.provideService(FetchHttpClient.RequestInit, { redirect: "manual" }),
@@ -67,7 +76,10 @@ export const get = Effect.fnUntraced(function* (
     ),
     Effect.timeoutOrElse({
       duration: timeout,
-      orElse: () => Effect.fail(new Unanswered({ url, fault: `nothing within ${timeout}` }))
+      orElse: () =>
+        Effect.fail(
+          new Unanswered({ url, fault: `nothing within ${Duration.format(Duration.fromInputUnsafe(timeout))}` })
+        )
     })
   )
 })
@@ -79,8 +91,8 @@ const ErrorBody = Schema.fromJsonString(
   })
 )
 
-const describe = (status: number, headers: Headers.Headers, body: string, secrets: ReadonlyArray<string>): string => {
-  if (Answer.isRedirect(status)) return `${status}: ${Answer.describeRedirect(headers, secrets)}`
+const describe = (status: number, headers: Headers.Headers, body: string): string => {
+  if (Answer.isRedirect(status)) return `${status}: ${Answer.describeRedirect(headers)}`
   const error = Schema.decodeUnknownOption(ErrorBody)(body)
   const words = Option.map(error, ({ error_code, message }) =>
     [error_code, message]

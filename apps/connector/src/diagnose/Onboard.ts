@@ -3,7 +3,8 @@
  * the commands of the Databricks CLI, and how to check it. Nothing is changed here.
  */
 import { ServiceAccountTokens } from "@flyte-databricks/databricks-auth"
-import * as commands from "./commands.ts"
+import * as commands from "@flyte-databricks/databricks-auth/DatabricksCli"
+import { isPrivate } from "./checks/issuer.ts"
 
 export const modes = ["oidc", "m2m", "pat"] as const
 export type Mode = (typeof modes)[number]
@@ -21,6 +22,9 @@ export interface Values {
   /** The connector's ServiceAccount. */
   readonly connector: { readonly namespace: string; readonly name: string }
 }
+
+/** In place of an issuer that nobody tells. */
+export const unknownIssuer = "https://ISSUER"
 
 const serviceAccount = "databricks"
 
@@ -122,7 +126,7 @@ export const toCommands = (values: Values): string => {
     `kubectl apply -f - <<'EOF'\n${objectsOf.map((object) => block(object, "")).join("---\n")}EOF`
   const steps: ReadonlyArray<string> = {
     oidc: [
-      `# 1. The federation policy of service principal ${applicationId}. It takes effect within two minutes.\n${commands.createPolicy(applicationId, policy(values))}`,
+      `# 1. The federation policy of service principal ${applicationId}. It takes effect within two minutes.\n${keysToo(values)}${commands.createPolicy(applicationId, policy(values))}`,
       `# 2. The namespace's ServiceAccount, and the connector's rights to it.\n${manifests(objects(values))}`
     ],
     m2m: [
@@ -138,6 +142,13 @@ export const toCommands = (values: Values): string => {
   }[mode]
   return [...steps, `# Last, whether it works, where the connector runs.\n${check(values)}`].join("\n\n")
 }
+
+// Databricks fetches an issuer's keys where it can.
+const keysToo = ({ issuer }: Values): string =>
+  issuer !== unknownIssuer && isPrivate(URL.parse(issuer)?.hostname ?? "")
+    ? "# The issuer's address is private: give the policy the issuer's keys too, as text under jwks_json.\n" +
+      "# This prints them: kubectl get --raw /openid/v1/jwks\n"
+    : ""
 
 /** How it is checked. */
 const check = ({ namespace }: Values): string => `connector explain --namespace ${namespace}`

@@ -110,33 +110,34 @@ const entryLines = (entries: ReadonlyArray<Report.Entry>, style: Style): Readonl
 
 const linesOf = (entry: Report.Entry, named: number, style: Style): ReadonlyArray<string> => {
   const { status, check, code, text, facts = {}, repair, command, see } = entry
-  const label = `${painted(style, status, marks[status].padEnd(7))} ${check.padEnd(named)} `
   const coded = status === "ok" || status === "skipped" || code === undefined ? "" : `${code} `
+  const label = ` ${check.padEnd(named)} ${coded}`
   const [first = "", ...more] = text.split("\n")
   const indent = " ".repeat(8)
-  const wrapped = (line: string) => wrap(line, style.width === undefined ? undefined : style.width - named - 10)
+  // Every line of a section is two to the right.
+  const width = style.width === undefined ? undefined : style.width - 2
+  const rest = (lines: ReadonlyArray<string>) => lines.map((line) => `${indent}${line}`)
+  const [head = "", ...tail] = wrap(first, width, marks[status].padEnd(7).length + label.length, indent.length)
+  const mend = `${indent}To mend it: `
+  const [begin = "", ...end] = wrap(repair ?? "", width, mend.length, indent.length)
   return [
-    ...prefixed(`${label}${coded}`, indent, wrapped(first)),
-    ...more.map((line) => `${indent}${line}`),
-    ...columns(Object.entries(facts)).map((line) => `${indent}${line}`),
-    ...(repair === undefined ? [] : prefixed(`${indent}To mend it: `, indent, wrapped(repair))),
+    `${painted(style, status, marks[status].padEnd(7))}${label}${head}`,
+    ...rest(tail),
+    ...rest(more),
+    ...rest(columns(Object.entries(facts))),
+    ...(repair === undefined ? [] : [`${mend}${begin}`, ...rest(end)]),
     ...(command === undefined ? [] : command.split("\n").map((line) => `${indent}  ${line}`)),
     ...(see === undefined ? [] : [`${indent}See ${see}`])
   ]
 }
 
-const prefixed = (
-  prefix: string,
-  indent: string,
-  [first = "", ...rest]: ReadonlyArray<string>
-): ReadonlyArray<string> => [`${prefix}${first}`, ...rest.map((line) => `${indent}${line}`)]
-
-/** Words in lines that are not longer than a width, as far as words allow. */
-const wrap = (text: string, width: number | undefined): ReadonlyArray<string> => {
-  if (width === undefined || text.length <= width) return [text]
+/** Words in lines of a width, as far as words allow; so much of the first and of the others is taken. */
+const wrap = (text: string, width: number | undefined, ofFirst: number, ofOthers: number): ReadonlyArray<string> => {
+  if (width === undefined) return [text]
   return Arr.reduce(text.split(" "), [] as ReadonlyArray<string>, (lines, word) => {
     const last = lines.at(-1)
-    return last === undefined || last.length + 1 + word.length > width
+    const room = width - (lines.length <= 1 ? ofFirst : ofOthers)
+    return last === undefined || last.length + 1 + word.length > room
       ? [...lines, word]
       : [...lines.slice(0, -1), `${last} ${word}`]
   })

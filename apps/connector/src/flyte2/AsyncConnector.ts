@@ -3,6 +3,7 @@
  */
 import { create } from "@bufbuild/protobuf"
 import { Flyte2, grpcServiceDefinition } from "@flyte-databricks/flyte-protocol"
+import type * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { DatabricksConnector } from "../DatabricksConnector.ts"
@@ -10,6 +11,7 @@ import { inputBytes } from "../grpc/Requests.ts"
 import type { Service } from "../grpc/Server.ts"
 import { streaming } from "../grpc/Streaming.ts"
 import { unary } from "../grpc/Unary.ts"
+import * as Settings from "../Settings.ts"
 import * as Metrics from "../telemetry/Metrics.ts"
 import { portions } from "../runs/logParts.ts"
 import type { LogPage } from "../runs/RunLogs.ts"
@@ -19,8 +21,9 @@ import { toConnection, toTask } from "./Task.ts"
 /**
  * The service, on the connector of the environment.
  */
-export const make: Effect.Effect<Service, never, DatabricksConnector> = Effect.gen(function* () {
+export const make: Effect.Effect<Service, Config.ConfigError, DatabricksConnector> = Effect.gen(function* () {
   const connector = yield* DatabricksConnector
+  const orgLabel = yield* Settings.orgLabel
   const services = yield* Effect.context<never>()
   const method = unary(services)
   const stream = streaming(services)
@@ -30,7 +33,7 @@ export const make: Effect.Effect<Service, never, DatabricksConnector> = Effect.g
       server.addService(grpcServiceDefinition(Flyte2.AsyncConnectorService), {
         createTask: method("CreateTask", (request: Flyte2.CreateTaskRequest) =>
           measureInputs(request).pipe(
-            Effect.andThen(toTask(request)),
+            Effect.andThen(toTask(request, orgLabel)),
             Effect.flatMap(connector.create),
             Effect.map((resourceMeta) => create(Flyte2.CreateTaskResponseSchema, { resourceMeta }))
           )

@@ -12,9 +12,13 @@ import type { Task } from "../DatabricksConnector.ts"
 import { containerOf } from "../TaskContainer.ts"
 
 /**
- * The task that the request asks for.
+ * The task that the request asks for. Labels may be its author's, so they say nothing of who it is, but for one that the
+ * operator names: the organization's, which open-source Flyte 2 leaves out of the execution's id.
  */
-export const toTask = Effect.fnUntraced(function* (request: Flyte2.CreateTaskRequest): Effect.fn.Return<Task, Failure> {
+export const toTask = Effect.fnUntraced(function* (
+  request: Flyte2.CreateTaskRequest,
+  orgLabel: Option.Option<string>
+): Effect.fn.Return<Task, Failure> {
   const { template, taskExecutionMetadata: metadata } = request
   if (template === undefined) return yield* incomplete("a task template")
   const id = metadata?.taskExecutionId
@@ -27,9 +31,9 @@ export const toTask = Effect.fnUntraced(function* (request: Flyte2.CreateTaskReq
   const { labels = {}, environmentVariables = {} } = metadata ?? {}
   const variables: Readonly<Record<string, string>> = { ...container?.env, ...environmentVariables }
   const attempt = {
-    org: firstKnown(execution.org, labels["organization"]),
-    project: firstKnown(execution.project, labels["project"], labels["flyte.org/project"]),
-    domain: firstKnown(execution.domain, labels["domain"], labels["flyte.org/domain"]),
+    org: firstKnown(execution.org, Option.isSome(orgLabel) ? labels[orgLabel.value] : undefined),
+    project: firstKnown(execution.project),
+    domain: firstKnown(execution.domain),
     execution: execution.name,
     node: node.nodeId,
     task: id?.taskId?.name ?? "",

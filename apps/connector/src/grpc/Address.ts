@@ -3,7 +3,7 @@
  */
 import * as Data from "effect/Data"
 import * as Option from "effect/Option"
-import { type Kind, setting } from "../SettingValue.ts"
+import { address as hostOfThisMachine, type Kind, setting } from "../SettingValue.ts"
 import { BlockList, isIP, isIPv6 } from "node:net"
 
 export type Address = Data.TaggedEnum<{
@@ -29,7 +29,7 @@ export const parse = (text: string): Option.Option<Address> => {
   if (/^unix:\/[^\0]{1,106}$/.test(text)) return Option.some(Unix({ path: text.slice("unix:".length) }))
   const [, bracketed, plain, digits] = /^(?:\[([^\]]*)\]|([^:[\]/]+)):(\d{1,5})$/.exec(text) ?? []
   const host = bracketed ?? plain
-  const isHost = bracketed === undefined ? plain !== undefined : isIPv6(bracketed)
+  const isHost = bracketed === undefined ? Option.isSome(hostOfThisMachine.read(plain ?? "")) : isIPv6(bracketed)
   return host !== undefined && isHost && Number(digits) <= 65535
     ? Option.some(Tcp({ host, port: Number(digits) }))
     : Option.none()

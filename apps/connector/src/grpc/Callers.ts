@@ -4,6 +4,7 @@
  * once. Health and the registry are told to everybody: probes come from anywhere, they hold no secret, and one answer of
  * the registry that fails empties Flyte's.
  */
+import { printable } from "@flyte-databricks/databricks-auth/http/ForeignText"
 import type { KubernetesError } from "@flyte-databricks/databricks-auth/Kubernetes"
 import { PodAddresses } from "@flyte-databricks/kubernetes"
 import * as Grpc from "@grpc/grpc-js"
@@ -141,7 +142,7 @@ const byCertificate = (
   }
   const names = namesOf(certificate.subjectaltname ?? "")
   if (allowed.length === 0 || names.some((name) => allowed.includes(name))) return undefined
-  const said = names.length === 0 ? "no name" : names.join(", ").slice(0, 500)
+  const said = names.length === 0 ? "no name" : printable(names.join(", "), { maxLength: 500, as: "value" })
   return refused(`The caller's certificate is for ${said}, which FLYTE_DATABRICKS_TLS_ALLOWED_CLIENTS does not list.`)
 }
 

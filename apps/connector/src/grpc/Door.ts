@@ -9,9 +9,10 @@ import type * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import type * as Path from "effect/Path"
+import * as Record from "effect/Record"
 import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
-import { commaSeparated } from "@flyte-databricks/databricks-auth/request/Variable"
+import { commaSeparated, shown } from "@flyte-databricks/databricks-auth/request/Variable"
 import * as Settings from "../Settings.ts"
 import * as Address from "./Address.ts"
 import * as Callers from "./Callers.ts"
@@ -70,11 +71,17 @@ const tlsFiles = Effect.gen(function* () {
   if (Option.isSome(certificate) && Option.isSome(key)) {
     return Option.some({ certificate: certificate.value, key: key.value, clientCa })
   }
-  if (Option.isNone(certificate) && Option.isNone(key) && Option.isNone(clientCa)) return Option.none()
+  const files = {
+    FLYTE_DATABRICKS_TLS_CERT_FILE: certificate,
+    FLYTE_DATABRICKS_TLS_KEY_FILE: key,
+    FLYTE_DATABRICKS_TLS_CLIENT_CA_FILE: clientCa
+  }
+  const [setting] = Record.keys(Record.filter(files, Option.isSome))
+  if (setting === undefined) return Option.none()
   const missing = Option.isNone(certificate) ? "FLYTE_DATABRICKS_TLS_CERT_FILE" : "FLYTE_DATABRICKS_TLS_KEY_FILE"
   return yield* new DoorSettingInvalid({
-    setting: missing,
-    problem: "is unset, and another setting of TLS is not",
+    setting,
+    problem: `is set, and ${missing} is not`,
     expected: "FLYTE_DATABRICKS_TLS_CERT_FILE and FLYTE_DATABRICKS_TLS_KEY_FILE, both or none"
   })
 })
@@ -98,7 +105,7 @@ const allowedClients = Effect.fnUntraced(function* (files: Option.Option<ServerT
   }
   return yield* new DoorSettingInvalid({
     setting,
-    problem: odd === undefined ? "lists no name" : `lists "${odd.slice(0, 100)}"`,
+    problem: odd === undefined ? "lists no name" : `lists "${shown(odd)}"`,
     expected: "DNS names as propeller.flyte.svc and SPIFFE ids as spiffe://cluster.local/ns/flyte/sa/flytepropeller"
   })
 })
@@ -122,7 +129,7 @@ const readCallers = (
     : Result.fail(
         new DoorSettingInvalid({
           setting: "FLYTE_DATABRICKS_CALLERS",
-          problem: odd === undefined ? "lists no ServiceAccount" : `lists "${odd.slice(0, 100)}"`,
+          problem: odd === undefined ? "lists no ServiceAccount" : `lists "${shown(odd)}"`,
           expected: "ServiceAccounts as namespace/name, as in flyte/flytepropeller"
         })
       )

@@ -23,7 +23,7 @@ export class ListenFailed extends Data.TaggedError("ListenFailed")<{
     return (
       `Cannot listen on ${this.address}: ${this.detail}. ` +
       (this.address.startsWith("unix:")
-        ? "Is another process using the socket? Choose another with --listen."
+        ? "Is another process using the socket, and may this one write to its directory? Choose another with --listen."
         : "Is another process using the port? Choose another with --port.")
     )
   }

@@ -1,6 +1,8 @@
 /**
  * TLS of the server: its certificate, which is read again when it changes, and the authority of clients that have one.
  */
+import { printable } from "@flyte-databricks/databricks-auth/http/ForeignText"
+import { shown } from "@flyte-databricks/databricks-auth/request/Variable"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
@@ -64,7 +66,11 @@ export const make = Effect.fnUntraced(function* (
     rejectUnauthorized: false
   })
   server.on("tlsClientError", ({ message }, { remoteAddress: peer = "unknown" }) =>
-    log(Effect.annotateLogs(Effect.logWarning(`A TLS handshake failed: ${message.slice(0, 200)}`), { peer }))
+    log(
+      Effect.annotateLogs(Effect.logWarning(`A TLS handshake failed: ${printable(message, { maxLength: 200 })}`), {
+        peer
+      })
+    )
   )
   yield* Effect.forkScoped(follow(files, first, (context) => server.setSecureContext(context)))
   return (take) => {
@@ -108,7 +114,11 @@ const follow = Effect.fnUntraced(function* (files: Files, first: Loaded, use: (c
 const read = Effect.fnUntraced(function* (setting: string, file: string) {
   const files = yield* FileSystem.FileSystem
   const problem = (found: string) =>
-    new DoorSettingInvalid({ setting, problem: `names ${file}, ${found}`, expected: "the path of a file in PEM" })
+    new DoorSettingInvalid({
+      setting,
+      problem: `names ${shown(file, 1000)}, ${found}`,
+      expected: "the path of a file in PEM"
+    })
   const unreadable = Effect.mapError(({ reason }: { readonly reason: { readonly _tag: string } }) =>
     problem(`which cannot be read (${reason._tag})`)
   )
@@ -124,7 +134,7 @@ const load = Effect.fnUntraced(function* (
   const key = yield* read(names.key, files.key)
   const ca = Option.isNone(files.clientCa) ? undefined : yield* read(names.clientCa, files.clientCa.value)
   const invalid = (setting: string, file: string, found: string, expected: string) =>
-    new DoorSettingInvalid({ setting, problem: `names ${file}, ${found}`, expected })
+    new DoorSettingInvalid({ setting, problem: `names ${shown(file, 1000)}, ${found}`, expected })
 
   const leaf = yield* Effect.try({
     try: () => new X509Certificate(cert),

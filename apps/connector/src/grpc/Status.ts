@@ -32,6 +32,7 @@ export const codeOf = (failure: Failure): status => {
     case "TaskOverrideRefused":
     case "AccessForbidden":
     case "PermissionDenied":
+    case "MetadataRefused":
       return status.PERMISSION_DENIED
     case "TokenRefused":
     case "ExchangeRefused":

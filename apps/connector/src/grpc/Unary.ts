@@ -2,6 +2,7 @@
  * A gRPC method from an Effect: the caller's deadline bounds it, a caller that goes away interrupts it, and a failure
  * becomes a status with the error's own words.
  */
+import { redact } from "@flyte-databricks/databricks-auth/http/LiveSecrets"
 import { type Deadline, type handleUnaryCall, Metadata, type ServiceError, status } from "@grpc/grpc-js"
 import * as Cause from "effect/Cause"
 import type * as Context from "effect/Context"
@@ -64,7 +65,7 @@ export const serviceError = (cause: Cause.Cause<Failure>): Partial<ServiceError>
   const failure = Cause.findErrorOption(cause)
   if (Option.isSome(failure)) {
     // Half a surrogate pair, which cutting leaves behind, cannot be percent-encoded: gRPC would throw.
-    const message = failure.value.message.slice(0, maxDetails).toWellFormed()
+    const message = redact(failure.value.message, { until: maxDetails }).slice(0, maxDetails).toWellFormed()
     const code = Catalogue.codeOf(failure.value)
     const details = `${message} [${code}, ${Catalogue.entry(code).anchor}]`
     return { code: codeOf(failure.value), details, metadata: new Metadata() }

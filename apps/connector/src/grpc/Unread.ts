@@ -2,6 +2,7 @@
  * Requests that no handler ever sees, because they are too large, cut off or no message at all: gRPC answers them by
  * itself, and this makes it say so in the log.
  */
+import { printable } from "@flyte-databricks/databricks-auth/http/ForeignText"
 import * as Grpc from "@grpc/grpc-js"
 import * as Effect from "effect/Effect"
 
@@ -31,6 +32,6 @@ export const logged =
   }
 
 const line = (path: string, { code, details }: Status) =>
-  Effect.logWarning(`${path.split("/").at(-1)}: ${(details ?? "").slice(0, 500).toWellFormed()}`).pipe(
+  Effect.logWarning(printable(`${path.split("/").at(-1)}: ${details ?? ""}`, { maxLength: 500, as: "value" })).pipe(
     Effect.annotateLogs({ outcome: "RequestUnreadable", status: Grpc.status[code ?? Grpc.status.UNKNOWN] })
   )

@@ -9,9 +9,10 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Call from "../call/Call.ts"
 import { ConnectorError, type Failure, RunNotCancelled } from "../call/ConnectorError.ts"
-import { askAgainIfGone, rideOut } from "../call/Faults.ts"
+import { askAgainIfGone, holdOut } from "../call/Faults.ts"
 import { hedged } from "../call/hedged.ts"
 import { keyOf, type LastReports } from "./LastReports.ts"
+import { MetadataKey } from "./MetadataKey.ts"
 import * as PinnedRun from "./PinnedRun.ts"
 import type { RunReport } from "./RunReport.ts"
 import type { Submissions } from "./Submissions.ts"
@@ -20,12 +21,13 @@ import type { Submissions } from "./Submissions.ts"
 export const make = Effect.fnUntraced(function* (reports: LastReports, submissions: Submissions) {
   const auth = yield* DatabricksAuth.DatabricksAuth
   const jobs = yield* JobsClient.JobsClient
+  const key = yield* MetadataKey
 
   return Effect.fnUntraced(function* (
     resourceMeta: Uint8Array,
     connection: Connection.Connection | undefined
   ): Effect.fn.Return<void, Failure> {
-    const metadata = yield* PinnedRun.read(resourceMeta)
+    const metadata = yield* PinnedRun.read(key, resourceMeta)
     const { runId } = metadata
     submissions.known(keyOf(metadata))
     const { report } = reports.of(keyOf(metadata))
@@ -52,7 +54,7 @@ export const make = Effect.fnUntraced(function* (reports: LastReports, submissio
       )
     })
     yield* attempt.pipe(
-      rideOut(yield* Call.endsAt),
+      holdOut(yield* Call.endsAt),
       askAgainIfGone,
       Effect.catchReason("JobsError", "RunNotFound", () => Effect.void),
       Effect.mapError((refusal) => notCancelled(runId, report, refusal))

@@ -2,6 +2,7 @@
  * Runs that Flyte does not know and will not ask for: they are cancelled, as the identity that they were submitted as,
  * and people are told.
  */
+import { printable } from "@flyte-databricks/databricks-auth/http/ForeignText"
 import type { Credential } from "@flyte-databricks/databricks-auth"
 import { type JobsClient, type RunId, RunState } from "@flyte-databricks/databricks-jobs"
 import * as Clock from "effect/Clock"
@@ -85,8 +86,8 @@ export const inDoubt = (
   ).pipe(Effect.annotateLogs(factsOf({ attempt, credential })))
 
 const factsOf = ({ attempt, credential: { identity } }: Omit<Run, "runId">) => ({
-  execution: [attempt.project, attempt.domain, attempt.execution].join(":").slice(0, 300).toWellFormed(),
-  node: attempt.node.slice(0, 300).toWellFormed(),
+  execution: printable([attempt.project, attempt.domain, attempt.execution].join(":"), { maxLength: 300, as: "value" }),
+  node: printable(attempt.node, { maxLength: 300, as: "value" }),
   attempt: attempt.retryAttempt,
   instance: identity.instance,
   authType: identity.authType,

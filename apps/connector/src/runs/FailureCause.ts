@@ -20,7 +20,7 @@ export const culprit = (runId: RunId.RunId, run: Run.Run): RunId.RunId => {
 
 const failedTasks = (run: Run.Run): ReadonlyArray<Run.RunTask> =>
   (run.tasks ?? []).filter(
-    (task) => RunState.isFailure(RunState.toPhaseReport(task).phase) && !RunState.wasCancelled(task)
+    (task) => RunState.isFailure(RunState.phaseOf(task) ?? "RUNNING") && !RunState.wasCancelled(task)
   )
 
 /** What is to be added to the message of a run that failed. */

@@ -3,6 +3,8 @@
  * while Databricks does not. Nothing that matters is lost with it: a connector that starts anew knows no run until it
  * has asked once.
  */
+import * as Option from "effect/Option"
+import * as Kept from "./Kept.ts"
 import type { RunReport } from "./RunReport.ts"
 
 /** A run: the workspace's host and the run's id there. */
@@ -38,20 +40,20 @@ export interface LastReports {
 
 const unknown: Known = { report: undefined, submittedAt: undefined, faultySince: undefined, missingSince: undefined }
 
+/** How much is remembered. A report has about 1 KB; a workspace could make it thirty. */
+export const most: Kept.Most = { entries: 10_000, characters: 8 * 1024 * 1024 }
+
+const charactersOf = ({ report }: Known): number =>
+  report === undefined
+    ? 0
+    : report.message.length + Kept.charactersOf(report.info) + Option.getOrElse(report.link, () => "").length
+
 /**
- * Remembers so many runs, at about 1 KB each.
+ * Remembers runs.
  */
-export const make = (capacity = 10_000): LastReports => {
-  // A Map keeps the order in which keys were added: the first is the one that was not touched for longest.
-  const runs = new Map<RunKey, Known>()
-  const keep = (run: RunKey, known: Known) => {
-    runs.delete(run)
-    runs.set(run, known)
-    for (const oldest of runs.keys()) {
-      if (runs.size <= capacity) return
-      runs.delete(oldest)
-    }
-  }
+export const make = (limits: Kept.Most = most): LastReports => {
+  const runs = Kept.make<RunKey, Known>(limits)
+  const keep = (run: RunKey, known: Known) => runs.set(run, known, run.length + charactersOf(known))
   const of = (run: RunKey) => runs.get(run) ?? unknown
   const since = (what: "faultySince" | "missingSince") => (run: RunKey, at: number) => {
     const known = of(run)

@@ -2,16 +2,19 @@
  * A run as Flyte sends it back: what the job's metadata says of it, and the identity that it is pinned to.
  */
 import type { Connection, DatabricksAuth, Identity, Credential } from "@flyte-databricks/databricks-auth"
-import { JobMetadata } from "@flyte-databricks/databricks-jobs"
+import { JobMetadata, type Run } from "@flyte-databricks/databricks-jobs"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import * as Predicate from "effect/Predicate"
+import type * as Schema from "effect/Schema"
 import * as Call from "../call/Call.ts"
+import type { MetadataKey } from "./MetadataKey.ts"
 
 /**
- * Reads the metadata of a run.
+ * Reads the metadata of a run. Where it has to be signed, nothing of it is believed before it is known to be.
  */
-export const read = Effect.fnUntraced(function* (resourceMeta: Uint8Array) {
-  const metadata = yield* Effect.fromResult(JobMetadata.decode(resourceMeta))
+export const read = Effect.fnUntraced(function* (key: MetadataKey["Service"], resourceMeta: Uint8Array) {
+  const metadata = yield* Effect.fromResult(JobMetadata.decode(yield* key.open(resourceMeta)))
   const { runId, namespace } = metadata
   yield* Call.note({ runId, ...(Option.isSome(namespace) ? { namespace: namespace.value } : {}) })
   return metadata
@@ -42,6 +45,24 @@ export const noteIdentity = (identity: Identity.Identity): Effect.Effect<void> =
   })
 
 /**
+ * Adds what Databricks says of who made a run, and whom it runs as: `run_as` of a task may be somebody else.
+ */
+export const noteRun = ({ creator_user_name: creator, run_as_user_name: runAs }: Run.Run): Effect.Effect<void> =>
+  Call.note({ ...(creator ? { creator } : {}), ...(runAs ? { runAs } : {}) })
+
+/**
+ * Adds whom a job asks to run as, where it asks.
+ */
+export const noteRunAs = (body: Schema.JsonObject): Effect.Effect<void> => {
+  const { run_as: asked } = body
+  if (!Predicate.isObject(asked)) return Effect.void
+  const [runAs] = ["service_principal_name", "user_name", "group_name"]
+    .map((key) => asked[key])
+    .filter(Predicate.isString)
+  return Call.note(runAs === undefined ? {} : { runAs })
+}
+
+/**
  * The header for the call that needs it. Asked for by itself so that, should the deadline come first, the caller hears
  * which of the two was slow.
  */
@@ -53,8 +74,9 @@ export const header = (auth: DatabricksAuth.DatabricksAuth["Service"], credentia
     auth.progress(credential),
     Option.match({
       onNone: () => token,
-      onSome: ({ attempts, lastAnswer }) =>
-        `${token}, which was asked for ${attempts === 1 ? "once" : `${attempts} times`}, the last answer: ${lastAnswer}`
+      onSome: ({ endpoint, attempts, lastAnswer }) =>
+        `${token}: ${endpoint} was asked ${attempts === 1 ? "once" : `${attempts} times`}` +
+        (lastAnswer === undefined ? " and has not answered" : `; the last answer: ${lastAnswer}`)
     })
   )
   return auth.getHeader(credential).pipe(Call.waitFor(soFar))

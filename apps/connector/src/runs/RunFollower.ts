@@ -3,7 +3,7 @@
  * poll always ends in a phase. A fault that may pass is ridden out, then the answer is what all replicas can say alike; one
  * that does not pass ends the task with words that its author or the operator can act on.
  */
-import { type Connection, DatabricksAuth, type Credential } from "@flyte-databricks/databricks-auth"
+import { type Connection, DatabricksAuth, type Credential, type Identity } from "@flyte-databricks/databricks-auth"
 import { type JobMetadata, JobsClient, type Run, type RunId, RunState } from "@flyte-databricks/databricks-jobs"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
@@ -16,8 +16,10 @@ import * as Settings from "../Settings.ts"
 import { endByHand } from "../call/byHand.ts"
 import { isTransient, rideOut } from "../call/Faults.ts"
 import { hedged } from "../call/hedged.ts"
+import * as Creator from "./Creator.ts"
 import * as FailureCause from "./FailureCause.ts"
 import * as LastReports from "./LastReports.ts"
+import { MetadataKey } from "./MetadataKey.ts"
 import * as PinnedRun from "./PinnedRun.ts"
 import * as RunReport from "./RunReport.ts"
 import type { Submissions } from "./Submissions.ts"
@@ -34,6 +36,7 @@ export const GoneAfter = Context.Reference<Duration.Input>("@flyte-databricks/co
 export const make = Effect.fnUntraced(function* (reports: LastReports.LastReports, submissions: Submissions) {
   const auth = yield* DatabricksAuth.DatabricksAuth
   const jobs = yield* JobsClient.JobsClient
+  const key = yield* MetadataKey
   const patience = Duration.toMillis(yield* Settings.pollPatience)
   const goneAfter = Duration.toMillis(yield* GoneAfter)
 
@@ -52,6 +55,13 @@ export const make = Effect.fnUntraced(function* (reports: LastReports.LastReport
       Call.waitFor(`${identity.instance} to say how run ${runId} is doing`)
     )
     const report = RunReport.ofRun(identity, runId, run)
+    yield* PinnedRun.noteRun(run)
+    const other = Creator.somebodyElse(identity, run)
+    if (Option.isSome(other)) {
+      const message = ofAnother(runId, identity, other.value)
+      yield* Call.warn({ outcome: "RunOfAnother", message })
+      return { ...report, phase: "FAILED" as const, message }
+    }
     return RunState.isFailure(report.phase) && !RunState.wasCancelled(run)
       ? { ...report, message: yield* explain(credential, runId, run, report.message, until) }
       : report
@@ -132,7 +142,7 @@ export const make = Effect.fnUntraced(function* (reports: LastReports.LastReport
     resourceMeta: Uint8Array,
     connection: Connection.Connection | undefined
   ): Effect.fn.Return<RunReport.RunReport> {
-    const metadata = yield* Effect.result(PinnedRun.read(resourceMeta))
+    const metadata = yield* Effect.result(PinnedRun.read(key, resourceMeta))
     if (Result.isSuccess(metadata)) {
       submissions.known(LastReports.keyOf(metadata.success))
       return yield* poll(metadata.success, connection)
@@ -142,6 +152,12 @@ export const make = Effect.fnUntraced(function* (reports: LastReports.LastReport
     return { phase: "FAILED", message, link: Option.none(), info: {} }
   })
 })
+
+// It is over for Flyte, and so is not cancelled: it is somebody else's.
+const ofAnother = (runId: RunId.RunId, { principal, source }: Identity.Identity, creator: string): string =>
+  `Run ${runId} was made by ${creator}, and this task was submitted as ${principal} (${source}). It is neither followed nor ` +
+  "cancelled. Either the attempt was created before, with another credential, or somebody changed the job metadata or " +
+  "submitted a run in its place. See who that is, and run the task again."
 
 // Longer than the token cache remembers a fault that may pass.
 const moment = 2000

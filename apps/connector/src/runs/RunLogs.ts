@@ -3,11 +3,13 @@
  * notebook returned, and the error with its trace where it failed.
  */
 import { type Connection, DatabricksAuth } from "@flyte-databricks/databricks-auth"
+import { maskedPart } from "@flyte-databricks/databricks-auth/http/LiveSecrets"
 import { JobsClient, type Run, type RunId, RunState } from "@flyte-databricks/databricks-jobs"
 import * as Effect from "effect/Effect"
 import * as Call from "../call/Call.ts"
 import { ConnectorError, type Failure, PageTokenInvalid } from "../call/ConnectorError.ts"
 import { rideOut } from "../call/Faults.ts"
+import { MetadataKey } from "./MetadataKey.ts"
 import * as PinnedRun from "./PinnedRun.ts"
 
 /** A line with its end, and whether the task wrote it or the connector did. */
@@ -37,8 +39,8 @@ const maxLines = 10_000
 // Lines keep their ends; one that is too long for a message is cut into several.
 const maxLineLength = 64 * 1024
 
-// A page is in memory until its reader has taken it.
-const maxCharacters = 1024 * 1024
+// A page is in memory until its reader has taken it, and searched for secrets at once.
+const maxCharacters = 512 * 1024
 
 /** Where a page begins: so many texts of the run were given before, and so much of the next one. */
 interface Place {
@@ -56,9 +58,10 @@ const start: Place = { task: 0, text: 0, offset: 0 }
 export const make = Effect.gen(function* () {
   const auth = yield* DatabricksAuth.DatabricksAuth
   const jobs = yield* JobsClient.JobsClient
+  const key = yield* MetadataKey
 
   return Effect.fnUntraced(function* (request: LogRequest): Effect.fn.Return<LogPage, Failure> {
-    const metadata = yield* PinnedRun.read(request.resourceMeta)
+    const metadata = yield* PinnedRun.read(key, request.resourceMeta)
     const { runId } = metadata
     const from = yield* placeOf(request.token, runId)
     const limit = request.lines > 0 ? Math.min(request.lines, maxLines) : linesByDefault
@@ -70,6 +73,7 @@ export const make = Effect.gen(function* () {
     const run = yield* jobs
       .get(credential, runId)
       .pipe(Call.waitFor(`${instance} to say how run ${runId} is doing`), riding)
+    yield* PinnedRun.noteRun(run)
     const tasks: ReadonlyArray<Run.RunTask> = run.tasks?.length ? run.tasks : [run]
 
     const { phase } = RunState.toPhaseReport(run)
@@ -122,7 +126,7 @@ interface Page {
 
 /** Adds the lines of a text from there on; gives where the first one begins for which there is no room. */
 const addLines = (page: Page, { content, originator }: Text, offset: number): number | undefined => {
-  const most = own(content.slice(offset, offset + page.characters + maxLineLength))
+  const most = own(maskedPart(content, offset, offset + page.characters + maxLineLength))
   let from = 0
   while (offset + from < content.length) {
     if (page.left <= 0 || page.characters <= 0) return offset + from

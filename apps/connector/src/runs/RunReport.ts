@@ -2,9 +2,11 @@
  * How a run is doing, as both versions of Flyte are told: phase, message, log link and custom info.
  */
 import { type Identity, WorkspaceHost } from "@flyte-databricks/databricks-auth"
+import { redact } from "@flyte-databricks/databricks-auth/http/LiveSecrets"
 import { type Run, type RunId, RunState } from "@flyte-databricks/databricks-jobs"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
+import * as Record from "effect/Record"
 
 /**
  * What Flyte is told of a run.
@@ -23,7 +25,7 @@ export const ofRun = (identity: Identity.Identity, runId: RunId.RunId, run: Run.
   ...RunState.toPhaseReport(run),
   link: Option.map(
     Option.fromNullishOr(run.job_id),
-    (jobId) => `${WorkspaceHost.baseUrl(identity.instance)}/#job/${jobId}/run/${runId}`
+    (jobId) => `${WorkspaceHost.pageUrl(identity.instance)}#job/${jobId}/run/${runId}`
   ),
   info: withoutBlanks({
     databricks_instance: identity.instance,
@@ -51,6 +53,16 @@ export const submitted = (runId: RunId.RunId): RunReport => ({
   message: "Submitted",
   link: Option.none(),
   info: { run_id: runId }
+})
+
+/**
+ * The report as others may read it: a workspace may say in any of its words what it was sent.
+ */
+export const withoutSecrets = ({ phase, message, link, info }: RunReport): RunReport => ({
+  phase,
+  message: redact(message),
+  link: Option.map(link, (url) => redact(url)),
+  info: Record.map(info, (value) => redact(value))
 })
 
 const clusterOf = (run: Run.Run): string | null | undefined =>

@@ -23,11 +23,12 @@ import type * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import * as Call from "../call/Call.ts"
-import { isTransient, leavesDoubt, rideOut } from "../call/Faults.ts"
+import { holdOut, isTransient, leavesDoubt } from "../call/Faults.ts"
 import { hedged } from "../call/hedged.ts"
-import { idempotencyToken } from "../IdempotencyToken.ts"
+import * as IdempotencyToken from "../IdempotencyToken.ts"
 import * as Disowned from "./Disowned.ts"
 import type { RunKey } from "./LastReports.ts"
+import { MetadataKey } from "./MetadataKey.ts"
 import * as UnknownRuns from "./UnknownRuns.ts"
 
 /** What is to be submitted, and as whom. */
@@ -85,8 +86,9 @@ const decide = (submission: Submission, fate: Fate) => Deferred.doneUnsafe(submi
 /** Makes the one way to submit. When the scope closes, what is under way is finished first. */
 export const make = Effect.fnUntraced(function* (
   jobs: JobsClient.JobsClient["Service"]
-): Effect.fn.Return<Submissions, never, Scope.Scope> {
+): Effect.fn.Return<Submissions, never, MetadataKey | Scope.Scope> {
   const times = yield* SubmissionTimes
+  const key = yield* MetadataKey
   const disown = yield* Disowned.make(jobs)
   const lives = yield* FiberSet.make()
   // After an outage there may be many in doubt, and those who wait need Databricks too.
@@ -96,7 +98,7 @@ export const make = Effect.fnUntraced(function* (
   // The same token gives the same run, whatever became of a request whose answer was lost.
   const live = Effect.fnUntraced(function* (submission: Submission, { credential, header, body }: Order) {
     const endsAt = yield* Call.endsAt
-    const token = idempotencyToken(submission.attempt, submission.cancelled)
+    const token = yield* key.digest(IdempotencyToken.textOf(submission.attempt, submission.cancelled))
     const ask = jobs.submit(credential, body, token, { header }).pipe(
       Effect.tap((runId) => Effect.sync(() => held.started(submission, runId))),
       Effect.tapError((failure) =>
@@ -106,7 +108,7 @@ export const make = Effect.fnUntraced(function* (
       )
     )
     const exit = yield* Effect.suspend(() => (submission.waiting > 0 ? hedged(ask) : Effect.interrupt)).pipe(
-      rideOut(() => (submission.isInDoubt ? endsAt : submission.patientUntil)),
+      holdOut(() => (submission.isInDoubt ? endsAt : submission.patientUntil)),
       Effect.exit
     )
     if (Exit.isFailure(exit)) submission.state = "failed"

@@ -4,7 +4,9 @@
 import type { Credential } from "@flyte-databricks/databricks-auth"
 import type { RunId } from "@flyte-databricks/databricks-jobs"
 import * as Equal from "effect/Equal"
+import * as Redacted from "effect/Redacted"
 import { type Attempt, taskKey } from "../IdempotencyToken.ts"
+import * as Kept from "./Kept.ts"
 import { keyOf, type RunKey } from "./LastReports.ts"
 
 /** An attempt, and who its run belongs to. */
@@ -32,37 +34,43 @@ const isSame = (one: Held, other: Held): boolean =>
   one.credential.identity.key === other.credential.identity.key &&
   Equal.equals(one.credential.storedToken, other.credential.storedToken)
 
+/** How much is held. Names of executions and nodes are what a caller makes them. */
+export const most: Kept.Most = { entries: 5000, characters: 4 * 1024 * 1024 }
+
+const charactersOf = (all: ReadonlyArray<Held>): number =>
+  all.reduce((sum, { attempt, credential }) => {
+    const { identity, storedToken } = credential
+    const token = storedToken === undefined ? 0 : Redacted.value(storedToken).length
+    return sum + Kept.charactersOf(attempt) + identity.key.length + token
+  }, 0)
+
 /**
- * Holds the attempts of so many tasks. The oldest are let go first, and `letGo` hears of it.
+ * Holds the attempts at tasks. The oldest are let go first, and `letGo` hears of it.
  */
-export const make = <H extends Held>(letGo: (held: H) => void, capacity = 5000): UnknownRuns<H> => {
-  const tasks = new Map<string, ReadonlyArray<H>>()
+export const make = <H extends Held>(letGo: (held: H) => void, limits: Kept.Most = most): UnknownRuns<H> => {
   const runs = new Map<RunKey, H>()
   const runOf = new Map<H, RunKey>()
-
-  const of = (attempt: Attempt) => tasks.get(taskKey(attempt)) ?? []
   const forgetRun = (held: H) => {
     const run = runOf.get(held)
     if (run !== undefined) runs.delete(run)
     runOf.delete(held)
   }
+  const tasks = Kept.make<string, ReadonlyArray<H>>(limits, (oldest) => {
+    for (const one of oldest) {
+      forgetRun(one)
+      letGo(one)
+    }
+  })
+
+  const of = (attempt: Attempt) => tasks.get(taskKey(attempt)) ?? []
+  const hold = (attempt: Attempt, all: ReadonlyArray<H>) => tasks.set(taskKey(attempt), all, charactersOf(all))
   return {
-    add: (held) => {
-      tasks.set(taskKey(held.attempt), [...of(held.attempt), held])
-      for (const [task, oldest] of tasks) {
-        if (tasks.size <= capacity) return
-        tasks.delete(task)
-        for (const one of oldest) {
-          forgetRun(one)
-          letGo(one)
-        }
-      }
-    },
+    add: (held) => hold(held.attempt, [...of(held.attempt), held]),
     remove: (held) => {
       forgetRun(held)
       const others = of(held.attempt).filter((other) => other !== held)
       if (others.length === 0) tasks.delete(taskKey(held.attempt))
-      else tasks.set(taskKey(held.attempt), others)
+      else hold(held.attempt, others)
     },
     started: (held, runId) => {
       if (!of(held.attempt).includes(held)) return

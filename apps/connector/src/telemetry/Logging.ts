@@ -7,7 +7,12 @@ import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as SettingValue from "../SettingValue.ts"
 
-const format = SettingValue.setting("FLYTE_DATABRICKS_LOG_FORMAT", SettingValue.word("auto", "pretty", "json"), "auto")
+/** How lines are written. */
+export const format = SettingValue.setting(
+  "FLYTE_DATABRICKS_LOG_FORMAT",
+  SettingValue.word("auto", "pretty", "json"),
+  "auto"
+)
 
 // Effect's own `consoleJson` writes to standard output whatever `LogToStderr` says.
 const json = Logger.withConsoleError(Logger.formatJson)

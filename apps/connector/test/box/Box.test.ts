@@ -7,10 +7,11 @@ import { FetchHttpClient, HttpClient } from "effect/http"
 import { parse } from "yaml"
 import { charts, root } from "../charts/support/helm.ts"
 import { run } from "../support/commands.ts"
-import { phaseOf } from "../support/FlyteClient.ts"
+import type { FlyteClient } from "../support/FlyteClient.ts"
 import { flyte2Requests } from "../support/flyte2Requests.ts"
 import * as tasks from "../support/tasks.ts"
-import { Box, connector, flyteOf, inBox, pat, podEnv, secretOf, set, setJson, words } from "./support/Box.ts"
+import { type Caller, connectFlyte2, versions } from "../support/versions.ts"
+import { Box, connector, flyteOf, guide, inBox, pat, podEnv, secretOf, set, setJson } from "./support/Box.ts"
 import { load } from "./support/load.ts"
 import { workspaceName } from "./support/Machine.ts"
 
@@ -58,82 +59,118 @@ inBox("in a box with the limits of Flyte's charts", (scenario) => {
     300
   )
 
-  scenario(
-    "Flyte 1's chart: an upgrade puts the image into the place of Flyte's own connector and a rollback takes it back, while a run is polled",
-    Effect.gen(function* () {
-      const { caPem, hasPython, helm, install, kubelet, values } = yield* Box
-      if (!hasPython) return yield* Effect.logWarning("SKIPPED: there is no Python connector to swap with")
-      const own = podEnv(0, { FLYTE_DATABRICKS_INSTANCE: workspaceName, SSL_CERT_FILE: "/etc/secrets/ca.pem" })
-      yield* install("flyteconnector", charts.flyte1, [...secretOf(caPem), ...own])
-      const deployment = yield* kubelet.deployment(connector.namespace, "flyteconnector")
-      yield* deployment.rollOut
-      const flyte = yield* flyteOf(deployment.ready)
-      const phase = (meta: Uint8Array) =>
-        Effect.map(
-          flyte((client) => client.getTask(meta)),
-          phaseOf
+  const flyte1 = versions.find(({ name }) => name === "Flyte 1") ?? assert.fail("no Flyte 1")
+  for (const { name, chart, chartVersion, connect, file, image } of [
+    {
+      name: "Flyte 1",
+      chart: charts.flyte1,
+      chartVersion: "v0.1.10",
+      connect: flyte1.connect,
+      file: "flyte1-values.yaml",
+      image: "/flyteagent:"
+    },
+    {
+      name: "Flyte 2",
+      chart: charts.flyte2,
+      chartVersion: "v2.0.0",
+      connect: (client: FlyteClient) => connectFlyte2(client, { databricks_token: pat.token }),
+      file: "flyte2-values.yaml",
+      image: "/flyte-connectors:"
+    }
+  ] as const) {
+    scenario(
+      `${name}'s chart: the guide's command puts the image into the place of Flyte's own connector and another takes it back, while a run is polled`,
+      Effect.gen(function* () {
+        const { caPem, hasPython, install, kubelet, type, values } = yield* Box
+        if (!hasPython) return yield* Effect.logWarning("SKIPPED: there is no Python connector to swap with")
+        const own = { FLYTE_DATABRICKS_INSTANCE: workspaceName, SSL_CERT_FILE: "/etc/secrets/ca.pem" }
+        yield* install("flyteconnector", chart, [...secretOf(caPem), ...podEnv(0, own)])
+        const deployment = yield* kubelet.deployment(connector.namespace, "flyteconnector")
+        yield* deployment.rollOut
+        const pods = yield* flyteOf(deployment.ready)
+        const flyte = <A, E, R>(use: (caller: Caller, address: string) => Effect.Effect<A, E, R>) =>
+          pods((client, address) => use(connect(client), address))
+        const phase = (meta: Uint8Array) =>
+          Effect.map(
+            flyte((caller) => caller.getTask(meta)),
+            (run) => run.phase
+          )
+        const runsBefore = (yield* creators).length
+
+        const begunBefore = yield* flyte((caller) => caller.createTask({ namespace: "team", execution: "before" }))
+        const waiting = yield* phase(begunBefore)
+        assert.include(["INITIALIZING", "QUEUED"], waiting)
+        const polls = yield* Ref.make<ReadonlyArray<{ readonly address: string; readonly answer: string }>>([])
+        yield* flyte((caller, address) =>
+          Effect.map(
+            Effect.match(caller.getTask(begunBefore), {
+              onFailure: ({ message }) => message,
+              onSuccess: (run) => run.phase
+            }),
+            (answer) => ({ address, answer })
+          )
+        ).pipe(
+          Effect.tap((poll) => Ref.update(polls, (all) => [...all, poll])),
+          Effect.repeat(Schedule.spaced("100 millis")),
+          Effect.forkScoped
         )
 
-      const begunBefore = yield* flyte((client) => client.createTask(task("team", "begun-before")))
-      const polls = yield* Ref.make<ReadonlyArray<{ readonly address: string; readonly answer: string }>>([])
-      yield* flyte((client, address) =>
-        Effect.map(
-          Effect.match(client.getTask(begunBefore), { onFailure: ({ message }) => message, onSuccess: phaseOf }),
-          (answer) => ({ address, answer })
+        const guided = guide(name, chart, chartVersion)
+        assert.include(yield* type(guided.lookAtRelease), `flyteconnector-${chartVersion}`)
+        assert.include(yield* type(guided.lookAtImage), image)
+        assert.include(yield* type(guided.lookAtValues), "SSL_CERT_FILE")
+        // What the release has in its list, and what the connector's image needs in place of it.
+        yield* values(file, { FLYTE_DATABRICKS_CA_FILE: "/etc/secrets/ca.pem" })
+        yield* type(guided.swap)
+        yield* deployment.rollOut
+        assert.include(yield* type(guided.rolledOut), "successfully rolled out")
+        assert.lengthOf(deployment.pods(), 2)
+        const ours = deployment.ready()
+        const [{ container } = assert.fail("no pod")] = deployment.pods()
+        assert.include(yield* container.exec("connector", "doctor"), "FLYTE_DATABRICKS_AUTH_TYPE")
+        const begunMeanwhile = yield* flyte((caller) =>
+          caller.createTask({ namespace: "team", execution: "meanwhile" })
         )
-      ).pipe(
-        Effect.tap((poll) => Ref.update(polls, (all) => [...all, poll])),
-        Effect.repeat(Schedule.spaced("100 millis")),
-        Effect.forkScoped
-      )
+        assert.strictEqual(yield* phase(begunBefore), waiting)
 
-      const swap = [
-        ...(yield* values("flyte1-values.yaml", words)),
-        ...podEnv(2, { SSL_CERT_FILE: "", FLYTE_DATABRICKS_CA_FILE: "/etc/secrets/ca.pem" })
-      ]
-      yield* helm("upgrade", "flyteconnector", charts.flyte1, "--reuse-values", ...swap)
-      yield* deployment.rollOut
-      assert.lengthOf(deployment.pods(), 2)
-      const ours = deployment.ready()
-      const begunMeanwhile = yield* flyte((client) => client.createTask(task("team", "begun-meanwhile")))
-      assert.strictEqual(yield* phase(begunBefore), "INITIALIZING")
+        yield* type(guided.back)
+        yield* deployment.rollOut
+        assert.lengthOf(deployment.pods(), 1)
+        assert.include(yield* type(guided.lookAtImage), image)
+        assert.strictEqual(yield* phase(begunMeanwhile), waiting)
+        yield* flyte((caller) => caller.deleteTask(begunMeanwhile))
 
-      yield* helm("rollback", "flyteconnector")
-      yield* deployment.rollOut
-      assert.lengthOf(deployment.pods(), 1)
-      assert.strictEqual(yield* phase(begunMeanwhile), "INITIALIZING")
-      yield* flyte((client) => client.deleteTask(begunMeanwhile))
-
-      assert.deepStrictEqual(yield* creators, [pat.user, pat.user])
-      const answers = yield* Ref.get(polls)
-      assert.isAbove(answers.length, 50)
-      const failed = answers.filter(({ answer }) => answer !== "INITIALIZING")
-      assert.isBelow(failed.length, 6)
-      assert.deepStrictEqual(
-        failed.filter(({ address }) => ours.includes(address)),
-        []
-      )
-      // Python's first, then two of ours, which drain and end by themselves.
-      assert.deepStrictEqual(
-        deployment.stopped.slice(1).map(({ exitCode, killed }) => [exitCode, killed]),
-        [
-          [0, false],
-          [0, false]
-        ]
-      )
-    }),
-    240
-  )
+        assert.deepStrictEqual((yield* creators).slice(runsBefore), [pat.user, pat.user])
+        const answers = yield* Ref.get(polls)
+        assert.isAbove(answers.length, 50)
+        const failed = answers.filter(({ answer }) => answer !== waiting)
+        assert.isBelow(failed.length, 6)
+        assert.deepStrictEqual(
+          failed.filter(({ address }) => ours.includes(address)),
+          []
+        )
+        // Python's first, then two of ours, which drain and end by themselves.
+        assert.deepStrictEqual(
+          deployment.stopped.slice(1).map(({ exitCode, killed }) => [exitCode, killed]),
+          [
+            [0, false],
+            [0, false]
+          ]
+        )
+      }),
+      240
+    )
+  }
 
   scenario(
     "Flyte 2's chart: a task of Flyte 2 runs as the pod's own ServiceAccount, whose token is rotated",
     Effect.gen(function* () {
       const { caPem, install, kubelet, values, workspace } = yield* Box
+      const ca = { FLYTE_DATABRICKS_CA_FILE: "/etc/secrets/ca.pem" }
       yield* install("flyteconnector", charts.flyte2, [
         ...secretOf(caPem),
-        ...(yield* values("flyte2-values.yaml", words)),
-        ...(yield* values("flyte2-oidc-connector-values.yaml", words)),
-        ...podEnv(4, { FLYTE_DATABRICKS_CA_FILE: "/etc/secrets/ca.pem" })
+        ...(yield* values("flyte2-values.yaml")),
+        ...(yield* values("flyte2-oidc-connector-values.yaml", ca))
       ])
       const deployment = yield* kubelet.deployment(connector.namespace, "flyteconnector")
       yield* deployment.rollOut
@@ -166,7 +203,7 @@ inBox("in a box with the limits of Flyte's charts", (scenario) => {
   scenario(
     "its own chart: the API server takes all that it renders, namespaces are read by the rights that it gives, and helm test passes",
     Effect.gen(function* () {
-      const { caPem, controlPlane, helm, image, install, kubelet, machine, policy, workspace } = yield* Box
+      const { caPem, controlPlane, helm, image, install, kubelet, machine, policy, type, workspace } = yield* Box
       yield* controlPlane.createNamespace("team-federated")
       yield* controlPlane.createNamespace("team-pat")
       yield* controlPlane.createSecret(connector.namespace, "ca", { "ca.pem": caPem })
@@ -210,9 +247,24 @@ inBox("in a box with the limits of Flyte's charts", (scenario) => {
 
       const clusterIp = yield* kubelet.clusterIp(connector.namespace, "flyteconnector")
       yield* machine.service("flyteconnector.flyte", { clusterIp, port: 8000 }, deployment.ready)
+      // What it printed is there to be pasted.
+      const notes = yield* helm("get", "notes", "connector")
+      const pasted = (start: string) =>
+        [...notes.matchAll(new RegExp(`^ *(${start}.*)$`, "gm"))].map(([, line]) => line)
+      const [issuer = assert.fail("no issuer")] = pasted("ISSUER=")
+      assert.strictEqual((yield* type(`${issuer}; echo "$ISSUER"`)).trim(), controlPlane.url)
+      const checks = pasted("kubectl auth can-i").map((line) => line?.replace("NAMESPACE", "team-pat"))
+      assert.lengthOf(checks, 6)
+      const answers = (yield* type(checks.join("\n"))).trim().split("\n")
+      assert.deepStrictEqual(answers, Array(6).fill("yes"))
+      assert.include(notes, '"subject": "system:serviceaccount:team-federated:spark"')
+
       const testing = yield* helm("test", "connector", "--timeout", "60s").pipe(Effect.forkScoped)
-      const said = yield* kubelet.runToTheEnd(connector.namespace, `${name}-health`)
-      assert.deepStrictEqual(said, ["http://flyteconnector.flyte:8000 is SERVING"])
+      const said = (yield* kubelet.runToTheEnd(connector.namespace, `${name}-doctor`)).join("\n")
+      assert.match(said, /ok +port +flyteconnector\.flyte:8000 serves\./)
+      assert.match(said, /team-federated +oidc_namespace +sp-of-team /)
+      assert.match(said, /team-pat +pat .*ok\n/)
+      assert.include(said, "\n0 errors, ")
       assert.include(yield* Fiber.join(testing), "Succeeded")
     })
   )
@@ -227,14 +279,14 @@ inBox("in a box with the limits of Flyte's charts", (scenario) => {
         const { seconds, withPeer } = yield* loadConfig
         if (peer && !withPeer) return
         const { caPem, install, kubelet, values } = yield* Box
-        const file = peer ? [] : yield* values("flyte2-values.yaml", words)
+        const file = peer ? [] : yield* values("flyte2-values.yaml")
         const own = { FLYTE_DATABRICKS_INSTANCE: workspaceName, FLYTE_DATABRICKS_AUTH_TYPE: "pat" }
         const trust = { FLYTE_DATABRICKS_CA_FILE: "/etc/secrets/ca.pem", SSL_CERT_FILE: "/etc/secrets/ca.pem" }
         yield* install("flyteconnector", chart, [
           ...file,
           ...secretOf(caPem),
           ...podEnv(0, { ...own, ...trust }),
-          ...set("replicaCount=1")
+          ...set("replicaCount=1", ...(peer ? ["image.tag=1.16.31"] : ["rbac.enabled=true"]))
         ])
         const deployment = yield* kubelet.deployment(connector.namespace, "flyteconnector")
         yield* deployment.rollOut

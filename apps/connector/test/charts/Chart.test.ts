@@ -30,7 +30,15 @@ const podOf = Effect.fnUntraced(function* (args: ReadonlyArray<string>) {
 
 interface Schema {
   readonly properties?: Readonly<Record<string, Schema>>
+  readonly additionalProperties?: boolean
 }
+
+/** Where a schema names values and lets others in. Every chart gets `global`, whatever is in it. */
+const open = (schema: Schema, path: string): ReadonlyArray<string> =>
+  Object.entries(schema.properties ?? {}).reduce(
+    (found, [name, inner]) => [...found, ...open(inner, `${path}.${name}`)],
+    schema.properties !== undefined && schema.additionalProperties !== false ? [path] : []
+  )
 
 /** The values that a schema does not name. */
 const unnamed = (value: unknown, { properties }: Schema, path: string): ReadonlyArray<string> =>
@@ -84,7 +92,8 @@ describe.skipIf(!available)("the chart", () => {
     Effect.gen(function* () {
       const args = [
         ...set("allNamespaces={pat,oauth_m2m,oidc_federation}", "namespaces[0].namespace=team-a"),
-        ...set("namespaces[0].mode=pat", "metrics.serviceMonitor.enabled=true")
+        ...set("namespaces[0].mode=pat", "metrics.serviceMonitor.enabled=true"),
+        ...set("metrics.prometheusRule.enabled=true", "metrics.dashboard.enabled=true")
       ]
       const names = (objects: ReadonlyArray<manifests.Manifest>) =>
         objects.map(({ kind, metadata: { name, namespace = "" } }) => `${kind} ${namespace}/${name}`)
@@ -97,7 +106,7 @@ describe.skipIf(!available)("the chart", () => {
         Effect.map(own([...args, ...set(`service.name=connector-${index}`)], release), names)
       )
       assert.strictEqual(new Set(all.flat()).size, all.flat().length)
-      assert.lengthOf(all[0] ?? [], 15)
+      assert.lengthOf(all[0] ?? [], 17)
     }).pipe(Effect.provide(NodeServices.layer))
   )
 
@@ -109,7 +118,7 @@ describe.skipIf(!available)("the chart", () => {
       const { pod, container, env } = yield* podOf(set("projectedToken.enabled=true", "databricks.clientId=app"))
       const [volume] = pod.volumes ?? []
       const token = volume?.projected?.sources[0]?.serviceAccountToken
-      assert.strictEqual(`${container.volumeMounts?.[0]?.mountPath}/${token?.path}`, settings.tokenFiles.defaultPath)
+      assert.strictEqual(`${container.volumeMounts?.[0]?.mountPath}/${token?.path}`, ConnectorSettings.defaultTokenFile)
       assert.strictEqual(token?.audience, settings.oidcAudience)
       assert.strictEqual(env["FLYTE_DATABRICKS_CLIENT_ID"], "app")
       const none = yield* podOf([])
@@ -172,6 +181,7 @@ describe.skipIf(!available)("the chart", () => {
       const values = parse(yield* files.readFileString(`${charts.own}/values.yaml`))
       const schema = JSON.parse(yield* files.readFileString(`${charts.own}/values.schema.json`))
       assert.deepStrictEqual(unnamed(values, schema, ""), [])
+      assert.deepStrictEqual(open(schema, ""), [])
 
       const copy = `${yield* files.makeTempDirectoryScoped()}/flyte-databricks-connector`
       yield* files.copy(charts.own, copy)

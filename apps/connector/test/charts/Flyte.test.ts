@@ -1,12 +1,13 @@
 /**
- * The values for Flyte's own charts. The charts themselves are not there in tests: those of standins/ take and drop the
- * same values, and start the container by the same commands.
+ * The values for Flyte's own charts. No registry has the charts themselves: those of standins/ take and drop the same
+ * values, and start the container by the same commands. FLYTE1_CHART and FLYTE2_CHART name folders of real ones.
  */
 import { NodeServices } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
 import type { PolicyRule } from "@flyte-databricks/kubernetes/testing/controlPlane/Rbac"
 import { Effect, Schema } from "effect"
 import * as manifests from "../kubernetes/support/manifests.ts"
+import * as Docs from "../support/docs.ts"
 import { deployed } from "../support/pods.ts"
 import { charts, isAvailable, render, root, valuesFiles } from "./support/helm.ts"
 
@@ -20,11 +21,20 @@ const Selector = Schema.Struct({ spec: Schema.Struct({ selector: Schema.Unknown 
 const selectorOf = (objects: ReadonlyArray<manifests.Manifest>) =>
   Effect.map(Schema.decodeUnknownEffect(Selector)(deploymentOf(objects)), ({ spec }) => spec.selector)
 
+/** What docs/swap.md has people set who come from there. */
+const keepingEverybody = (from: string) =>
+  Docs.rows(Docs.section("docs/swap.md", "First step: nobody changes"))
+    .find(([cell]) => cell === from)
+    ?.flatMap((cell) => Docs.spans(cell)) ?? assert.fail(from)
+
 const env = { HELM_PLUGINS: `${root}deploy/helm` }
 const postRenderer = ["--post-renderer", "flyte1-oidc-connector"]
 
 describe.skipIf(!available)("the values for Flyte's own charts", () => {
-  for (const version of ["flyte1", "flyte2"] as const) {
+  for (const [version, from] of [
+    ["flyte1", "1.13.0 to 1.16.14"],
+    ["flyte2", "Flyte 2's own connector"]
+  ] as const) {
     const swap = valuesFiles(`${version}-values.yaml`)
 
     it.live(
@@ -42,14 +52,18 @@ describe.skipIf(!available)("the values for Flyte's own charts", () => {
             assert.deepStrictEqual(is[field], was[field], field)
           }
           assert.strictEqual(is.image, "IMAGE:TAG")
-          assert.deepInclude(is.env ?? [], { name: "FLYTE_DATABRICKS_AUTH_TYPE", value: "pat" })
+          const set = (is.env ?? []).map(({ name, value }) => `${name}=${value}`)
+          assert.deepStrictEqual(set, ["FLYTE_DATABRICKS_INSTANCE=WORKSPACE", ...keepingEverybody(from)])
           assert.strictEqual(replicas, 2)
         }).pipe(Effect.provide(NodeServices.layer))
     )
 
-    it.live(`${version}: give the rights of deploy/rbac and no other`, () =>
+    it.live(`${version}: give the rights of deploy/rbac and no other, where the release has any`, () =>
       Effect.gen(function* () {
-        const role = (yield* render(charts[version], swap)).find(({ kind }) => kind === "ClusterRole")
+        const roleOf = (args: ReadonlyArray<string>) =>
+          Effect.map(render(charts[version], args), (objects) => objects.find(({ kind }) => kind === "ClusterRole"))
+        assert.isUndefined(yield* roleOf(swap), "rights that the release does not have")
+        const role = yield* roleOf([...swap, "--set", "rbac.enabled=true"])
         const spoken = (rules: ReadonlyArray<PolicyRule> = []) => rules.map(manifests.spoken).toSorted()
         assert.deepStrictEqual(
           spoken(role?.rules),
@@ -67,7 +81,10 @@ describe.skipIf(!available)("the values for Flyte's own charts", () => {
       const first = (yield* podOf(charts.flyte1, [...valuesFiles("flyte1-values.yaml"), ...postRenderer])).spec
       const second = (yield* podOf(charts.flyte2, valuesFiles("flyte2-values.yaml", model1))).spec
       const sorted = (list: ReadonlyArray<{ readonly name: string }> = []) =>
-        list.toSorted((a, b) => (a.name < b.name ? -1 : 1)).filter(({ name }) => name !== "flyteconnector")
+        list
+          .toSorted((a, b) => (a.name < b.name ? -1 : 1))
+          // A patch takes nothing out: tasks that chose nothing before go on choosing nothing.
+          .filter(({ name }) => name !== "flyteconnector" && name !== "FLYTE_DATABRICKS_ALLOW_TASK_AUTH_OVERRIDE")
       for (const field of ["env", "volumeMounts"] as const) {
         assert.deepStrictEqual(sorted(first.containers[0][field]), sorted(second.containers[0][field]), field)
       }

@@ -1,7 +1,7 @@
 /** `explain` and `serve` decide alike: in any world, for any task. */
 import { assert, describe, it } from "@effect/vitest"
 import { DatabricksAuth, Identity, Jwt } from "@flyte-databricks/databricks-auth"
-import { Effect, Redacted, Result, Schema } from "effect"
+import { Effect, Option, Result, Schema } from "effect"
 import { FetchHttpClient } from "effect/http"
 import * as Explanation from "../../src/diagnose/Explanation.ts"
 import * as Catalogue from "../../src/diagnose/Catalogue.ts"
@@ -30,7 +30,7 @@ const Asked = Schema.Struct({
   oauthSecretName: Schema.Literals(["unset", "databricks-oauth", "another"])
 })
 
-const jwt: Jwt.Jwt = { token: Redacted.make("eyJhbGciOiJSUzI1NiJ9.e30.x"), claims: new Jwt.Claims({}) }
+const jwt = Option.getOrThrow(Jwt.parse("eyJhbGciOiJSUzI1NiJ9.e30.x"))
 const enabled = { "flyte.org/databricks-enabled": "true" }
 const known = <A>(value: A | "unset") => (value === "unset" ? undefined : value)
 
@@ -89,7 +89,7 @@ describe("explain", () => {
         const explained = yield* Explanation.explain(
           auth,
           { context, task, flags: {}, exchange: false },
-          yield* Explanation.makeWays
+          yield* Explanation.makeWays()
         )
         const served = yield* Effect.result(auth.resolve({ ...context, settings: task }))
         const [selection] = explained.checks

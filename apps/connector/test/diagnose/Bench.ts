@@ -63,6 +63,13 @@ const secrets = [
   { namespace: "team-revoked", name: "databricks-token", data: { token: "pat-canary-that-was-revoked" } }
 ]
 
+/** The rights that deploy/rbac gives for all modes. */
+export const needed = [
+  { effect: "allow", verbs: ["get"], resources: ["secrets"], names: ["databricks-token", "databricks-oauth"] },
+  { effect: "allow", verbs: ["list"], resources: ["serviceaccounts"] },
+  { effect: "allow", verbs: ["create"], resources: ["serviceaccounts/token"], names: ["databricks"] }
+] as const
+
 interface Options {
   readonly workspace?: DatabricksWorkspace.Options
   readonly kubernetes?: KubernetesApi.Options
@@ -118,7 +125,9 @@ const make = Effect.fnUntraced(function* ({ workspace: ofWorkspace = {}, kuberne
     FLYTE_DATABRICKS_INSTANCE: workspace.url,
     FLYTE_SECRETS_DEFAULT_DIR: `${directory}/mounted`,
     FLYTE_DATABRICKS_CA_FILE: ca,
-    KUBECONFIG: kubeconfig
+    KUBECONFIG: kubeconfig,
+    // Nobody listens there, whatever else this machine runs.
+    FLYTE_DATABRICKS_LISTEN_PORT: "1"
   }
   const said: Array<string> = []
 
@@ -145,7 +154,9 @@ const make = Effect.fnUntraced(function* ({ workspace: ofWorkspace = {}, kuberne
       .replaceAll(/(_limit"?:? +"?)(\d+ MiB|none)/g, "$1N MiB")
       // What a machine without a way out to a name server says.
       .replaceAll("EAI_AGAIN", "ENOTFOUND")
+      .replaceAll(/tried \d+ times/g, "tried N times")
       .replaceAll(/\(after \d+ ms\)/g, "(after N ms)")
+      .replaceAll(/(LISTEN_PORT"?:? +"?)\d+/g, "$1PORT")
       .replaceAll(/(error id|ReqId:) [0-9a-f-]{36}/g, "$1 ID")
       .replaceAll(/(?<![\w-])[\w-]{43}(?![\w-])/g, "KID")
 

@@ -69,6 +69,36 @@ describe("the catalogue of findings", () => {
   })
 })
 
+/** Findings that no golden file has, and why. */
+const unseen: Readonly<Record<string, string>> = {
+  FDC009: "of a run whose identity an operator no longer allows",
+  FDC010: "of a connector that was built with fewer modes",
+  FDC209: "of a run whose credential was deleted",
+  FDC308: "its seconds are others each time; Findings.test.ts has it",
+  FDC403: "which namespace meets it depends on who is first; Findings.test.ts has it",
+  FDC503: "of a container's memory; Findings.test.ts has it",
+  FDC504: "of a Node.js that the tests do not run on",
+  FDC601: "of a run",
+  FDC602: "of a run",
+  FDC603: "of a run",
+  FDC604: "of a call of Flyte's",
+  FDC605: "of a task that becomes no job",
+  FDC606: "of a request of Flyte's",
+  FDC607: "of a task that becomes no job",
+  FDC608: "of a run",
+  FDC609: "of a run"
+}
+
+describe("the golden files", () => {
+  it("have every finding that explain and doctor may come to, as text and as JSON", () => {
+    for (const format of ["txt", "json"]) {
+      const golden = Docs.files(`apps/connector/test/diagnose/golden/*.${format}`).map(Docs.read).join("\n")
+      const seen = Docs.matches(golden, /\bFDC\d+\b/g)
+      assert.deepStrictEqual([...seen, ...Object.keys(unseen)].toSorted(), [...Catalogue.codes].toSorted(), format)
+    }
+  })
+})
+
 describe("docs/diagnosis.schema.json", () => {
   it("is the schema of reports, and the golden files are such reports", () => {
     const { schema, definitions } = Schema.toJsonSchemaDocument(Report.Report)

@@ -4,8 +4,11 @@ import { fromBinary, toBinary } from "@bufbuild/protobuf"
 import { BinaryWriter } from "@bufbuild/protobuf/wire"
 import { NodeServices } from "@effect/platform-node"
 import { Flyte1 } from "@flyte-databricks/flyte-protocol"
-import { Effect } from "effect"
+import { ConfigProvider, Effect, Layer, Stdio, Terminal } from "effect"
+import { TestConsole } from "effect/testing"
 import { readFileSync } from "node:fs"
+import { stripVTControlCharacters } from "node:util"
+import * as Output from "../../src/diagnose/Output.ts"
 import * as Text from "../../src/diagnose/Text.ts"
 import * as ConnectorProcess from "../support/ConnectorProcess.ts"
 import { canaries, onBench } from "./Bench.ts"
@@ -51,7 +54,8 @@ describe("a command line", () => {
         const misused = yield* ConnectorProcess.finished(["explain", "--nonsense"], env)
         assert.strictEqual(misused.exitCode, 3)
         const completions = yield* ConnectorProcess.finished(["--completions", "bash"], env)
-        assert.include(completions.stdout, "explain")
+        for (const word of ["explain", "doctor", "onboard", "--all-namespaces"])
+          assert.include(completions.stdout, word)
       }).pipe(Effect.provide(NodeServices.layer)),
     60_000
   )
@@ -94,7 +98,14 @@ describe("text", () => {
     command: "explain",
     exitCode: 1,
     checks: [
-      { check: "me", status: "error", code: "FDC408", text: "one two three four", repair: "five six", see: "x" }
+      {
+        check: "me",
+        status: "error",
+        code: "FDC408",
+        text: "one two three four five six seven eight nine",
+        repair: "five six",
+        see: "x"
+      }
     ],
     explanations: []
   } as const
@@ -105,8 +116,48 @@ describe("text", () => {
     const styled = Text.render(report, { colour: true, width: 22 })
     assert.include(styled, "\u001b[31merror  \u001b[0m")
     assert.isAbove(styled.split("\n").length, plain.split("\n").length)
-    assert.include(Text.renderShort(report, Text.plain), "FDC408 me: one two three four\n1 error, 0 warnings.")
+    assert.include(
+      Text.renderShort(report, Text.plain),
+      "FDC408 me: one two three four five six seven eight nine\n1 error, 0 warnings."
+    )
   })
+
+  it.effect("goes by the terminal and NO_COLOR, and by neither in a pipe", () =>
+    Effect.gen(function* () {
+      const terminal = Terminal.make({
+        columns: Effect.succeed(40),
+        rows: Effect.succeed(20),
+        size: Effect.never,
+        readInput: Effect.never,
+        readLine: Effect.never,
+        display: () => Effect.void
+      })
+      const printed = (isTerminal: boolean, env: Record<string, string>) =>
+        Effect.andThen(Effect.ignore(Output.finish(report, "text")), TestConsole.logLines).pipe(
+          Effect.map((lines) => lines.join("\n")),
+          Effect.provide(
+            [
+              TestConsole.layer,
+              ConfigProvider.layer(ConfigProvider.fromEnv({ env })),
+              Stdio.layerTest({ stdoutIsTerminal: Effect.succeed(isTerminal) }),
+              Layer.succeed(Terminal.Terminal, terminal)
+            ],
+            { local: true }
+          )
+        )
+      const shown = yield* printed(true, {})
+      assert.include(shown, "\u001b[31m")
+      const colourless = yield* printed(true, { NO_COLOR: "1" })
+      assert.notInclude(colourless, "\u001b")
+      assert.strictEqual(colourless, stripVTControlCharacters(shown))
+      assert.isAtMost(Math.max(...colourless.split("\n").map((line) => line.length)), 40)
+      // Blank is unset (https://no-color.org).
+      assert.strictEqual(yield* printed(true, { NO_COLOR: "" }), shown)
+      const piped = yield* printed(false, {})
+      assert.strictEqual(piped, Text.render(report, Text.plain))
+      assert.strictEqual(yield* printed(false, { NO_COLOR: "1" }), piped)
+    })
+  )
 
   it("holds no canary by itself", () => {
     for (const canary of Object.values(canaries)) assert.notInclude(Text.render(report, Text.plain), canary)

@@ -1,35 +1,22 @@
 /** `doctor` on stand-ins: whether a deployment is sound, and what it says where it is not. */
 import { assert, describe, it } from "@effect/vitest"
 import { Fault } from "@flyte-databricks/emulators"
-import { Effect } from "effect"
-import { createServer } from "node:net"
+import { Effect, Option } from "effect"
 import { parseDocument } from "yaml"
 import * as Cluster from "../../src/diagnose/checks/cluster.ts"
 import * as SettingsCheck from "../../src/diagnose/checks/settings.ts"
+import type * as Report from "../../src/diagnose/Report.ts"
 import * as Docs from "../support/docs.ts"
-import { canaries, onBench, principals } from "./Bench.ts"
+import * as Door from "../support/Door.ts"
+import { canaries, needed, onBench, principals } from "./Bench.ts"
 
-/** Something that listens on loopback, as `serve` would. */
-const listening = Effect.acquireRelease(
-  Effect.callback<ReturnType<typeof createServer>>((resume) => {
-    const server = createServer().listen(0, "127.0.0.1", () => resume(Effect.succeed(server)))
-  }),
-  (server) => Effect.sync(() => server.close())
-).pipe(
-  Effect.map((server) => {
-    const address = server.address()
-    return {
-      FLYTE_DATABRICKS_LISTEN_HOST: "127.0.0.1",
-      FLYTE_DATABRICKS_LISTEN_PORT: String(typeof address === "object" ? address?.port : 0)
-    }
-  })
-)
+/** A connector that listens on loopback, and what says where. */
+const listening = Effect.map(Door.open({}), ({ port }) => listenOn("127.0.0.1", port))
+const listenOn = (host: string, port: number) => ({
+  FLYTE_DATABRICKS_LISTEN_HOST: host,
+  FLYTE_DATABRICKS_LISTEN_PORT: String(port)
+})
 
-const needed = [
-  { effect: "allow", verbs: ["get"], resources: ["secrets"], names: ["databricks-token", "databricks-oauth"] },
-  { effect: "allow", verbs: ["list"], resources: ["serviceaccounts"] },
-  { effect: "allow", verbs: ["create"], resources: ["serviceaccounts/token"], names: ["databricks"] }
-] as const
 const listsNamespaces = { effect: "allow", verbs: ["list"], resources: ["namespaces"] } as const
 
 describe("doctor", () => {
@@ -44,6 +31,7 @@ describe("doctor", () => {
           yield* golden("doctor-pre", ["doctor", "--pre"])
           const model1 = {
             ...port,
+            FLYTE_DATABRICKS_AUTH_TYPE: "oidc_federation",
             FLYTE_DATABRICKS_CLIENT_ID: principals.connector,
             FLYTE_DATABRICKS_OIDC_TOKEN_FILE: tokenFile
           }
@@ -124,7 +112,7 @@ describe("doctor", () => {
             FLYTE_DATABRICKS_INSTANCE: "https://127.0.0.1:1"
           })
           yield* kubernetes.faults.add({ action: Fault.status(503) })
-          yield* golden("doctor-kubernetes-unavailable", ["doctor"])
+          yield* golden("doctor-kubernetes-unavailable", ["doctor", "--namespace", "team-oidc"])
           yield* golden("doctor-no-kubernetes", ["doctor"], { KUBECONFIG: undefined, HOME: "/nowhere" })
         }),
       { kubernetes: { rules: needed } }
@@ -161,6 +149,48 @@ describe("doctor", () => {
   )
 })
 
+describe("doctor, of a namespace that offers a ServiceAccount of another name,", () => {
+  const serviceAccounts = [
+    {
+      namespace: "team-spark",
+      name: "spark",
+      labels: { "flyte.org/databricks-enabled": "true" },
+      annotations: { "flyte.org/databricks-client-id": principals.federated }
+    }
+  ]
+  const tokensOf = (name: string) => [
+    needed[1],
+    { effect: "allow", verbs: ["create"], resources: ["serviceaccounts/token"], names: [name] } as const
+  ]
+
+  it.live(
+    "asks for the right to tokens of that one",
+    onBench(
+      ({ kubernetes, run }) =>
+        Effect.gen(function* () {
+          const rights = Effect.map(
+            run(["doctor", "--namespace", "team-spark", "-o", "json"], {
+              FLYTE_DATABRICKS_AUTH_TYPE: "oidc_federation"
+            }),
+            ({ stdout }) =>
+              (JSON.parse(stdout) as Report.Report).checks
+                .filter(({ check }) => check === "rights")
+                .map(({ status, text }) => `${status}: ${text}`)
+          )
+          const [has = ""] = yield* rights
+          assert.match(has, /^ok: /)
+          yield* kubernetes.setRules(tokensOf("databricks"))
+          assert.deepStrictEqual(yield* rights, [
+            "error: A right is missing. It may not create serviceaccounts/token named spark in namespace team-spark: " +
+              "deploy/rbac/oidc-namespace/per-namespace.yaml, line 17, with that name in place of databricks."
+          ])
+        }),
+      { kubernetes: { serviceAccounts, rules: tokensOf("spark") } }
+    ),
+    60_000
+  )
+})
+
 describe("what doctor knows by heart", () => {
   it("is the settings of docs/settings.md", () => {
     const named = Docs.matches(Docs.read("docs/settings.md"), /`(FLYTE_DATABRICKS_[A-Z_]+)`/g)
@@ -169,7 +199,7 @@ describe("what doctor knows by heart", () => {
 
   it("is the rules of deploy/rbac, and the lines on which they begin", () => {
     const rules = Cluster.needed({
-      authType: "",
+      authType: Option.none(),
       namespaceIdentity: "allow",
       tokenSecretName: "databricks-token",
       oauthSecretName: "databricks-oauth"

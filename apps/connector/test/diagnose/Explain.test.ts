@@ -36,6 +36,22 @@ describe("explain, where all is well,", () => {
   )
 })
 
+describe("explain, where workspaces share a host,", () => {
+  it.live(
+    "looks at the one that is meant",
+    onBench(
+      ({ golden, workspace }) =>
+        Effect.gen(function* () {
+          const instance = { FLYTE_DATABRICKS_INSTANCE: `${workspace.url}/?o=11` }
+          yield* golden("explain-unified-host", of("team-oauth"), instance)
+          yield* golden("explain-unified-host-outsider", of("team-outside"), instance)
+        }),
+      { workspace: { unifiedWorkspaces: ["11", "22"] } }
+    ),
+    60_000
+  )
+})
+
 describe("explain, where something is wrong,", () => {
   it.live(
     "names what the namespace or the connector lacks",

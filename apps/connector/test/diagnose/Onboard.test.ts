@@ -2,7 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { parseAllDocuments } from "yaml"
-import * as commands from "../../src/diagnose/commands.ts"
+import * as commands from "@flyte-databricks/databricks-auth/DatabricksCli"
 import * as Onboard from "../../src/diagnose/Onboard.ts"
 import * as Docs from "../support/docs.ts"
 import { onBench, principals } from "./Bench.ts"

@@ -9,7 +9,7 @@ import { Effect, Option, Result } from "effect"
 import { toTask } from "../../src/flyte2/Task.ts"
 import { type Body, flyte2Requests } from "../support/flyte2Requests.ts"
 
-const taskOf = (request: Flyte2.CreateTaskRequest) => Effect.runSync(toTask(request))
+const taskOf = (request: Flyte2.CreateTaskRequest) => Effect.runSync(toTask(request, Option.none()))
 
 const bodyOf = (request: Flyte2.CreateTaskRequest) => {
   const { custom, container, defaults } = taskOf(request)

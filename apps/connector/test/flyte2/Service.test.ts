@@ -145,6 +145,8 @@ scenario("a PAT of a namespace or of the connector is in no metadata, since nobo
   )
 )
 
+const organized = { FLYTE_DATABRICKS_ORG_LABEL: "organization" }
+
 describe("an identity per", () => {
   for (const [template, namespace] of [
     ["{project}-{domain}", "billing-production"],
@@ -153,7 +155,7 @@ describe("an identity per", () => {
     ["{namespace}-{project}", "flyte-billing"]
   ] as const) {
     scenario(`${template} is that of its namespace, ${namespace}`, ({ workspace, kubernetes, serving }) =>
-      serving({ FLYTE_DATABRICKS_NAMESPACE_TEMPLATE: template }, ({ flyte, log }) =>
+      serving({ FLYTE_DATABRICKS_NAMESPACE_TEMPLATE: template, ...organized }, ({ flyte, log }) =>
         Effect.gen(function* () {
           yield* kubernetes.setSecret({ namespace, name: "databricks-token", data: { token: teamPat.token } })
           const resourceMeta = yield* connectFlyte2(flyte).createTask({})
@@ -164,6 +166,21 @@ describe("an identity per", () => {
       )
     )
   }
+
+  scenario("an organization is nobody's where a label alone says it, and no operator goes by labels", (world) =>
+    Effect.gen(function* () {
+      const data = { token: teamPat.token }
+      yield* world.kubernetes.setSecret({ namespace: "flyte-billing", name: "databricks-token", data })
+      yield* world.serving({ FLYTE_DATABRICKS_NAMESPACE_TEMPLATE: "{org}-{project}" }, (connector) =>
+        Effect.gen(function* () {
+          const { code, details } = yield* refusal(connector, connectFlyte2(connector.flyte).createTask({}))
+          assert.strictEqual(code, "INVALID_ARGUMENT")
+          assert.include(details, "asks for org")
+        })
+      )
+      assert.deepStrictEqual(yield* world.workspace.runs, [])
+    })
+  )
 
   scenario("what the request does not say is nobody's", ({ serving }) =>
     serving({ ...withConnectorPat, FLYTE_DATABRICKS_NAMESPACE_TEMPLATE: "{project}-{domain}" }, (connector) =>

@@ -4,7 +4,7 @@ import { assert, describe } from "@effect/vitest"
 import { Flyte1 } from "@flyte-databricks/flyte-protocol"
 import { Duration, Effect, Fiber, Layer } from "effect"
 import type * as Http2Node from "node:http2"
-import * as Requests from "../../src/grpc/Requests.ts"
+import * as Room from "../../src/grpc/Room.ts"
 import * as Http2 from "../support/Http2.ts"
 import { refusal } from "../support/outcomes.ts"
 import * as tasks from "../support/tasks.ts"
@@ -16,15 +16,15 @@ const listPath = "/flyteidl.service.AgentMetadataService/ListAgents"
 const createBytes = toBinary(Flyte1.CreateTaskRequestSchema, tasks.createTask())
 
 const mebibyte = 1024 * 1024
-const ordinary: Requests.Limits = {
+const ordinary: Room.Limits = {
   headerBytes: 16 * 1024,
   wholeWithin: Duration.seconds(10),
   values: 10_000,
   heldPerConnection: 32 * mebibyte,
   heldInAll: 48 * mebibyte
 }
-const limited = (limits: Partial<Requests.Limits>) => ({
-  references: Layer.succeed(Requests.Limits, { ...ordinary, ...limits })
+const limited = (limits: Partial<Room.Limits>) => ({
+  references: Layer.succeed(Room.Limits, { ...ordinary, ...limits })
 })
 
 const serves = ({ flyte }: Connector) => flyte.createTask(tasks.createTask({ execution: "next" }))

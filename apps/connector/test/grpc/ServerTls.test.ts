@@ -202,12 +202,12 @@ describe("what cannot be TLS does not start, and says what is wrong:", () => {
   const cert = "FLYTE_DATABRICKS_TLS_CERT_FILE"
   const key = "FLYTE_DATABRICKS_TLS_KEY_FILE"
 
-  refuses("a certificate without a key", ({ cert: file }) => Effect.succeed({ [cert]: file }), [key, "is unset"])
-  refuses("a key without a certificate", ({ key: file }) => Effect.succeed({ [key]: file }), [cert, "is unset"])
+  refuses("a certificate without a key", ({ cert: file }) => Effect.succeed({ [cert]: file }), [key, "is not"])
+  refuses("a key without a certificate", ({ key: file }) => Effect.succeed({ [key]: file }), [cert, "is not"])
   refuses(
     "an authority without a certificate",
     ({ ca }) => Effect.succeed({ FLYTE_DATABRICKS_TLS_CLIENT_CA_FILE: ca }),
-    [cert, "is unset"]
+    [cert, "is not"]
   )
   refuses("a file that is not there", ({ env }) => Effect.succeed({ ...env, [cert]: "/nowhere/tls.crt" }), [
     cert,

@@ -11,17 +11,19 @@ const silent = [status.OK, status.CANCELLED, status.UNKNOWN, status.INTERNAL]
 describe("each kind of failure has a status that says what kind it is, and UNAVAILABLE exactly where a retry may help:", () => {
   for (const member of AuthError.Reason.members) {
     it.prop(`authentication's ${member.identifier}`, { reason: member }, ({ reason }) => {
-      const code = codeOf(new AuthError.AuthError({ reason }))
+      const error = new AuthError.AuthError({ reason })
+      const code = codeOf(error)
       assert.notInclude([...silent, undefined], code)
-      assert.strictEqual(code === status.UNAVAILABLE, reason.retryable)
+      assert.strictEqual(code === status.UNAVAILABLE, error.retryable)
     })
   }
 
   for (const member of JobsError.Reason.members) {
     it.prop(`the Jobs API's ${member.identifier}`, { reason: member }, ({ reason }) => {
-      const code = codeOf(new JobsError.JobsError({ reason }))
+      const error = new JobsError.JobsError({ reason })
+      const code = codeOf(error)
       assert.notInclude([...silent, undefined], code)
-      assert.strictEqual(code === status.UNAVAILABLE, reason.retryable)
+      assert.strictEqual(code === status.UNAVAILABLE, error.retryable)
     })
   }
 

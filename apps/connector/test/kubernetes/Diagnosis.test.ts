@@ -89,6 +89,25 @@ inCluster("doctor, on kube-apiserver,", (scenario) => {
   }
 })
 
+inCluster("doctor, on kube-apiserver, of a ServiceAccount of another name,", (scenario) => {
+  scenario("names the right to its tokens, which the manifest gives for another", (cluster) =>
+    Effect.gen(function* () {
+      const namespace = yield* cluster.newNamespace()
+      yield* cluster.controlPlane.createServiceAccount(namespace, "spark", {
+        labels: { "flyte.org/databricks-enabled": "true" },
+        annotations: { "flyte.org/databricks-client-id": `sp-of-${namespace}` }
+      })
+      yield* cluster.give({ variant: "per-namespace", modes: ["oidc-namespace"], namespaces: [namespace] })
+      const found = yield* rightsFound(cluster, "oidc-namespace", namespace)
+      assert.lengthOf(found, 1)
+      assert.include(
+        found[0]?.text,
+        `It may not create serviceaccounts/token named spark in namespace ${namespace}: deploy/rbac/oidc-namespace/`
+      )
+    })
+  )
+})
+
 inCluster("onboard, on kube-apiserver,", (scenario) => {
   describe("with what it prints applied", () => {
     scenario("makes explain sound", (cluster) =>

@@ -133,7 +133,7 @@ inCluster("a real API server", (scenario) => {
             yield* cluster.controlPlane.createServiceAccount(namespace, "another")
             yield* cluster.projectToken({ who: { namespace, name: "another" } })
             const details = yield* refusedFor(cluster, connector, /^policy-1: sub is/)
-            const proposed = JSON.parse(/^ *(\{"oidc_policy".*\})$/m.exec(details)?.[1] ?? assert.fail(details))
+            const proposed = JSON.parse(/ --json '(\{"oidc_policy".*\})'$/m.exec(details)?.[1] ?? assert.fail(details))
             assert.strictEqual(proposed.oidc_policy.subject, subjectOf(namespace, "another"))
             yield* cluster.workspace.addFederationPolicy(proposed.oidc_policy, connectorPrincipal.id)
             const team = { namespace, principal: connectorPrincipal.id }

@@ -7,6 +7,7 @@ import { JobsClient } from "@flyte-databricks/databricks-jobs"
 import { Clock, ConfigProvider, Duration, Effect, Fiber, Layer, Logger, References } from "effect"
 import { TestClock } from "effect/testing"
 import * as ConnectorServer from "../../src/cli/ConnectorServer.ts"
+import * as MetadataKey from "../../src/runs/MetadataKey.ts"
 import * as DatabricksConnector from "../../src/DatabricksConnector.ts"
 import * as Deployment from "./Deployment.ts"
 import * as Executor from "./Executor.ts"
@@ -50,7 +51,7 @@ export const connector = Effect.fnUntraced(function* (
 ) {
   const config = ConfigProvider.fromEnv({ env: { FLYTE_DATABRICKS_INSTANCE: workspace.instance, ...environment } })
   const layer = DatabricksConnector.layer.pipe(
-    Layer.provide(JobsClient.layer),
+    Layer.provide([JobsClient.layer, MetadataKey.layerNone]),
     Layer.provide(DatabricksAuth.layerConfig),
     Layer.provide([
       Faults.kubernetes(cluster, probability, tally, kubernetesTakes),

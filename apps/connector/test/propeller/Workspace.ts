@@ -9,6 +9,7 @@ import { invalidGrant } from "@flyte-databricks/emulators/databricks/oauth/OAuth
 import * as Refusals from "@flyte-databricks/emulators/databricks/oauth/Refusals"
 import * as TokenEndpoint from "@flyte-databricks/emulators/databricks/oauth/TokenEndpoint"
 import * as Principals from "@flyte-databricks/emulators/databricks/Principals"
+import * as Workspaces from "@flyte-databricks/emulators/databricks/Workspaces"
 import { jobsRoutes } from "@flyte-databricks/emulators/databricks/jobs/jobsRoutes"
 import * as Runs from "@flyte-databricks/emulators/databricks/jobs/Runs"
 import type { SubmitRequest } from "@flyte-databricks/emulators/databricks/jobs/SubmitRequest"
@@ -63,7 +64,7 @@ export const make = Effect.fnUntraced(function* (planOf: (task: string, attempt:
   yield* Effect.forEach(people.users, principals.addUser)
   yield* Effect.forEach(people.servicePrincipals, principals.addServicePrincipal)
   const tokens = AccessTokens.make()
-  const authentication = Authentication.make(principals, tokens, {})
+  const authentication = Authentication.make(principals, tokens, Workspaces.make({}), {})
   const store = Runs.make(principals, {})
   const runs: Runs.Runs = {
     ...store,
@@ -83,9 +84,10 @@ export const make = Effect.fnUntraced(function* (planOf: (task: string, attempt:
       grants: [ClientCredentials.make(principals), exchange],
       tokens,
       refusals: Refusals.make(),
+      oidcPath: "/oidc",
       lifetime: Duration.minutes(10)
     }),
-    ...jobsRoutes(authentication, runs, { url, id: "1" })
+    ...jobsRoutes(authentication, () => runs, url)
   ])
   const app = router.asHttpEffect().pipe(Effect.catch(() => Effect.succeed(HttpServerResponse.empty({ status: 404 }))))
 

@@ -42,11 +42,37 @@ describe("what is known of a run", () => {
   })
 
   it("is forgotten when more runs are followed than there is room for, the one longest not polled first", () => {
-    const reports = make(3)
+    const reports = make({ entries: 3, characters: 1000 })
     for (const id of [1, 2, 3]) reports.reported(run(id), report(`${id}`))
     reports.failed(run(1), 5)
     reports.reported(run(4), report("4"))
     const known = [1, 2, 3, 4].map((id) => reports.of(run(id)).report?.message)
     assert.deepStrictEqual(known, ["1", undefined, "3", "4"])
+  })
+
+  it("is forgotten where reports are long, too: what a workspace says does not fill the memory", () => {
+    const reports = make({ entries: 100, characters: 1000 })
+    for (const id of [1, 2, 3]) {
+      reports.reported(run(id), {
+        ...report("m".repeat(150)),
+        info: { run_name: "n".repeat(150) },
+        link: Option.some("l".repeat(100))
+      })
+    }
+    assert.deepStrictEqual(
+      [1, 2, 3].map((id) => reports.of(run(id)).report !== undefined),
+      [false, true, true]
+    )
+    // One that grows makes others leave, and takes their room; one that is too much by itself is known until the next.
+    reports.reported(run(2), report("m".repeat(5000)))
+    assert.deepStrictEqual(
+      [2, 3].map((id) => reports.of(run(id)).report !== undefined),
+      [true, false]
+    )
+    reports.reported(run(4), report("short"))
+    assert.deepStrictEqual(
+      [2, 4].map((id) => reports.of(run(id)).report?.message),
+      [undefined, "short"]
+    )
   })
 })

@@ -6,6 +6,7 @@ import { JobsClient, JobsError, type RunId } from "@flyte-databricks/databricks-
 import { Clock, Effect, Exit, Fiber, Logger, Metric, Option, Redacted, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import * as Call from "../../src/call/Call.ts"
+import * as MetadataKey from "../../src/runs/MetadataKey.ts"
 import * as Submissions from "../../src/runs/Submissions.ts"
 import * as Log from "../support/Log.ts"
 
@@ -43,7 +44,7 @@ interface Weather {
 
 /** Submissions to a workspace in memory; the nth request to submit meets with the nth weather, the rest with none. */
 const world = Effect.fnUntraced(function* (...weather: ReadonlyArray<Weather>) {
-  const context = yield* Effect.context<JobsClient.JobsClient | JobsClient.JobsClientMemory>()
+  const context = yield* Effect.context<Services>()
   const jobs = yield* JobsClient.JobsClient
   const memory = yield* JobsClient.JobsClientMemory
   const log = Log.make()
@@ -87,8 +88,10 @@ const world = Effect.fnUntraced(function* (...weather: ReadonlyArray<Weather>) {
   }
 })
 
-const test = (name: string, run: Effect.Effect<void, unknown, JobsClient.JobsClient | JobsClient.JobsClientMemory>) =>
-  it.effect(name, () => Effect.provide(run, JobsClient.layerMemory))
+type Services = JobsClient.JobsClient | JobsClient.JobsClientMemory | MetadataKey.MetadataKey
+
+const test = (name: string, run: Effect.Effect<void, unknown, Services>) =>
+  it.effect(name, () => Effect.provide(run, [JobsClient.layerMemory, MetadataKey.layerNone]))
 
 describe("an attempt", () => {
   test(

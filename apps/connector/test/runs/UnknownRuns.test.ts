@@ -51,7 +51,7 @@ describe("attempts whose runs Flyte may not know", () => {
 
   it("are let go where there are too many, those of the oldest task first", () => {
     const gone: Array<Held> = []
-    const runs = make<Held>((one) => gone.push(one), 2)
+    const runs = make<Held>((one) => gone.push(one), { entries: 2, characters: 10_000 })
     const [a, b, c, d] = [held("a"), held("b"), held("c"), held("b", 1)]
     runs.add(a)
     runs.started(a, runId)
@@ -61,5 +61,17 @@ describe("attempts whose runs Flyte may not know", () => {
     assert.deepStrictEqual(gone, [a])
     assert.isUndefined(runs.ofRun(run))
     assert.deepStrictEqual(runs.all(), [b, d, c])
+  })
+
+  it("are let go where their names are long, too: a caller makes those", () => {
+    const gone: Array<Held> = []
+    const runs = make<Held>((one) => gone.push(one), { entries: 100, characters: 10_000 })
+    const [a, b, c] = [held("a".repeat(6000)), held("b"), held("c".repeat(6000))]
+    for (const one of [a, b, c]) runs.add(one)
+    assert.deepStrictEqual(gone, [a])
+    runs.remove(c)
+    runs.add(a)
+    assert.deepStrictEqual(gone, [a])
+    assert.deepStrictEqual(runs.all(), [b, a])
   })
 })

@@ -25,6 +25,14 @@ export const finished = Effect.fnUntraced(function* (
 
 const Listening = Schema.fromJsonString(Schema.Struct({ annotations: Schema.Struct({ port: Schema.Int }) }))
 
+/** The port that a line says it listens on, in either format of the log. */
+const portIn = (line: string): number | undefined => {
+  const said = Schema.decodeUnknownOption(Listening)(line)
+  if (said._tag === "Some") return said.value.annotations.port
+  const pretty = /^\s+port: (\d+)$/.exec(line.replaceAll(/\u001b\[[0-9;]*m/g, ""))
+  return pretty === null ? undefined : Number(pretty[1])
+}
+
 /** Starts `serve`, of the sources or of another `main`, on a free port of loopback and waits until it listens. */
 export const serve = Effect.fnUntraced(function* (
   env: Readonly<Record<string, string>>,
@@ -46,8 +54,8 @@ export const serve = Effect.fnUntraced(function* (
     Stream.runForEach((line) =>
       Effect.gen(function* () {
         yield* Ref.update(lines, (all) => [...all, line])
-        const said = Schema.decodeUnknownOption(Listening)(line)
-        if (said._tag === "Some") yield* Deferred.succeed(listening, said.value.annotations.port)
+        const port = portIn(line)
+        if (port !== undefined) yield* Deferred.succeed(listening, port)
       })
     ),
     Effect.andThen(Effect.flatMap(Ref.get(lines), (all) => Deferred.fail(listening, all.join("\n")))),

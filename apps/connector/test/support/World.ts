@@ -76,11 +76,11 @@ export const start = Effect.fnUntraced(function* (
   return { port, log, flyte: yield* FlyteClient.make(`127.0.0.1:${port}`, said) }
 })
 
-const make = Effect.gen(function* () {
+const make = Effect.fnUntraced(function* (options: DatabricksWorkspace.Options) {
   const files = yield* FileSystem.FileSystem
   const directory = yield* files.makeTempDirectoryScoped()
   const kubeconfig = `${directory}/kubeconfig`
-  const workspace = yield* DatabricksWorkspace.make(workspaceOptions)
+  const workspace = yield* DatabricksWorkspace.make({ ...workspaceOptions, ...options })
   const kubernetes = yield* KubernetesApi.make({ tls: true, kubeconfigFile: kubeconfig, secrets: namespaceSecrets })
   const said: Array<string> = []
   const logs: Array<Log.Log> = []
@@ -115,7 +115,7 @@ const make = Effect.gen(function* () {
   }
 })
 
-export type World = Effect.Success<typeof make>
+export type World = Effect.Success<ReturnType<typeof make>>
 
 export interface Connector {
   readonly port: number
@@ -132,12 +132,16 @@ const credentials = Effect.fnUntraced(function* ({ workspace, kubernetes }: Worl
 })
 
 /** A test in a world of its own. Whatever it is about, no secret may show. */
-export const scenario = (name: string, run: (world: World) => Effect.Effect<void, unknown>) =>
+export const scenario = (
+  name: string,
+  run: (world: World) => Effect.Effect<void, unknown>,
+  workspace: DatabricksWorkspace.Options = {}
+) =>
   it.live(
     name,
     () =>
       Effect.gen(function* () {
-        const world = yield* make
+        const world = yield* make(workspace)
         yield* run(world)
         const shown = world.shown().join("\n")
         for (const secret of yield* credentials(world)) assert.notInclude(shown, secret)

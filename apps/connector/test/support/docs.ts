@@ -19,7 +19,9 @@ import * as DatabricksConnector from "../../src/DatabricksConnector.ts"
 import * as DatabricksHttp from "../../src/DatabricksHttp.ts"
 import type * as Server from "../../src/grpc/Server.ts"
 import { PodAddresses } from "@flyte-databricks/kubernetes"
+import * as AsyncConnector from "../../src/flyte2/AsyncConnector.ts"
 import * as Door from "../../src/grpc/Door.ts"
+import * as MetadataKey from "../../src/runs/MetadataKey.ts"
 import * as Settings from "../../src/Settings.ts"
 import * as Logging from "../../src/telemetry/Logging.ts"
 
@@ -88,18 +90,20 @@ export const everything = Effect.gen(function* () {
   const { reason } = yield* Effect.flip(auth.resolve(nobody))
   yield* DatabricksConnector.DatabricksConnector
   yield* Effect.scoped(Door.make(PodAddresses.layerNone))
+  yield* AsyncConnector.make
   return {
     reason,
     flags: yield* flags,
     taskTypes: yield* Settings.taskTypes,
     createPatience: yield* Settings.createPatience,
     pollPatience: yield* Settings.pollPatience,
+    metadataSignatures: yield* Settings.metadataSignatures,
     settings: yield* ConnectorSettings.fromConfig
   }
 }).pipe(
   Effect.provide(
     DatabricksConnector.layer.pipe(
-      Layer.provide(Layer.mock(JobsClient.JobsClient, {})),
+      Layer.provide([Layer.mock(JobsClient.JobsClient, {}), MetadataKey.layerConfig]),
       Layer.provideMerge(DatabricksAuth.layerConfig),
       Layer.provide([Kubernetes.layerMemory(), DatabricksHttp.layer]),
       Layer.merge(Logging.layer)

@@ -36,7 +36,7 @@ const promptly = Layer.mergeAll(
 const impatient = Layer.mergeAll(
   promptly,
   Layer.succeed(BackOff, Schedule.recurs(0)),
-  Layer.succeed(TokenEndpoint.TryTimeout, "700 millis"),
+  Layer.succeed(RetryPolicy.TryTimeout, "700 millis"),
   Layer.succeed(TokenEndpoint.TotalTimeout, "1500 millis"),
   Layer.succeed(JobsClient.RequestTimeout, "1500 millis"),
   Layer.succeed(KubernetesClient.RequestTimeout, Duration.millis(1500))

@@ -106,14 +106,17 @@ export const podSpec = Schema.decodeUnknownEffect(PodSpec, { onExcessProperty: "
 
 /** As the API server stores them, with what does not matter here. */
 const Deployment = Schema.Struct({
+  // None where it was only rendered.
+  metadata: Schema.Struct({ generation: optional(Schema.Int) }),
   spec: Schema.Struct({ replicas: Schema.Int, template: Schema.Struct({ spec: Schema.Unknown }) })
 })
 export const Pod = Schema.Struct({ spec: Schema.Unknown })
 
 /** A Deployment's replicas and its pods' specification. */
 export const deployed = Effect.fnUntraced(function* (deployment: unknown) {
-  const { replicas, template } = (yield* Schema.decodeUnknownEffect(Deployment)(deployment)).spec
-  return { replicas, spec: yield* podSpec(template.spec) }
+  const { metadata, spec } = yield* Schema.decodeUnknownEffect(Deployment)(deployment)
+  const { replicas, template } = spec
+  return { generation: metadata.generation, replicas, spec: yield* podSpec(template.spec) }
 })
 
 export const Service = Schema.Struct({ spec: Schema.Struct({ clusterIP: Schema.String }) })

@@ -5,7 +5,8 @@ import { NodeServices } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
 import { assertEquals, assertInclude } from "@effect/vitest/utils"
 import axe from "axe-core"
-import { ConfigProvider, Context, Effect, Exit, Layer, Option, Redacted, Scope } from "effect"
+import { Showcase } from "@flyte-databricks/emulators"
+import { ConfigProvider, Context, Effect, Exit, FileSystem, Layer, Option, Redacted, Scope } from "effect"
 import { HttpServer } from "effect/http"
 import type { BrowserContextOptions, Locator, Page } from "playwright-core"
 import * as Access from "../../src/Access.ts"
@@ -20,6 +21,18 @@ const standIns = Platform.layerStandIns(60)
 /** An hour goes by in eighteen seconds. */
 const hurried = Platform.layerStandIns(200)
 
+/** A workspace that trusts no ServiceAccount. */
+const withoutPolicies = Layer.unwrap(
+  Effect.gen(function* () {
+    const { directory, environment, kubernetes, workspace } = yield* Showcase.make()
+    for (const { id } of yield* workspace.federationPolicies) yield* workspace.removeFederationPolicy(id)
+    const authority = `${directory}/kubernetes-ca.pem`
+    yield* FileSystem.FileSystem.use((files) => files.writeFileString(authority, kubernetes.caPem ?? ""))
+    const env = { ...environment, FLYTE_DATABRICKS_CA_FILE: authority }
+    return Layer.merge(Platform.layer(workspace.url, []), ConfigProvider.layer(ConfigProvider.fromEnv({ env })))
+  })
+)
+
 /** A workspace that nobody is told how to log in to. */
 const bare = Platform.layer("dbc-1.cloud.databricks.com", []).pipe(
   Layer.provide(ConfigProvider.layer(ConfigProvider.fromEnv({ env: {} })))
@@ -27,7 +40,7 @@ const bare = Platform.layer("dbc-1.cloud.databricks.com", []).pipe(
 
 interface Options {
   readonly as?: BrowserContextOptions
-  readonly on?: typeof standIns | typeof bare
+  readonly on?: typeof standIns | typeof bare | typeof withoutPolicies
   /** What the service expects, and what the address that is opened has. */
   readonly token?: readonly [expected: string, brought: string]
 }
@@ -128,11 +141,19 @@ describe.skipIf(Option.isNone(chromium))("the page", () => {
       assert.notMatch(text, /Runs as|0000-4000-8000/)
       assertEquals(await card(namespace).getByRole("button", { name: /^Run/ }).count(), 0)
     }
-    await refused("risk-staging", "Credentials broken", "batch, spark", "No other credential is tried")
+    await refused(
+      "risk-staging",
+      "FDC204",
+      "More than one ServiceAccount has the label.",
+      "batch, spark",
+      "No other credential is tried",
+      "To mend it: Take the label off all but one.",
+      "docs/troubleshooting.md#two-service-accounts"
+    )
     await choose("OAuth M2M")
-    await refused("growth-staging", "Credentials broken", "lacks key client_secret")
+    await refused("growth-staging", "FDC202", "lacks key client_secret", "To mend it: Give it the key that it lacks")
     await choose("PAT")
-    await refused("fraud-production", "Credentials missing", "nothing there")
+    await refused("fraud-production", "FDC201", "Nothing was found anywhere.", "nothing there")
     await page.getByText("1 of 8 have an identity; 7 refused, and nothing weaker tried.").waitFor()
     await card("fraud-production").getByText("What to do").click()
     await card("fraud-production").getByText("kubectl create secret generic databricks-token").waitFor()
@@ -153,6 +174,51 @@ describe.skipIf(Option.isNone(chromium))("the page", () => {
       assert.notInclude(await marked(), "search-production")
       assertEquals(await first(), "growth-staging")
     }
+  )
+
+  visiting("proves an identity as connector explain does, each step with what it found", async ({ page, card }) => {
+    await card("fraud-production").locator(".who").waitFor()
+    await card("fraud-production").getByRole("button", { name: "Prove it that fraud-production works" }).click()
+    const proof = card("fraud-production").getByRole("region", { name: "Proof of fraud-production" })
+    await proof.waitFor()
+    assertEquals(await proof.locator(".check").allInnerTexts(), [
+      "ok identity",
+      "ok jwt",
+      "ok workspace",
+      "ok issuer",
+      "ok token",
+      "ok me",
+      "ok jobs"
+    ])
+    const text = await proof.innerText()
+    assertInclude(text, "system:serviceaccount:fraud-production:spark")
+    assertInclude(text, "It may use the Jobs API.")
+    assertEquals(await proof.getByText("authType", { exact: true }).isVisible(), false)
+    await proof.getByText("Settings, and what says so").click()
+    await proof.getByText("FLYTE_DATABRICKS_INSTANCE").waitFor()
+    // Its token is the one that runs take.
+    await page.getByRole("region", { name: "Tokens" }).getByText("ServiceAccount fraud-production/spark").waitFor()
+    assert.notMatch(await page.content(), /eyJ/)
+  })
+
+  visiting(
+    "shows a finding of Databricks with its code, its repair and the command, and what waits for it",
+    async ({ page, card }) => {
+      await page.getByLabel("Another namespace").fill("fraud-production")
+      await page.keyboard.press("Enter")
+      await card("fraud-production").locator(".who").waitFor()
+      await card("fraud-production")
+        .getByRole("button", { name: /^Prove it/ })
+        .click()
+      const proof = card("fraud-production").getByRole("region", { name: "Proof of fraud-production" })
+      await proof.getByText("FDC301", { exact: true }).waitFor()
+      assertInclude(await proof.innerText(), "No federation policy lets the JWT in.")
+      await proof.getByText("What to do").click()
+      await proof.getByText("databricks account service-principal-federation-policy create").waitFor()
+      assertEquals(await proof.locator(".skipped").count(), 2)
+      assertEquals(await violations(page), [])
+    },
+    { on: withoutPolicies }
   )
 
   visiting("says who a run is where the card is somebody else by now", async ({ card, choose }) => {
@@ -231,7 +297,7 @@ describe.skipIf(Option.isNone(chromium))("the page", () => {
       await page.getByText("No namespace is shown yet.").waitFor()
       await page.getByLabel("Another namespace").fill("team-production")
       await page.keyboard.press("Enter")
-      await card("team-production").getByText("Credentials missing").waitFor()
+      await card("team-production").getByText("Nothing was found anywhere.").waitFor()
       assertEquals(await violations(page), [])
     },
     { on: bare }
@@ -277,6 +343,14 @@ describe.skipIf(Option.isNone(chromium))("the page", () => {
             .waitFor()
           assertEquals(await violations(page), [])
           await Browser.screenshot(page, `${size}-${colorScheme}-running`)
+          await card("pricing-production")
+            .getByRole("button", { name: /^Prove it/ })
+            .click()
+          await card("pricing-production")
+            .getByRole("region", { name: /^Proof/ })
+            .waitFor()
+          assertEquals(await violations(page), [])
+          await Browser.screenshot(page, `${size}-${colorScheme}-proved`)
           await choose("OAuth M2M")
           await card("growth-staging").getByText("Refused").waitFor()
           await card("fraud-production").getByRole("status").getByText("Succeeded").waitFor()

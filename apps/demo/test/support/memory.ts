@@ -4,7 +4,9 @@
 import { NodeCrypto } from "@effect/platform-node"
 import { DatabricksAuth, TokenEndpoint } from "@flyte-databricks/databricks-auth"
 import { JobsClient } from "@flyte-databricks/databricks-jobs"
-import { Duration, Effect, Layer, Redacted } from "effect"
+import * as Chain from "@flyte-databricks/connector/diagnose/Chain"
+import { Duration, Effect, Layer, Option, Redacted } from "effect"
+import { HttpClient, HttpClientResponse } from "effect/http"
 import { Platform } from "../../src/Platform.ts"
 import * as Runs from "../../src/Runs.ts"
 
@@ -28,9 +30,26 @@ const core = DatabricksAuth.layerMemory({
     })
 })
 
+// The workspace, as far as a proof asks it.
+const answers: Readonly<Record<string, object>> = {
+  "/.well-known/databricks-config": { workspace_id: 7 },
+  "/api/2.0/preview/scim/v2/Me": { userName: "sp-search" },
+  "/api/2.1/jobs/runs/list": {}
+}
+const workspace = Layer.succeed(
+  HttpClient.HttpClient,
+  HttpClient.make((request, { pathname }) =>
+    Effect.succeed(HttpClientResponse.fromWeb(request, Response.json(answers[pathname], { status: 200 })))
+  )
+)
+const chains = Layer.succeed(Chain.Chains, {
+  of: () =>
+    Effect.succeed(Option.some({ subject: instance, authority: "An authority", trustedBy: Option.some("Node.js") }))
+})
+
 /** The core and its surroundings, and the service's own parts on top. */
 export const layer = Runs.layer.pipe(
-  Layer.provideMerge(Layer.mergeAll(core, JobsClient.layerMemory, NodeCrypto.layerSecureRandom)),
+  Layer.provideMerge(Layer.mergeAll(core, JobsClient.layerMemory, NodeCrypto.layerSecureRandom, workspace, chains)),
   Layer.provideMerge(
     Layer.succeed(Platform, { workspace: instance, standIns: false, speed: 1, namespaces: [{ name: "search" }] })
   )

@@ -76,6 +76,12 @@ capabilities:
 {{- end -}}
 {{- end -}}
 
+{{- /* The command that lets these tokens in as a service principal's; $ISSUER is set before. */ -}}
+{{- define "connector.policy" -}}
+databricks account service-principal-federation-policy create SP_ID --json '{"oidc_policy": {
+  "issuer": "'$ISSUER'", "audiences": ["{{ .audience }}"], "subject": "{{ .subject }}"}}'
+{{- end -}}
+
 {{- /* The Secret or ServiceAccount that is read, as `kubectl auth can-i` names the right to it. */ -}}
 {{- define "connector.checks" -}}
 {{- if eq .mode "oidc_federation" }}
@@ -84,4 +90,12 @@ kubectl auth can-i create serviceaccounts/{{ .name | default "databricks" }} --s
 {{- else }}
 kubectl auth can-i get secrets/{{ .name | default (ternary "databricks-token" "databricks-oauth" (eq .mode "pat")) }} --namespace {{ .namespace }} --as {{ .as }}
 {{- end }}
+{{- end -}}
+
+{{- /* Where an alert's section can be read, if it can. */ -}}
+{{- define "connector.runbook" -}}
+{{- $root := index . 0 -}}
+{{- with $root.Values.metrics.prometheusRule.runbook -}}
+runbook_url: {{ . }}#{{ index $ 1 }}
+{{- end -}}
 {{- end -}}

@@ -1,5 +1,5 @@
 /**
- * A circuit breaker per token endpoint. A dead endpoint would hold every caller for as long as it may wait. So once
+ * A circuit breaker per workspace, for its token endpoint. A dead endpoint would hold every caller for as long as it may wait. So once
  * requests of several clients in a row have failed, callers hear so at once, and one at a time tries whether it is back.
  *
  *     closed ──clients in a row fail──▶ open ──time──▶ half open: one try
@@ -40,8 +40,15 @@ export const CircuitPolicy = Context.Reference<Policy>("@flyte-databricks/databr
 
 /** One try of one client. */
 export interface Try {
+  /** The circuit is the workspace's own: two behind one host fail each for itself. */
+  readonly instance: string
   readonly endpoint: string
   readonly clientId: string
+  /**
+   * A task chose the client id, which may be made up. It has no part in the circuit before it was given a token: what
+   * authors make up neither opens it for others nor takes their turn to try.
+   */
+  readonly isTaskClient?: boolean
 }
 
 /** What is known of an endpoint that fails; forgotten when it answers. */
@@ -54,8 +61,9 @@ interface Outage {
 // An endpoint that asks for a day may be back in a minute.
 const longestRetryAfter = "2 minutes"
 
-// Workflow authors choose hosts: endpoints that never answer must not fill the memory.
+// Workflow authors choose hosts and client ids: what never answers must not fill the memory.
 const outagesKept = 1000
+const provenKept = 1000
 
 /** Guards tries. */
 export interface Circuit {
@@ -65,7 +73,11 @@ export interface Circuit {
     what: Try,
     begun: Effect.Effect<{ readonly attempts: number }>
   ) => Effect.Effect<A, TokenEndpointUnavailable>
+  /** The client was given a token. */
+  readonly proved: (what: Try) => void
 }
+
+const nameOf = ({ instance, clientId }: Try): string => `${instance} ${clientId}`
 
 export const make: Effect.Effect<Circuit, never, Scope.Scope> = Effect.gen(function* () {
   const { clients, openFor } = yield* CircuitPolicy
@@ -75,19 +87,20 @@ export const make: Effect.Effect<Circuit, never, Scope.Scope> = Effect.gen(funct
     maxOpenDuration: longestRetryAfter
   })
   const outages = new Map<string, Outage>()
+  const proven = new Set<string>()
 
-  const stateOf = (endpoint: string) =>
-    Effect.map(Effect.orDie(breaker.state(endpoint)), ({ _tag }): CircuitBreaker.State["_tag"] => _tag)
+  const stateOf = (instance: string) =>
+    Effect.map(Effect.orDie(breaker.state(instance)), ({ _tag }): CircuitBreaker.State["_tag"] => _tag)
 
-  const succeeded = Effect.fnUntraced(function* ({ endpoint }: Try) {
+  const succeeded = Effect.fnUntraced(function* ({ instance }: Try) {
     // An answer to a request that was sent before the circuit opened does not end the outage.
-    if ((yield* stateOf(endpoint)) !== "Open") outages.delete(endpoint)
+    if ((yield* stateOf(instance)) !== "Open") outages.delete(instance)
     return CircuitBreaker.success
   })
 
-  const failed = Effect.fnUntraced(function* ({ endpoint, clientId }: Try, failure: TokenEndpointUnavailable) {
+  const failed = Effect.fnUntraced(function* ({ instance, clientId }: Try, failure: TokenEndpointUnavailable) {
     const { detail, retryAfterMillis: retryAfter } = failure
-    const outage = outages.get(endpoint) ?? {
+    const outage = outages.get(instance) ?? {
       since: yield* Clock.currentTimeMillis,
       clients: new Set<string>(),
       lastAnswer: detail
@@ -95,9 +108,9 @@ export const make: Effect.Effect<Circuit, never, Scope.Scope> = Effect.gen(funct
     const again = outage.clients.has(clientId)
     if (outage.clients.size < clients) outage.clients.add(clientId)
     outage.lastAnswer = detail
-    outages.set(endpoint, outage)
-    if (outages.size > outagesKept) outages.delete(outages.keys().next().value ?? endpoint)
-    return again && (yield* stateOf(endpoint)) === "Closed"
+    outages.set(instance, outage)
+    if (outages.size > outagesKept) outages.delete(outages.keys().next().value ?? instance)
+    return again && (yield* stateOf(instance)) === "Closed"
       ? CircuitBreaker.ignored
       : CircuitBreaker.failure({ retryAfter })
   })
@@ -115,10 +128,10 @@ export const make: Effect.Effect<Circuit, never, Scope.Scope> = Effect.gen(funct
 
   const rejected = Effect.fnUntraced(function* (
     { reason }: CircuitBreaker.CircuitBreakerError,
-    { endpoint }: Try,
+    { instance, endpoint }: Try,
     attempts: number
   ): Effect.fn.Return<never, TokenEndpointUnavailable> {
-    const { since, lastAnswer } = outages.get(endpoint) ?? {
+    const { since, lastAnswer } = outages.get(instance) ?? {
       since: yield* Clock.currentTimeMillis,
       lastAnswer: "no longer known"
     }
@@ -132,12 +145,23 @@ export const make: Effect.Effect<Circuit, never, Scope.Scope> = Effect.gen(funct
   })
 
   const guard: Circuit["guard"] = (attempt, what, begun) =>
-    breaker
-      .execute(attempt, { key: what.endpoint, classify: classify(what) })
-      .pipe(
-        Effect.catchTag("CircuitBreakerError", (error) =>
-          Effect.flatMap(begun, ({ attempts }) => rejected(error, what, attempts))
-        )
-      )
-  return { guard }
+    Effect.suspend(() =>
+      what.isTaskClient === true && !proven.has(nameOf(what))
+        ? attempt
+        : breaker
+            .execute(attempt, { key: what.instance, classify: classify(what) })
+            .pipe(
+              Effect.catchTag("CircuitBreakerError", (error) =>
+                Effect.flatMap(begun, ({ attempts }) => rejected(error, what, attempts))
+              )
+            )
+    )
+  const proved: Circuit["proved"] = (what) => {
+    if (what.isTaskClient !== true) return
+    const name = nameOf(what)
+    proven.delete(name)
+    proven.add(name)
+    if (proven.size > provenKept) proven.delete(proven.values().next().value ?? name)
+  }
+  return { guard, proved }
 }).pipe(Effect.provide(CircuitBreaker.layerStoreMemory()))

@@ -15,19 +15,19 @@ export interface Token {
 }
 
 /**
- * The number of tries so far, all of which failed, and the answer to the last.
+ * How it goes with a token that is not there yet.
  */
-export interface FailedTries {
+export interface Progress {
+  readonly endpoint: string
+  /** How many requests have been sent. */
   readonly attempts: number
-  readonly lastAnswer: string
+  /** What the last of those came to that have failed; none while there is only silence. */
+  readonly lastAnswer: string | undefined
 }
 
-/**
- * How a token is asked for.
- */
 export interface Tries {
   /** Somebody waits for it: what may pass is tried again. Otherwise one try is enough, since another is made later. */
   readonly isWaitedFor: boolean
-  /** Told of each try that failed. */
-  readonly onFailure: (tries: FailedTries) => Effect.Effect<void>
+  /** Told of each request that is sent, and of each that failed. */
+  readonly onProgress: (progress: Progress) => Effect.Effect<void>
 }

@@ -1,5 +1,5 @@
 /**
- * The workspace's token endpoint, `POST https://<instance>/oidc/v1/token`.
+ * The workspace's token endpoint: `POST https://<instance>/oidc/v1/token`, or where the workspace's host says that it is.
  */
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
@@ -15,23 +15,28 @@ import * as HttpClient from "effect/http/HttpClient"
 import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import type * as HttpClientResponse from "effect/http/HttpClientResponse"
 import { AuthError, TokenEndpointUnavailable } from "../AuthError.ts"
-import type { Token, Tries } from "./Token.ts"
+import type { Progress, Token, Tries } from "./Token.ts"
 import { mayPass } from "../http/Answer.ts"
 import * as BoundedBody from "../http/BoundedBody.ts"
+import * as LiveSecrets from "../http/LiveSecrets.ts"
 import * as Circuit from "./Circuit.ts"
+import * as Discovery from "./Discovery.ts"
 import { basicCredentials } from "./internal/basicCredentials.ts"
 import { type Answer, type Asked, clean, readAnswer } from "./internal/tokenAnswer.ts"
 import type { Jwt } from "../Jwt.ts"
 import * as RetryAfter from "../http/RetryAfter.ts"
-import { RetryPolicy, tooLong, within } from "./RetryPolicy.ts"
+import { makeTry, RetryPolicy, tooLong, within } from "./RetryPolicy.ts"
 import * as TransportFault from "../http/TransportFault.ts"
-import { baseUrl, type WorkspaceHost } from "../WorkspaceHost.ts"
+import { userAgent } from "../http/UserAgent.ts"
+import type { AllowedInstances, WorkspaceHost } from "../WorkspaceHost.ts"
 
 interface AnyRequest {
   readonly instance: WorkspaceHost
   readonly clientId: string
   /** Where the credential came from, for the error of a refusal. */
   readonly source: string
+  /** A task chose the client id, and it may be made up. */
+  readonly isTaskClient?: boolean
 }
 
 /**
@@ -60,15 +65,7 @@ export class TokenEndpoint extends Context.Service<
 >()("@flyte-databricks/databricks-auth/endpoint/TokenEndpoint") {}
 
 /**
- * How long one try may take. Databricks answers within a second; a try that hangs leaves time for another.
- */
-export const TryTimeout = Context.Reference<Duration.Input>("@flyte-databricks/databricks-auth/TryTimeout", {
-  defaultValue: () => "4 seconds"
-})
-
-/**
- * How long all tries together may take. Flyte waits ten seconds for an answer by default, and is to hear why there is
- * none.
+ * Within which time tries may begin. Flyte waits ten seconds for an answer by default, and is to hear why there is none.
  */
 export const TotalTimeout = Context.Reference<Duration.Input>("@flyte-databricks/databricks-auth/TotalTimeout", {
   defaultValue: () => "8500 millis"
@@ -77,14 +74,15 @@ export const TotalTimeout = Context.Reference<Duration.Input>("@flyte-databricks
 // A token answer has some 2 KB; a login page in its place some 100 KB.
 const bodyLimit = 256 * 1024
 
-export const layer: Layer.Layer<TokenEndpoint, never, HttpClient.HttpClient> = Layer.effect(
+export const layer: Layer.Layer<TokenEndpoint, never, HttpClient.HttpClient | AllowedInstances> = Layer.effect(
   TokenEndpoint,
   Effect.gen(function* () {
     const client = yield* HttpClient.HttpClient
     const retryPolicy = yield* RetryPolicy
-    const tryTimeout = yield* TryTimeout
+    const aTry = yield* makeTry
     const totalTimeout = Duration.fromInputUnsafe(yield* TotalTimeout)
     const circuit = yield* Circuit.make
+    const discovery = yield* Discovery.make
 
     const read = Effect.fnUntraced(function* (response: HttpClientResponse.HttpClientResponse) {
       const { status, headers } = response
@@ -98,57 +96,53 @@ export const layer: Layer.Layer<TokenEndpoint, never, HttpClient.HttpClient> = L
       return { status, body, headers } satisfies Answer
     })
 
-    const send = (request: HttpClientRequest.HttpClientRequest, asked: Asked): Effect.Effect<Answer, Fault> =>
+    const send = (request: HttpClientRequest.HttpClientRequest): Effect.Effect<Answer, Fault> =>
       client.execute(HttpClientRequest.acceptJson(request)).pipe(
         Effect.flatMap(read),
         // A client that follows redirects by itself would take the credentials along.
         Effect.provideService(FetchHttpClient.RequestInit, { redirect: "manual" }),
-        Effect.mapError((error) =>
-          "detail" in error ? error : { detail: clean(TransportFault.describe(error), asked) }
-        ),
-        Effect.timeoutOrElse({ duration: tryTimeout, orElse: () => Effect.fail({ detail: nothingWithin(tryTimeout) }) })
+        Effect.mapError((error) => ("detail" in error ? error : { detail: clean(TransportFault.describe(error)) }))
       )
 
     const ask = Effect.fnUntraced(function* (
       request: HttpClientRequest.HttpClientRequest,
       asked: Asked,
-      { isWaitedFor, onFailure }: Tries = waitedFor
+      { isWaitedFor, onProgress }: Tries = waitedFor
     ): Effect.fn.Return<Token, AuthError> {
       const { endpoint } = asked
-      // The tries that have begun, and the answer to the last that has failed.
-      const begun = yield* Ref.make({ attempts: 0, lastAnswer: nothingWithin(totalTimeout) })
+      LiveSecrets.add(asked.secret)
+      const progress = yield* Ref.make<Progress>({ endpoint, attempts: 0, lastAnswer: undefined })
+      const progressed = (change: (progress: Progress) => Progress) =>
+        Effect.flatMap(Ref.updateAndGet(progress, change), onProgress)
       const deadline = (yield* Clock.currentTimeMillis) + Duration.toMillis(totalTimeout)
 
-      const attempt = Effect.gen(function* () {
-        const { attempts } = yield* Ref.updateAndGet(begun, (begun) => ({ ...begun, attempts: begun.attempts + 1 }))
-        return yield* send(request, asked).pipe(
-          Effect.mapError((fault) => new TokenEndpointUnavailable({ endpoint, attempts, ...fault })),
-          Effect.tapError(({ detail: lastAnswer }) =>
-            Effect.andThen(Ref.set(begun, { attempts, lastAnswer }), onFailure({ attempts, lastAnswer }))
+      const once = progressed((progress) => ({ ...progress, attempts: progress.attempts + 1 })).pipe(
+        Effect.andThen(send(request)),
+        Effect.tapError(({ detail: lastAnswer }) => progressed((progress) => ({ ...progress, lastAnswer })))
+      )
+      const attempt = aTry(once, (detail): Fault => ({ detail })).pipe(
+        Effect.catch((fault) =>
+          Effect.flatMap(Ref.get(progress), ({ attempts }) =>
+            Effect.fail(new TokenEndpointUnavailable({ endpoint, attempts, ...fault }))
           )
         )
-      })
-      const answer = yield* circuit.guard(attempt, asked, Ref.get(begun)).pipe(
+      )
+      const answer = yield* circuit.guard(attempt, asked, Ref.get(progress)).pipe(
         Effect.mapError((reason) => new AuthError({ reason })),
         Effect.retry(within(isWaitedFor ? retryPolicy : Schedule.recurs(0), deadline)),
-        Effect.catch((error) => Effect.flatMap(Clock.currentTimeMillis, (now) => tooLong(error, deadline - now))),
-        Effect.timeoutOrElse({
-          duration: totalTimeout,
-          orElse: () =>
-            Effect.flatMap(Ref.get(begun), ({ attempts, lastAnswer: detail }) =>
-              unavailable(endpoint, { attempts, detail })
-            )
-        })
+        Effect.catch((error) => Effect.flatMap(Clock.currentTimeMillis, (now) => tooLong(error, deadline - now)))
       )
-      return yield* readAnswer(answer, asked)
+      const token = yield* readAnswer(answer, asked)
+      circuit.proved(asked)
+      return token
     })
 
     return TokenEndpoint.of({
       clientCredentials: Effect.fn("TokenEndpoint.clientCredentials")(function* (request, tries) {
-        const endpoint = endpointOf(request.instance)
+        const endpoint = yield* discovery.tokenEndpoint(request.instance)
         const credentials = basicCredentials(request.clientId, request.clientSecret)
         const httpRequest = HttpClientRequest.post(endpoint).pipe(
-          HttpClientRequest.setHeader("authorization", `Basic ${credentials}`),
+          HttpClientRequest.setHeaders({ authorization: `Basic ${credentials}`, "user-agent": userAgent("oauth_m2m") }),
           HttpClientRequest.bodyUrlParams({ grant_type: "client_credentials", scope: "all-apis" })
         )
         return yield* ask(
@@ -158,9 +152,10 @@ export const layer: Layer.Layer<TokenEndpoint, never, HttpClient.HttpClient> = L
         )
       }),
       tokenExchange: Effect.fn("TokenEndpoint.tokenExchange")(function* (request, tries) {
-        const endpoint = endpointOf(request.instance)
+        const endpoint = yield* discovery.tokenEndpoint(request.instance)
         const { token, claims } = request.subject
         const httpRequest = HttpClientRequest.post(endpoint).pipe(
+          HttpClientRequest.setHeader("user-agent", userAgent("oidc_federation")),
           HttpClientRequest.bodyUrlParams({
             grant_type: "urn:ietf:params:oauth:grant-type:token-exchange",
             scope: "all-apis",
@@ -178,15 +173,7 @@ export const layer: Layer.Layer<TokenEndpoint, never, HttpClient.HttpClient> = L
 /** What a try met with that may pass. */
 type Fault = Pick<TokenEndpointUnavailable, "detail" | "status" | "retryAfterMillis">
 
-const waitedFor: Tries = { isWaitedFor: true, onFailure: () => Effect.void }
-
-const endpointOf = (instance: WorkspaceHost): string => `${baseUrl(instance)}/oidc/v1/token`
-
-const unavailable = (endpoint: string, tries: { readonly attempts: number; readonly detail: string }): AuthError =>
-  new AuthError({ reason: new TokenEndpointUnavailable({ endpoint, ...tries }) })
-
-const nothingWithin = (timeout: Duration.Input): string =>
-  `nothing within ${Duration.format(Duration.fromInputUnsafe(timeout))}`
+const waitedFor: Tries = { isWaitedFor: true, onProgress: () => Effect.void }
 
 /**
  * What a token endpoint in memory was asked for.

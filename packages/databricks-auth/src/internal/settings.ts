@@ -5,7 +5,8 @@ import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { AuthError, SettingInvalid } from "../AuthError.ts"
-import { looksLikeSecret, printable } from "../http/ForeignText.ts"
+import { printable } from "../http/ForeignText.ts"
+import { looksLikeSecret } from "../http/LiveSecrets.ts"
 
 export { looksLikeSecret }
 
@@ -38,31 +39,23 @@ export const invalid = (setting: string, value: string, expected: string): AuthE
 /**
  * One of the given words.
  */
-export const oneOf = <const Words extends ReadonlyArray<string>>(setting: string, words: Words) =>
-  Effect.fnUntraced(function* (value: string): Effect.fn.Return<Words[number], AuthError> {
+export const oneOf = <const Words extends ReadonlyArray<string>>(words: Words) =>
+  Effect.fnUntraced(function* (setting: string, value: string): Effect.fn.Return<Words[number], AuthError> {
     const found = words.find((word) => word === value)
     return found ?? (yield* invalid(setting, value, listWords(words)))
   })
 
+const on = ["true", "1", "yes", "on"]
+const off = ["false", "0", "no", "off"]
+
 /**
  * A switch, in the words that Kubernetes manifests and shells use for it.
  */
-export const flag = Effect.fnUntraced(function* (setting: string, value: string): Effect.fn.Return<boolean, AuthError> {
-  switch (value.toLowerCase()) {
-    case "true":
-    case "1":
-    case "yes":
-    case "on":
-      return true
-    case "false":
-    case "0":
-    case "no":
-    case "off":
-      return false
-    default:
-      return yield* invalid(setting, value, "true or false")
-  }
-})
+export const flag = (setting: string, value: string): Effect.Effect<boolean, AuthError> => {
+  const word = value.toLowerCase()
+  if (on.includes(word)) return Effect.succeed(true)
+  return off.includes(word) ? Effect.succeed(false) : Effect.fail(invalid(setting, value, "true or false"))
+}
 
 export const listWords = (words: ReadonlyArray<string>): string =>
   words.length < 2 ? words.join() : `${words.slice(0, -1).join(", ")} or ${words.at(-1)}`

@@ -8,54 +8,41 @@ import type { Credential } from "../Credential.ts"
 import type { Token, Tries } from "../endpoint/Token.ts"
 import type { AuthType, Identity } from "../Identity.ts"
 import * as IdentityRecord from "../IdentityRecord.ts"
-import * as Jwt from "../Jwt.ts"
+import type * as Jwt from "../Jwt.ts"
 import type { Connection } from "../request/Connection.ts"
 import type { WorkspaceHost } from "../WorkspaceHost.ts"
-import type { ReadyMode, Resolved } from "./AuthMode.ts"
+import { authTypes, type ReadyMode, type Resolved } from "./AuthMode.ts"
 
 /**
- * Acquires tokens for identities, records and recalls them.
+ * Acquires tokens for identities of these modes, records and recalls them.
  */
-export interface Acquisition {
-  readonly acquire: (credential: Credential, refused: boolean, tries: Tries) => Effect.Effect<Token, AuthError>
-  /** What the JWT says that is exchanged for a token; none in the modes that exchange none. */
-  readonly subject: (identity: Identity) => Effect.Effect<Option.Option<Jwt.Description>, AuthError>
-  readonly forget: (identity: Identity) => Effect.Effect<void>
-  readonly record: (resolved: Resolved, connection: Connection | undefined) => IdentityRecord.IdentityRecord
-  readonly recall: (
-    record: IdentityRecord.IdentityRecord,
-    instance: WorkspaceHost,
-    connection: Connection | undefined
-  ) => Effect.Effect<Credential, AuthError>
-}
-
-/** Acquisition by these modes. */
-export const make = (modes: ReadonlyArray<ReadyMode>): Acquisition => {
+export const make = (modes: ReadonlyArray<ReadyMode>) => {
   const modeOf = (identity: Identity) => modes.find(({ tag }) => tag === identity._tag)
   const unserved = (wanted: AuthType) =>
     new AuthError({
-      reason: new ModeUnavailable({
-        wanted,
-        from: "The run's pinned identity",
-        served: [...new Set(modes.map(({ authType }) => authType))]
-      })
+      reason: new ModeUnavailable({ wanted, from: "The run's pinned identity", served: authTypes(modes) })
     })
   return {
-    acquire: (credential, refused, tries) =>
+    acquire: (credential: Credential, refused: boolean, tries: Tries): Effect.Effect<Token, AuthError> =>
       modeOf(credential.identity)?.acquire(credential, refused, tries) ??
       Effect.fail(unserved(credential.identity.authType)),
-    subject: (identity) => {
+    /** What the JWT says that is exchanged for a token; none in the modes that exchange none. */
+    subject: (identity: Identity): Effect.Effect<Option.Option<Jwt.Description>, AuthError> => {
       const jwt = modeOf(identity)?.subject?.(identity)
-      return jwt === undefined ? Effect.succeedNone : Effect.asSome(Effect.map(jwt, Jwt.describe))
+      return jwt === undefined ? Effect.succeedNone : Effect.asSome(Effect.map(jwt, ({ token: _, ...said }) => said))
     },
-    forget: (identity) => modeOf(identity)?.forget(identity) ?? Effect.void,
-    record: (resolved, connection) => ({
+    forget: (identity: Identity): Effect.Effect<void> => modeOf(identity)?.forget(identity) ?? Effect.void,
+    record: (resolved: Resolved, connection: Connection | undefined): IdentityRecord.IdentityRecord => ({
       ...IdentityRecord.empty(resolved.identity.instance),
       authType: Option.some(resolved.identity.authType),
       namespace: resolved.namespace,
       ...modeOf(resolved.identity)?.record(resolved, connection)
     }),
-    recall: Effect.fnUntraced(function* (record, instance, connection) {
+    recall: Effect.fnUntraced(function* (
+      record: IdentityRecord.IdentityRecord,
+      instance: WorkspaceHost,
+      connection: Connection | undefined
+    ): Effect.fn.Return<Credential, AuthError> {
       const mode = modes.find(({ isRecorded }) => isRecorded(record))
       if (mode === undefined) return yield* unserved(IdentityRecord.authTypeOf(record))
       yield* IdentityRecord.checkNames(record)

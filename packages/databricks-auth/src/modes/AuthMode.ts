@@ -37,9 +37,6 @@ export interface Found<I extends Identity> {
   readonly builtFrom: Option.Option<Redacted.Redacted<string>>
 }
 
-/**
- * What a place answers.
- */
 export type Look<I extends Identity> = Effect.Effect<Absent | Found<I>, AuthError>
 
 interface AnyPlace {
@@ -92,8 +89,8 @@ export interface Resolved<I extends Identity = Identity> extends Credential<I> {
 export interface Summary {
   /** A fact by its name, as log lines have it. */
   readonly facts: Readonly<Record<string, string>>
-  /** How much of a credential there is. */
-  readonly has: "nothing" | "part" | "whole"
+  /** Whether there is anything of a credential, whole or broken. */
+  readonly hasAny: boolean
   /** Whether a client id without a secret is this mode's. */
   readonly takesClientId?: boolean
 }
@@ -144,20 +141,18 @@ export interface AuthMode<I extends Identity, out R> {
   readonly wire: Effect.Effect<Wired<I>, never, R>
 }
 
-/**
- * A mode of whichever identity.
- */
 export type AnyMode = AuthMode<Identity, unknown>
 
-/**
- * The sources that modes are built on.
- */
 export type SourcesOf<M> = M extends AuthMode<infer _I, infer R> ? R : never
 
-/**
- * A mode that is ready for use.
- */
 export type ReadyMode = AnyMode & Wired<Identity>
+
+/**
+ * The auth types that these modes serve, strongest first.
+ */
+export const authTypes = (modes: ReadonlyArray<AnyMode>): ReadonlyArray<AuthType> => [
+  ...new Set(modes.map(({ authType }) => authType))
+]
 
 /**
  * Builds modes on their sources. An identity reaches only the mode that its tag names, which is why a list may hold

@@ -4,36 +4,31 @@
  */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import * as Result from "effect/Result"
 import { AuthError, CredentialsMissing } from "../AuthError.ts"
 import type { Absent, AuthMode, Found, Wired } from "./AuthMode.ts"
-import { has, said } from "./internal/facts.ts"
+import { hasAny, said } from "./internal/facts.ts"
 import type { AuthRequest } from "../request/AuthRequest.ts"
-import { ConnectorSettings, defaultOidcAudience } from "../request/ConnectorSettings.ts"
+import { ConnectorSettings, defaultOidcAudience, defaultTokenFile } from "../request/ConnectorSettings.ts"
 import { OidcConnectorIdentity } from "../Identity.ts"
 import { authTypeOf } from "../IdentityRecord.ts"
-import {
-  describeFile,
-  ProjectedToken,
-  requireFile,
-  requireUnexpired,
-  type TokenFile,
-  tokenFileOf
-} from "../sources/ProjectedToken.ts"
+import { describeFile } from "../sources/internal/tokenFiles.ts"
+import { ProjectedToken, requireFile, requireUnexpired, type TokenFile } from "../sources/ProjectedToken.ts"
 import { TokenEndpoint } from "../endpoint/TokenEndpoint.ts"
 
 const fileFrom =
   (from: TokenFile["from"]) =>
   (path: string): TokenFile => ({ path, from })
 
-const noClientId = "no client id: FLYTE_DATABRICKS_CLIENT_ID is not set"
-
 const wire = Effect.gen(function* () {
   const tokens = yield* ProjectedToken
   const tokenEndpoint = yield* TokenEndpoint
-  const { tokenFiles } = yield* ConnectorSettings
-  const named = Option.map(tokenFiles.named, fileFrom("FLYTE_DATABRICKS_OIDC_TOKEN_FILE"))
-  const aws = Option.map(tokenFiles.aws, fileFrom("AWS_WEB_IDENTITY_TOKEN_FILE"))
-  const defaultFile = fileFrom("default")(tokenFiles.defaultPath)
+  const { oidcTokenFile, awsTokenFile } = yield* ConnectorSettings
+  const named = Option.map(oidcTokenFile, fileFrom("FLYTE_DATABRICKS_OIDC_TOKEN_FILE"))
+  const aws = Option.map(awsTokenFile, fileFrom("AWS_WEB_IDENTITY_TOKEN_FILE"))
+  const defaultFile = fileFrom("default")(defaultTokenFile)
+  /** The connector's file, where no task names one. */
+  const ownFile = Option.getOrElse(Option.firstSomeOf([named, aws]), () => defaultFile)
 
   const whole = (file: TokenFile) => Effect.flatMap(tokens.read(file), (jwt) => requireFile(file, jwt))
 
@@ -50,7 +45,9 @@ const wire = Effect.gen(function* () {
     const { instance, audience } = request
     const ofConnector = yield* tokens.clientId
     const clientId = Option.orElse(request.clientId, () => ofConnector)
-    if (Option.isNone(clientId)) return { _tag: "Absent", detail: noClientId }
+    if (Option.isNone(clientId)) {
+      return { _tag: "Absent", detail: "no client id: FLYTE_DATABRICKS_CLIENT_ID is not set" }
+    }
     const found = (file: TokenFile): Found<OidcConnectorIdentity> => ({
       _tag: "Found",
       credential: {
@@ -91,7 +88,7 @@ const wire = Effect.gen(function* () {
         tenancy: "connector",
         namedBy: "oidcTokenFile",
         describe: "client id and projected JWT of the connector (Model 1)",
-        remedy: `set FLYTE_DATABRICKS_CLIENT_ID on the connector and project a ServiceAccount token to ${tokenFiles.defaultPath}`,
+        remedy: `set FLYTE_DATABRICKS_CLIENT_ID on the connector and project a ServiceAccount token to ${defaultTokenFile}`,
         look
       }
     ],
@@ -113,12 +110,11 @@ const wire = Effect.gen(function* () {
           })
         })
       }
-      const files = [oidcTokenFile, tokenFiles.named, tokenFiles.aws]
       return {
         identity: new OidcConnectorIdentity({
           instance,
           clientId: recordedOrOwn.value,
-          tokenFile: Option.getOrElse(Option.firstSomeOf(files), () => tokenFiles.defaultPath),
+          tokenFile: Option.getOrElse(oidcTokenFile, () => ownFile.path),
           audience: Option.getOrElse(oidcAudience, () => defaultOidcAudience)
         })
       }
@@ -127,29 +123,27 @@ const wire = Effect.gen(function* () {
     acquire: Effect.fnUntraced(function* ({ identity }, _refused, tries) {
       const { instance, clientId, source } = identity
       const subject = yield* subjectOf(identity)
-      return yield* tokenEndpoint.tokenExchange({ instance, clientId, subject, source }, tries)
+      const ofConnector = yield* Effect.option(tokens.clientId)
+      const isTaskClient = !Option.contains(Option.flatten(ofConnector), clientId)
+      return yield* tokenEndpoint.tokenExchange({ instance, clientId, subject, source, isTaskClient }, tries)
     }),
     // The file is read at each exchange.
     forget: () => Effect.void,
     summarize: Effect.fnUntraced(function* () {
-      const file = tokenFileOf(tokenFiles)
-      const jwt = yield* Effect.result(Option.isSome(named) ? Effect.asSome(whole(file)) : tokens.read(file))
+      const jwt = yield* Effect.result(Option.isSome(named) ? Effect.asSome(whole(ownFile)) : tokens.read(ownFile))
       const clientId = yield* Effect.result(tokens.clientId)
       return {
         facts: {
           connectorClientId: said(clientId, (id) => id),
-          connectorJwt: said(jwt, () => describeFile(file))
+          connectorJwt: said(jwt, () => describeFile(ownFile))
         },
-        has: has(clientId) === "whole" && has(jwt) !== "whole" ? "part" : has(clientId),
-        takesClientId: has(clientId) === "whole" && has(jwt) !== "nothing"
+        hasAny: hasAny(clientId),
+        takesClientId: Result.isSuccess(clientId) && hasAny(clientId) && hasAny(jwt)
       }
     })
   } satisfies Wired<OidcConnectorIdentity>
 })
 
-/**
- * Mode OIDC Model 1.
- */
 export const mode: AuthMode<OidcConnectorIdentity, ProjectedToken | TokenEndpoint | ConnectorSettings> = {
   tag: "oidc_connector",
   authType: "oidc_federation",

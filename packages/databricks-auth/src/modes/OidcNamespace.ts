@@ -4,22 +4,26 @@
  */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import { AuthError, CredentialsBroken, IdentityChanged, IdentityRefused } from "../AuthError.ts"
+import type { AuthError } from "../AuthError.ts"
 import type { Absent, AuthMode, Found, Wired } from "./AuthMode.ts"
+import { refused, requirePrincipal } from "./Policy.ts"
 import type { AuthRequest } from "../request/AuthRequest.ts"
 import { ConnectorSettings, defaultOidcAudience } from "../request/ConnectorSettings.ts"
-import * as NamespaceTemplate from "../request/namespaceTemplate.ts"
+import * as IdentityNamespace from "../request/IdentityNamespace.ts"
 import { OidcNamespaceIdentity } from "../Identity.ts"
 import { authTypeOf } from "../IdentityRecord.ts"
 import { applicationId } from "../internal/applicationId.ts"
+import { broken } from "../internal/broken.ts"
 import { invalid, shown } from "../internal/settings.ts"
 import {
+  audienceAnnotation,
   clientIdAnnotation,
   describeDiscovery,
   describeServiceAccount,
   describeSkipped,
   type Discovery,
   enabledLabel,
+  maxAnnotation,
   ServiceAccountTokens
 } from "../sources/ServiceAccountTokens.ts"
 import { TokenEndpoint } from "../endpoint/TokenEndpoint.ts"
@@ -28,7 +32,7 @@ const wire = Effect.gen(function* () {
   const serviceAccounts = yield* ServiceAccountTokens
   const tokenEndpoint = yield* TokenEndpoint
   const { oidcAudience, allowedAudiences, namespaceIdentity } = yield* ConnectorSettings
-  const isMade = NamespaceTemplate.isMade(yield* ConnectorSettings)
+  const isMade = IdentityNamespace.isMade(yield* ConnectorSettings)
 
   const look = Effect.fnUntraced(function* (
     request: AuthRequest,
@@ -43,6 +47,10 @@ const wire = Effect.gen(function* () {
     }
     if (others.length > 0) return yield* ambiguous(namespace, discovery)
     const { serviceAccount, audience } = offer
+    if (Option.exists(audience, ({ length }) => length > maxAnnotation)) {
+      const annotation = `Annotation ${audienceAnnotation} of ${describeServiceAccount(namespace, serviceAccount)}`
+      return yield* invalid(annotation, "longer", `at most ${maxAnnotation} characters`)
+    }
     const clientId = yield* applicationId(
       describeServiceAccount(namespace, serviceAccount),
       `has what looks like a secret under annotation ${clientIdAnnotation}`,
@@ -67,23 +75,18 @@ const wire = Effect.gen(function* () {
   // A run's metadata comes back from a caller. What its ServiceAccount says today goes before it: another client id is
   // another principal. One that lost its label goes on, for the runs that were submitted as it.
   const checkToday = Effect.fnUntraced(function* (identity: OidcNamespaceIdentity) {
-    const { clientId, namespace, serviceAccount, audience, principal, source } = identity
+    const { clientId, namespace, serviceAccount, audience, source } = identity
     const { offers } = yield* namespaceIdentity === "ignore"
       ? Effect.succeed(unseen)
       : serviceAccounts
           .discover(namespace)
           .pipe(Effect.catchReason("AuthError", "AccessForbidden", () => Effect.succeed(unseen)))
     const offer = offers.find((offer) => offer.serviceAccount === serviceAccount)
-    if (offer !== undefined && offer.clientId !== clientId) {
-      return yield* new AuthError({
-        reason: new IdentityChanged({ source, expected: clientId, found: offer.clientId })
-      })
-    }
+    if (offer !== undefined) yield* requirePrincipal(source, clientId, offer.clientId)
     const allowed = [oidcAudience, ...allowedAudiences, ...Option.toArray(offer?.audience ?? Option.none())]
     if (!allowed.includes(audience)) {
       const why = `audience ${shown(audience)} is neither its annotation's nor one of ${allowed.join(", ")}`
-      const setting = "FLYTE_DATABRICKS_ALLOWED_AUDIENCES"
-      return yield* new AuthError({ reason: new IdentityRefused({ principal, source, why, setting }) })
+      return yield* refused(identity, why, "FLYTE_DATABRICKS_ALLOWED_AUDIENCES")
     }
   })
 
@@ -135,13 +138,10 @@ const wire = Effect.gen(function* () {
     }),
     forget: ({ namespace }) => serviceAccounts.forget(namespace),
     // Nothing of it is on the connector.
-    summarize: () => Effect.succeed({ facts: {}, has: "nothing" })
+    summarize: () => Effect.succeed({ facts: {}, hasAny: false })
   } satisfies Wired<OidcNamespaceIdentity>
 })
 
-/**
- * Mode OIDC Model 2.
- */
 export const mode: AuthMode<OidcNamespaceIdentity, ServiceAccountTokens | TokenEndpoint | ConnectorSettings> = {
   tag: "oidc_namespace",
   authType: "oidc_federation",
@@ -158,22 +158,18 @@ const markers = (namespace: string): string =>
   `      annotations: {${clientIdAnnotation}: <application id of its service principal>}`
 
 const missing = (namespace: string): AuthError =>
-  new AuthError({
-    reason: new CredentialsBroken({
-      source: `Namespace ${namespace}`,
-      problem: "does not exist: it has no ServiceAccount, and Kubernetes gives each namespace one",
-      remedy: `Create it (kubectl create namespace ${namespace}), or correct FLYTE_DATABRICKS_NAMESPACE_TEMPLATE.`
-    })
-  })
+  broken(
+    `Namespace ${namespace}`,
+    "does not exist: it has no ServiceAccount, and Kubernetes gives each namespace one",
+    `Create it (kubectl create namespace ${namespace}), or correct FLYTE_DATABRICKS_NAMESPACE_TEMPLATE.`
+  )
 
 const ambiguous = (namespace: string, { offers, skipped }: Discovery): AuthError => {
   const names = offers.map(({ serviceAccount }) => serviceAccount).join(", ")
   const aside = skipped.length === 0 ? "" : ` (and ${describeSkipped(skipped)})`
-  return new AuthError({
-    reason: new CredentialsBroken({
-      source: `Namespace ${namespace}`,
-      problem: `has ${offers.length} ServiceAccounts with annotation ${clientIdAnnotation}: ${names}${aside}`,
-      remedy: `Leave the label ${enabledLabel}=true on one of them.`
-    })
-  })
+  return broken(
+    `Namespace ${namespace}`,
+    `has ${offers.length} ServiceAccounts with annotation ${clientIdAnnotation}: ${names}${aside}`,
+    `Leave the label ${enabledLabel}=true on one of them.`
+  )
 }

@@ -6,8 +6,6 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
-import type { AuthError } from "../AuthError.ts"
-import type { Credential } from "../Credential.ts"
 import {
   ConnectorLevel,
   NamespaceSecret,
@@ -24,17 +22,9 @@ import type { AuthRequest } from "../request/AuthRequest.ts"
 import * as Connection from "../request/Connection.ts"
 import { ConnectorSettings } from "../request/ConnectorSettings.ts"
 import { PatSource } from "../sources/PatSource.ts"
-import type { WorkspaceHost } from "../WorkspaceHost.ts"
 import type { AuthMode, Place, Wired } from "./AuthMode.ts"
-import { has, said } from "./internal/facts.ts"
-import {
-  connectorLevel,
-  namespaceSecret,
-  ofNamespace,
-  pinnedMissing,
-  readPinned,
-  recordOrigin
-} from "./internal/origins.ts"
+import { hasAny, said } from "./internal/facts.ts"
+import * as Origins from "./internal/origins.ts"
 
 /**
  * How long a PAT that was read from its source is used before it is read again: a PAT says nothing about when it
@@ -44,12 +34,19 @@ export const PatLifetime = Context.Reference<Duration.Input>("@flyte-databricks/
   defaultValue: () => "5 minutes"
 })
 
-const source = "FLYTE_DATABRICKS_ACCESS_TOKEN"
-
 const wire = Effect.gen(function* () {
   const pats = yield* PatSource
   const settings = yield* ConnectorSettings
   const lifetime = Duration.fromInputUnsafe(yield* PatLifetime)
+  const origins = Origins.make({
+    what: "PAT",
+    source: pats,
+    connector: () => pats.connector,
+    variables: "FLYTE_DATABRICKS_ACCESS_TOKEN",
+    namedBy: "tokenSecretName",
+    keys: ["token"],
+    found
+  })
 
   // Flyte's connector records the name of the OAuth Secret with every PAT, where it means nothing; this one uses the
   // field for the PAT's own Secret, and leaves it out for the connector's PAT. The stored token tells them apart.
@@ -77,51 +74,36 @@ const wire = Effect.gen(function* () {
     return ownOrigin(record) ?? (Option.isSome(authToken) ? StoredToken.make({}) : Unrecorded.make({ namespace, name }))
   }
 
-  const read = Effect.fnUntraced(function* ({ origin }: PatIdentity) {
-    const token = yield* readPinned(origin, pats.namespaceSecret, pats.connector)
-    return Option.isSome(token) ? token.value : yield* pinnedMissing("PAT", origin, source)
-  })
-
   return {
-    places: [
-      requestSecret,
-      namespaceSecret({
-        namedBy: "tokenSecretName",
-        name: (request) => request.tokenSecretName,
-        keys: ["token"],
-        absence: pats.absence,
-        read: pats.namespaceSecret,
-        found
-      }),
-      connectorLevel({ name: source, read: () => pats.connector, found })
-    ],
+    places: [requestSecret, ...origins.places],
     // A stored token that was refused gives way to the one that is there now, where it is known where that is.
     acquire: ({ identity, storedToken }, refused) =>
       Effect.map(
         storedToken !== undefined && (!refused || comesAlong(identity.origin))
           ? Effect.succeed(storedToken)
-          : read(identity),
+          : origins.read(identity.origin),
         (value) => ({ value, lifetime, builtFrom: value })
       ),
-    forget: ({ origin }) =>
-      Effect.andThen(
-        ofNamespace(origin, (namespace, name) => Effect.asSome(pats.forget(namespace, name))),
-        pats.forgetConnector
-      ),
+    forget: ({ origin }) => origins.forget(origin),
     // As the oldest of Flyte's own connectors records it that can be this identity: each polls what the other submitted.
     // Of Flyte 1 these are the connector's PAT, with nothing, and a namespace's, with the token alone; of Flyte 2 the
     // request's own, with nothing. For the rest it takes a connector that reads all of the fields.
     record: ({ identity: { origin }, builtFrom }, connection) => {
       const nothing = { authType: Option.none(), namespace: Option.none() }
       if (origin._tag === "RequestSecret") return nothing
-      if (connection !== undefined) return recordOrigin(origin)
+      if (connection !== undefined) return Origins.record(origin)
       if (origin._tag === "ConnectorLevel") return nothing
       return settings.persistPat && Option.isSome(builtFrom)
         ? { ...nothing, authToken: builtFrom }
-        : recordOrigin(origin)
+        : Origins.record(origin)
     },
     recall: Effect.fnUntraced(function* (record, instance, connection) {
-      if (connection !== undefined && IdentityRecord.isEmpty(record)) return yield* recallRequest(instance, connection)
+      // Flyte 2's own connector submitted it, or this one did, with the connection's PAT.
+      if (connection !== undefined && IdentityRecord.isEmpty(record)) {
+        const identity = new PatIdentity({ instance, origin: RequestSecret.make({}) })
+        const token = yield* Connection.token(connection, Option.none())
+        return Option.isSome(token) ? { identity, storedToken: token.value } : { identity }
+      }
       const identity = new PatIdentity({ instance, origin: originOf(record) })
       if (Option.isNone(record.authToken)) return { identity }
       const storedToken = record.authToken.value
@@ -132,14 +114,11 @@ const wire = Effect.gen(function* () {
     summarize: () =>
       Effect.map(Effect.result(pats.connector), (pat) => ({
         facts: { connectorPat: said(pat) },
-        has: has(pat)
+        hasAny: hasAny(pat)
       }))
   } satisfies Wired<PatIdentity>
 })
 
-/**
- * Mode PAT.
- */
 export const mode: AuthMode<PatIdentity, PatSource | ConnectorSettings> = {
   tag: "pat",
   authType: "pat",
@@ -159,7 +138,7 @@ const requestSecret: Place<PatIdentity> = {
   look: Effect.fnUntraced(function* (request, { value, secretName }) {
     const token = yield* Connection.token(value, secretName)
     if (Option.isSome(token)) {
-      const { identity } = found(request, RequestSecret.make({}), token.value).credential
+      const identity = new PatIdentity({ instance: request.instance, origin: RequestSecret.make({}) })
       return { _tag: "Found", credential: { identity, storedToken: token.value }, builtFrom: Option.none() }
     }
     const detail = Option.match(secretName, {
@@ -169,19 +148,6 @@ const requestSecret: Place<PatIdentity> = {
     return { _tag: "Absent", detail }
   })
 }
-
-/**
- * Who a run is whose metadata says nothing of it, when it is asked about with a connection: Flyte 2's own connector
- * submitted it, or this one did, with the connection's PAT.
- */
-const recallRequest = Effect.fnUntraced(function* (
-  instance: WorkspaceHost,
-  connection: Connection.Connection
-): Effect.fn.Return<Credential<PatIdentity>, AuthError> {
-  const identity = new PatIdentity({ instance, origin: RequestSecret.make({}) })
-  const token = yield* Connection.token(connection, Option.none())
-  return Option.isSome(token) ? { identity, storedToken: token.value } : { identity }
-})
 
 const found = ({ instance }: AuthRequest, origin: Origin, token: Redacted.Redacted<string>) => ({
   credential: { identity: new PatIdentity({ instance, origin }) },

@@ -4,9 +4,9 @@
  */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import { AuthError, IdentityRefused } from "../AuthError.ts"
+import { AuthError, IdentityChanged, IdentityRefused } from "../AuthError.ts"
 import type { Credential } from "../Credential.ts"
-import { type Identity, NamespaceSecret, OAuthM2MIdentity, PatIdentity } from "../Identity.ts"
+import { type Identity, OAuthM2MIdentity, PatIdentity, secretOf } from "../Identity.ts"
 import type { ConnectorSettings } from "../request/ConnectorSettings.ts"
 import { admit } from "../WorkspaceHost.ts"
 
@@ -21,56 +21,68 @@ export const admitted = Effect.fnUntraced(function* (
 ): Effect.fn.Return<Credential, AuthError> {
   const { identity } = credential
   yield* admit(identity.instance, settings.allowedInstances)
-  const { tenant } = identity
-  if (Option.isSome(tenant) && !settings.namespaces.includes(tenant.value)) {
-    const why = `namespace ${tenant.value} is not among ${settings.namespaces.patterns.join(", ")}`
-    return yield* refuse(identity, why, "FLYTE_DATABRICKS_NAMESPACES")
+  const { namespace, isShared } = ownerOf(identity)
+  if (Option.isSome(namespace) && !settings.namespaces.includes(namespace.value)) {
+    const why = `namespace ${namespace.value} is not among ${settings.namespaces.patterns.join(", ")}`
+    return yield* refused(identity, why, "FLYTE_DATABRICKS_NAMESPACES")
   }
   const refusal = whyNotShared(settings, identity.instance)
-  if (Option.isNone(refusal)) return credential
-  const own = ofNamespaceAlone(identity)
+  if (refusal === undefined) return credential
+  const own = isShared ? Option.none() : ofNamespaceAlone(identity)
   return Option.isSome(own)
     ? { ...credential, identity: own.value }
-    : yield* refuse(identity, refusal.value.why, refusal.value.setting)
+    : yield* refused(identity, refusal.why, refusal.setting)
 })
+
+/** The namespace whose credential an identity has, and whether it has the connector's. */
+const ownerOf = (identity: Identity): { readonly namespace: Option.Option<string>; readonly isShared: boolean } => {
+  switch (identity._tag) {
+    case "pat":
+    case "oauth_m2m": {
+      const namespace = Option.map(secretOf(identity.origin), ({ namespace }) => namespace)
+      return { namespace, isShared: identity.origin._tag === "ConnectorLevel" }
+    }
+    case "oidc_connector":
+      return { namespace: Option.none(), isShared: true }
+    case "oidc_namespace":
+      return { namespace: Option.some(identity.namespace), isShared: false }
+  }
+}
 
 // Where a record leaves open whose credential it was, it is the namespace's then.
 const ofNamespaceAlone = (identity: Identity): Option.Option<Identity> => {
-  if (identity.isShared) return Option.none()
   if (!("origin" in identity) || identity.origin._tag !== "Unrecorded") return Option.some(identity)
-  const { namespace, name } = identity.origin
-  return Option.map(namespace, (namespace) => {
-    const origin = NamespaceSecret.make({ namespace, name })
-    return identity._tag === "pat"
-      ? new PatIdentity({ ...identity, origin })
-      : new OAuthM2MIdentity({ ...identity, origin })
-  })
+  return Option.map(secretOf(identity.origin), (origin) =>
+    identity._tag === "pat" ? new PatIdentity({ ...identity, origin }) : new OAuthM2MIdentity({ ...identity, origin })
+  )
 }
 
 /**
- * Why no credential of the connector is used for a workspace; none where one may be.
+ * Why no credential of the connector is used for a workspace; `undefined` where one may be.
  */
 export const whyNotShared = (
   { namespaceIdentity, sharedInstances }: Settings,
   instance: Identity["instance"]
-): Option.Option<{ readonly why: string; readonly setting: string }> => {
+): { readonly why: string; readonly setting: string } | undefined => {
   if (namespaceIdentity === "require") {
-    return Option.some({
-      why: "shared by namespaces, and FLYTE_DATABRICKS_NAMESPACE_IDENTITY is require",
-      setting: "FLYTE_DATABRICKS_NAMESPACE_IDENTITY"
-    })
+    const why = "shared by namespaces, and FLYTE_DATABRICKS_NAMESPACE_IDENTITY is require"
+    return { why, setting: "FLYTE_DATABRICKS_NAMESPACE_IDENTITY" }
   }
-  return sharedInstances.allows(instance)
-    ? Option.none()
-    : Option.some({
-        why: `the connector's own credentials go only to ${sharedInstances.patterns.join(", ")}`,
-        setting: "FLYTE_DATABRICKS_ALLOWED_INSTANCES"
-      })
+  if (sharedInstances.allows(instance)) return undefined
+  const why = `the connector's own credentials go only to ${sharedInstances.patterns.join(", ")}`
+  return { why, setting: "FLYTE_DATABRICKS_ALLOWED_INSTANCES" }
 }
 
-const refuse = (identity: Identity, why: string, setting: string) =>
-  Effect.fail(
-    new AuthError({
-      reason: new IdentityRefused({ principal: identity.principal, source: identity.source, why, setting })
-    })
-  )
+/**
+ * The error of an identity that a setting refuses.
+ */
+export const refused = ({ principal, source }: Identity, why: string, setting: string): AuthError =>
+  new AuthError({ reason: new IdentityRefused({ principal, source, why, setting }) })
+
+/**
+ * Fails where a credential is of another principal than the one that is meant.
+ */
+export const requirePrincipal = (source: string, expected: string, found: string): Effect.Effect<void, AuthError> =>
+  expected === found
+    ? Effect.void
+    : Effect.fail(new AuthError({ reason: new IdentityChanged({ source, expected, found }) }))

@@ -16,13 +16,13 @@ import * as Cache from "effect/Cache"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type * as Result from "effect/Result"
-import { AuthError, CredentialsMissing, type Finding, IdentityChanged, ModeUnavailable } from "../AuthError.ts"
+import { AuthError, CredentialsMissing, type Finding, ModeUnavailable } from "../AuthError.ts"
 import type { Identity } from "../Identity.ts"
 import type { AuthRequest } from "../request/AuthRequest.ts"
 import type { ConnectorSettings } from "../request/ConnectorSettings.ts"
 import * as TaskSettings from "../request/TaskSettings.ts"
-import type { Look, Place, ReadyMode, Resolved } from "./AuthMode.ts"
-import { whyNotShared } from "./Policy.ts"
+import { authTypes, type Look, type Place, type ReadyMode, type Resolved } from "./AuthMode.ts"
+import { requirePrincipal, whyNotShared } from "./Policy.ts"
 
 type Settings = ConnectorSettings["Service"]
 
@@ -34,11 +34,6 @@ export interface Selected {
   readonly outcome: Result.Result<Resolved, AuthError>
 }
 
-/**
- * Decides who a request is.
- */
-export type Select = (request: AuthRequest) => Effect.Effect<Selected>
-
 // More namespaces than this do not fit into a cluster; past it a warning may be repeated.
 const warningsRemembered = 10_000
 
@@ -49,8 +44,8 @@ const warningsRemembered = 10_000
 export const make = Effect.fnUntraced(function* (
   settings: Settings,
   modes: ReadonlyArray<ReadyMode>
-): Effect.fn.Return<Select> {
-  const served = [...new Set(modes.map(({ authType }) => authType))]
+): Effect.fn.Return<(request: AuthRequest) => Effect.Effect<Selected>> {
+  const served = authTypes(modes)
   const [only, ...others] = served
   const warnings = yield* Cache.make({
     capacity: warningsRemembered,
@@ -108,7 +103,9 @@ const walk = Effect.fnUntraced(function* (
           Effect.as(onForbidden(error), { _tag: "Forbidden" as const })
         ),
         Effect.tap((answer) =>
-          answer._tag === "Found" ? requireClientId(request, mode, answer.credential.identity, source) : Effect.void
+          answer._tag === "Found" && Option.isSome(request.clientId) && hasClientId(mode)
+            ? requirePrincipal(source, request.clientId.value, answer.credential.identity.principal)
+            : Effect.void
         ),
         Effect.tapError(({ message }) =>
           Effect.sync(() => explanation.push({ source, outcome: "failed", detail: message }))
@@ -140,7 +137,6 @@ const namedPlaces = (request: AuthRequest, modes: ReadonlyArray<ReadyMode>) => {
   const isNamed = ({ namedBy }: Place<Identity>) => namedBy !== undefined && request.named.includes(namedBy)
   const places = modes.flatMap((mode) => mode.places.filter(isNamed))
   const settings = places.map(({ namedBy }) => TaskSettings.describe(namedBy!))
-  const hasClientId = ({ taskSettings }: ReadyMode) => taskSettings.includes("clientId")
   const isPrincipalNamed = request.named.includes("clientId") && modes.some(hasClientId)
   return (mode: ReadyMode, place: Place<Identity>): string | undefined => {
     if (places.length > 0 && !places.includes(place)) return `${settings.join(" and ")} names another`
@@ -150,16 +146,8 @@ const namedPlaces = (request: AuthRequest, modes: ReadonlyArray<ReadyMode>) => {
   }
 }
 
-const requireClientId = Effect.fnUntraced(function* (
-  { clientId }: AuthRequest,
-  { taskSettings }: ReadyMode,
-  { principal }: Identity,
-  source: string
-): Effect.fn.Return<void, AuthError> {
-  if (Option.isSome(clientId) && taskSettings.includes("clientId") && clientId.value !== principal) {
-    yield* new AuthError({ reason: new IdentityChanged({ source, expected: clientId.value, found: principal }) })
-  }
-})
+/** Whether a mode's identities have client ids. */
+const hasClientId = ({ taskSettings }: ReadyMode): boolean => taskSettings.includes("clientId")
 
 /** What a place has to do with a request: what to look at, unless it is to be skipped. */
 interface Turn {
@@ -189,7 +177,7 @@ const turnOf = (settings: Settings, place: Place<Identity>, request: AuthRequest
       return { source: place.describe(request, namespace), remedy: place.remedy(request, namespace), skipped, look }
     }
     case "connector": {
-      const skipped = Option.getOrUndefined(Option.map(whyNotShared(settings, request.instance), ({ why }) => why))
+      const skipped = whyNotShared(settings, request.instance)?.why
       return { source: place.describe, remedy: place.remedy, skipped, look: place.look(request) }
     }
   }

@@ -5,30 +5,20 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Record from "effect/Record"
 import * as Redacted from "effect/Redacted"
-import {
-  AuthError,
-  InstanceMissing,
-  NamespaceAmbiguous,
-  NamespaceInvalid,
-  NamespaceNotServed,
-  TaskOverrideRefused
-} from "../AuthError.ts"
+import { AuthError, InstanceMissing, TaskOverrideRefused } from "../AuthError.ts"
 import type { Connection } from "./Connection.ts"
-import type { ConnectorSettings, NamespaceIdentity, NamespacePart } from "./ConnectorSettings.ts"
+import type { ConnectorSettings, NamespaceIdentity } from "./ConnectorSettings.ts"
+import * as IdentityNamespace from "./IdentityNamespace.ts"
 import * as TaskSettings from "./TaskSettings.ts"
 import { AuthType } from "../Identity.ts"
-import { isNamespace, secretName } from "../internal/kubernetesNames.ts"
-import { invalid, listWords, nonBlank, oneOf, shown } from "../internal/settings.ts"
-import { admit, type WorkspaceHost } from "../WorkspaceHost.ts"
+import { secretName } from "../internal/kubernetesNames.ts"
+import { invalid, listWords, nonBlank, oneOf } from "../internal/settings.ts"
+import { admit, hostOf, type WorkspaceHost, workspaceId } from "../WorkspaceHost.ts"
 
 /**
  * What a caller knows of a task: where it runs, and what it says about its identity. Blank is absent.
  */
-export interface TaskContext {
-  readonly namespace?: string
-  readonly project?: string
-  readonly domain?: string
-  readonly org?: string
+export interface TaskContext extends IdentityNamespace.Parts {
   readonly settings?: TaskSettings.TaskSettings
   /** What a request of Flyte 2 carries beside the task; Flyte 1 has nothing of the kind. */
   readonly connection?: Connection
@@ -80,34 +70,40 @@ export const make = Effect.fnUntraced(function* (
   }))
   if (!settings.allowTaskAuthOverride) yield* refuseOverrides({ ...task, connection }, guarded)
 
-  const instance = task.instance ?? Option.getOrUndefined(settings.instance)
-  if (instance === undefined) return yield* new AuthError({ reason: new InstanceMissing() })
   const from = TaskSettings.describe("authType")
+  const nameOfSecret = (setting: "tokenSecretName" | "oauthSecretName") =>
+    secretName(TaskSettings.describe(setting), task[setting] ?? settings[setting])
   return {
-    instance: yield* admit(instance, settings.allowedInstances),
-    namespace: yield* identityNamespace(settings, context),
+    instance: yield* instanceOf(settings, task),
+    namespace: yield* IdentityNamespace.make(settings, context),
     authType:
       task.authType === undefined
         ? Option.map(settings.authType, (value) => ({ value, from: "FLYTE_DATABRICKS_AUTH_TYPE" }))
-        : Option.some({ value: yield* oneOf(from, AuthType.literals)(task.authType), from }),
+        : Option.some({ value: yield* oneOf(AuthType.literals)(from, task.authType), from }),
     // Without a connection, the secret that it would carry means nothing.
     named: Record.keys(TaskSettings.customKeys).filter(
       (name) => task[name] !== undefined && (name !== "connectionSecretName" || Option.isSome(connection))
     ),
     clientId: Option.fromUndefinedOr(task.clientId),
     connection,
-    tokenSecretName: yield* secretName(
-      TaskSettings.describe("tokenSecretName"),
-      task.tokenSecretName ?? settings.tokenSecretName
-    ),
-    oauthSecretName: yield* secretName(
-      TaskSettings.describe("oauthSecretName"),
-      task.oauthSecretName ?? settings.oauthSecretName
-    ),
+    tokenSecretName: yield* nameOfSecret("tokenSecretName"),
+    oauthSecretName: yield* nameOfSecret("oauthSecretName"),
     tokenFile: Option.fromUndefinedOr(task.oidcTokenFile),
     audience: yield* audienceOf(settings, task),
     namespaceIdentity: settings.namespaceIdentity
   }
+})
+
+// A task may name another workspace of the operator's host by its id alone.
+const instanceOf = Effect.fnUntraced(function* (
+  settings: ConnectorSettings["Service"],
+  { instance, workspaceId: given }: TaskSettings.TaskSettings
+): Effect.fn.Return<WorkspaceHost, AuthError> {
+  const own = Option.getOrUndefined(settings.instance)
+  const address = instance ?? (own && hostOf(own))
+  if (address === undefined) return yield* new AuthError({ reason: new InstanceMissing() })
+  const id = given === undefined ? undefined : yield* workspaceId(TaskSettings.describe("workspaceId"), given)
+  return yield* admit(address, settings.allowedInstances, { id, own })
 })
 
 /**
@@ -141,46 +137,5 @@ const audienceOf = (settings: ConnectorSettings["Service"], { oidcAudience }: Ta
       )
 }
 
-/**
- * Why what a template makes of a request could also be made of another one: `billing` and `eu-production` look like
- * `billing-eu` and `production`. Where a template has several parts, only the project may contain hyphens. So every
- * namespace that is made can be read in one way alone.
- */
-const ambiguousPart = (template: string, context: TaskContext) => {
-  const parts = [...template.matchAll(/\{(\w+)\}/g)].map(([, name]) => name as NamespacePart)
-  if (parts.length < 2) return undefined
-  const part = parts.find((name) => name !== "project" && context[name]?.includes("-"))
-  return part && { part, value: shown(context[part] ?? "") }
-}
-
 const hasToken = ({ databricksToken }: Connection): boolean =>
   Option.exists(databricksToken, (sent) => Option.isSome(nonBlank(Redacted.value(sent))))
-
-const identityNamespace = Effect.fnUntraced(function* (
-  settings: ConnectorSettings["Service"],
-  context: TaskContext
-): Effect.fn.Return<Option.Option<string>, AuthError> {
-  const { namespaceTemplate: template } = settings
-  const missing = new Set<string>()
-  const made = template.replaceAll(/\{(\w+)\}/g, (_, name: NamespacePart) => {
-    const part = Option.flatMap(Option.fromNullishOr(context[name]), nonBlank)
-    if (Option.isNone(part)) missing.add(name)
-    return Option.getOrElse(part, () => "")
-  })
-  const ambiguous = ambiguousPart(template, context)
-  if (ambiguous !== undefined) {
-    return yield* new AuthError({ reason: new NamespaceAmbiguous({ template, ...ambiguous }) })
-  }
-  const namespace = nonBlank(made)
-  // What is left when a part is missing may be a namespace, and somebody else's.
-  if (Option.isNone(namespace)) return namespace
-  if (isNamespace(made) && missing.size === 0) {
-    if (settings.namespaces.includes(made)) return namespace
-    return yield* new AuthError({
-      reason: new NamespaceNotServed({ namespace: made, served: settings.namespaces.patterns })
-    })
-  }
-  return yield* new AuthError({
-    reason: new NamespaceInvalid({ namespace: shown(made), template, missing: [...missing] })
-  })
-})

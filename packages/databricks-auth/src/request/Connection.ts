@@ -6,8 +6,9 @@
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
-import { AuthError, CredentialsBroken } from "../AuthError.ts"
+import type { AuthError } from "../AuthError.ts"
 import { fitsHeader } from "../internal/bearer.ts"
+import { broken } from "../internal/broken.ts"
 import { nonBlank, shown } from "../internal/settings.ts"
 
 export interface Connection {
@@ -31,15 +32,17 @@ export const token = Effect.fnUntraced(function* (
   if (Option.isNone(trimmed)) {
     if (Option.isNone(secretName)) return Option.none()
     return yield* broken(
+      source,
       `is blank, though the task names secret "${shown(secretName.value)}"`,
       "Give that secret of Flyte a value, or take databricks_token off the task."
     )
   }
   if (!fitsHeader(trimmed.value)) {
-    return yield* broken("holds characters that no header may carry", "Put the token alone there, on one line.")
+    return yield* broken(
+      source,
+      "holds characters, or so many of them, that no header may carry",
+      "Put the token alone there, on one line."
+    )
   }
   return Option.some(Redacted.make(trimmed.value, { label: "PAT" }))
 })
-
-const broken = (problem: string, remedy: string): AuthError =>
-  new AuthError({ reason: new CredentialsBroken({ source, problem, remedy }) })

@@ -13,6 +13,8 @@ import { invalid, looksLikeSecret, nonBlank } from "../internal/settings.ts"
  */
 export interface TaskSettings {
   readonly instance?: string | undefined
+  /** Which workspace of the instance's host, where its address does not say it. */
+  readonly workspaceId?: string | undefined
   readonly authType?: string | undefined
   /** In place of the connector's client id; a namespace's own credential has to have it. */
   readonly clientId?: string | undefined
@@ -31,6 +33,7 @@ export type Name = keyof TaskSettings
  */
 export const customKeys = {
   instance: "databricksInstance",
+  workspaceId: "databricksWorkspaceId",
   authType: "databricksAuthType",
   clientId: "databricksClientId",
   tokenSecretName: "databricksTokenSecret",

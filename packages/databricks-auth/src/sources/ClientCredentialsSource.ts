@@ -2,6 +2,7 @@
  * Where client credentials come from, and nothing else. A pair is taken whole from one source: a client id of one is
  * never joined with a secret of another.
  */
+import * as Arr from "effect/Array"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Equal from "effect/Equal"
@@ -9,15 +10,13 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Record from "effect/Record"
 import * as Redacted from "effect/Redacted"
-import { AuthError, CredentialsBroken } from "../AuthError.ts"
+import type { AuthError } from "../AuthError.ts"
 import * as ConnectorSecrets from "./ConnectorSecrets.ts"
 import { applicationId } from "../internal/applicationId.ts"
+import { broken } from "../internal/broken.ts"
 import { requireKeys } from "./internal/secretData.ts"
 import * as NamespaceSecrets from "./NamespaceSecrets.ts"
 
-/**
- * A service principal's client id and secret.
- */
 export interface ClientCredentials {
   readonly clientId: string
   readonly clientSecret: Redacted.Redacted<string>
@@ -61,74 +60,60 @@ export const layer: Layer.Layer<
     const namespaceSecret = Effect.fnUntraced(function* (namespace: string, name: string) {
       const data = yield* namespaceSecrets.read(namespace, name)
       if (Option.isNone(data)) return Option.none()
-      const pair = yield* requireKeys(NamespaceSecrets.describeSecret(namespace, name), data.value, [
-        "client_id",
-        "client_secret"
-      ])
-      const clientId = yield* applicationId(
-        NamespaceSecrets.describeSecret(namespace, name),
-        "has what looks like a secret under key client_id",
-        Redacted.value(pair.client_id)
-      )
+      const source = NamespaceSecrets.describeSecret(namespace, name)
+      const pair = yield* requireKeys(source, data.value, ["client_id", "client_secret"])
+      const problem = "has what looks like a secret under key client_id"
+      const clientId = yield* applicationId(source, problem, Redacted.value(pair.client_id))
       return Option.some({ clientId, clientSecret: pair.client_secret })
     })
 
-    const half = (suffix: "CLIENT_ID" | "CLIENT_SECRET") =>
-      Effect.forEach(families, (family) =>
-        Effect.map(
-          connectorSecrets.find(`${family}_${suffix}`),
-          Option.map((found) => ({ ...found, family }))
-        )
+    const halves = (suffix: "CLIENT_ID" | "CLIENT_SECRET"): Effect.Effect<ReadonlyArray<Half>, AuthError> =>
+      Effect.map(
+        Effect.forEach(families, (family) =>
+          Effect.map(
+            connectorSecrets.find(`${family}_${suffix}`),
+            Option.map((found) => ({ ...found, family }))
+          )
+        ),
+        Arr.getSomes
       )
 
     const connector = Effect.fnUntraced(function* (taskClientId: Option.Option<string>) {
-      const ids = yield* half("CLIENT_ID")
-      const secrets = yield* half("CLIENT_SECRET")
-      const id = Option.firstSomeOf(ids)
-      const secret = Option.firstSomeOf(secrets)
-      if (Option.isNone(secret)) {
-        const alone = Option.orElse(
-          Option.map(id, ({ place }) => `The connector's client id (from ${place})`),
-          () => Option.map(taskClientId, (named) => `The client id ${named} of the task`)
-        )
+      const ids = yield* halves("CLIENT_ID")
+      const secrets = yield* halves("CLIENT_SECRET")
+      const [id] = ids
+      const [secret] = secrets
+      const ofTask = Option.map(taskClientId, (named) => `The client id ${named} of the task`)
+      if (secret === undefined) {
+        const alone = id === undefined ? ofTask : Option.some(described(id))
         if (Option.isNone(alone)) return Option.none()
         return yield* halfPair(alone.value, "has neither a client secret nor a JWT file to go with it")
       }
-      if (Option.isNone(id)) {
-        return yield* halfPair(
-          `The connector's client secret (from ${secret.value.place})`,
-          "has no client id to go with it"
-        )
+      if (id === undefined) {
+        return yield* halfPair(`The connector's client secret (from ${secret.place})`, "has no client id to go with it")
       }
-      const rival = [
-        ...ids.filter((other) => differs(other, id.value, secret.value.family)),
-        ...secrets.filter((other) => differs(other, secret.value, id.value.family))
-      ].flatMap(Option.toArray)[0]
+      const rival = ids.find(isRival(id, secret)) ?? secrets.find(isRival(secret, id))
       if (rival !== undefined) {
         return yield* halfPair(
-          `The connector's client id (from ${id.value.place})`,
-          `is not known to go with the secret from ${secret.value.place}: ${rival.place} belongs to one of the two, and is another`
+          described(id),
+          `is not known to go with the secret from ${secret.place}: ${rival.place} belongs to one of the two, and is another`
         )
       }
-      const clientId = yield* applicationId(
-        `The connector's client id (from ${id.value.place})`,
-        "looks like a secret",
-        Redacted.value(id.value.value)
-      )
-      if (Option.isSome(taskClientId) && taskClientId.value !== clientId) {
+      const clientId = yield* applicationId(described(id), "looks like a secret", Redacted.value(id.value))
+      if (Option.isSome(ofTask) && !Option.contains(taskClientId, clientId)) {
         return yield* halfPair(
-          `The client id ${taskClientId.value} of the task`,
+          ofTask.value,
           `has no secret to go with it: the connector's belongs to client id ${clientId}`
         )
       }
-      return Option.some({ clientId, clientSecret: secret.value.value })
+      return Option.some({ clientId, clientSecret: secret.value })
     })
 
     return ClientCredentialsSource.of({
       namespaceSecret,
       connector,
-      connectorClientId: Effect.map(half("CLIENT_ID"), (ids) =>
-        Option.map(Option.firstSomeOf(ids), ({ value }) => Redacted.value(value))
+      connectorClientId: Effect.map(halves("CLIENT_ID"), (ids) =>
+        Option.map(Arr.head(ids), ({ value }) => Redacted.value(value))
       ),
       absence: namespaceSecrets.absence,
       forget: namespaceSecrets.forget,
@@ -141,18 +126,20 @@ interface Half extends ConnectorSecrets.ConnectorSecret {
   readonly family: (typeof families)[number]
 }
 
-// The half of this family is there, and is not the one that was taken.
-const differs = (other: Option.Option<Half>, taken: Half, family: Half["family"]): boolean =>
-  Option.isSome(other) && other.value.family === family && !Equal.equals(other.value.value, taken.value)
+const described = ({ place }: Half): string => `The connector's client id (from ${place})`
+
+/** Whether a half is of the other one's family, and is not the half that was taken. */
+const isRival =
+  (taken: Half, other: Half) =>
+  ({ family, value }: Half): boolean =>
+    family === other.family && !Equal.equals(value, taken.value)
 
 const halfPair = (source: string, problem: string): AuthError =>
-  new AuthError({
-    reason: new CredentialsBroken({
-      source,
-      problem,
-      remedy: "Set both FLYTE_DATABRICKS_CLIENT_ID and FLYTE_DATABRICKS_CLIENT_SECRET on the connector, or neither."
-    })
-  })
+  broken(
+    source,
+    problem,
+    "Set both FLYTE_DATABRICKS_CLIENT_ID and FLYTE_DATABRICKS_CLIENT_SECRET on the connector, or neither."
+  )
 
 /**
  * Pairs in memory: those of namespaces by `namespace/name`, and the connector's.
@@ -165,17 +152,13 @@ export const layerMemory = (pairs: {
     Layer.provide([
       NamespaceSecrets.layerMemory(
         Record.map(pairs.namespaces ?? {}, ({ clientId, clientSecret }) => ({
-          client_id: Redacted.make(clientId),
-          client_secret: clientSecret
+          client_id: clientId,
+          client_secret: Redacted.value(clientSecret)
         }))
       ),
-      ConnectorSecrets.layerMemory(
-        pairs.connector === undefined
-          ? {}
-          : {
-              FLYTE_DATABRICKS_CLIENT_ID: pairs.connector.clientId,
-              FLYTE_DATABRICKS_CLIENT_SECRET: Redacted.value(pairs.connector.clientSecret)
-            }
-      )
+      ConnectorSecrets.layerMemory({
+        FLYTE_DATABRICKS_CLIENT_ID: pairs.connector?.clientId,
+        FLYTE_DATABRICKS_CLIENT_SECRET: pairs.connector && Redacted.value(pairs.connector.clientSecret)
+      })
     ])
   )

@@ -13,7 +13,8 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Path from "effect/Path"
 import * as Redacted from "effect/Redacted"
-import { AuthError, CredentialsBroken } from "../AuthError.ts"
+import type { AuthError } from "../AuthError.ts"
+import { broken } from "../internal/broken.ts"
 import { nonBlank, variable } from "../internal/settings.ts"
 
 /**
@@ -105,25 +106,25 @@ const secret = (value: string, label: string, place: string): ConnectorSecret =>
 })
 
 const unreadable = (file: string, what: string): AuthError =>
-  new AuthError({
-    reason: new CredentialsBroken({
-      source: `The mounted Secret ${file}`,
-      problem: `exists but cannot be read (${what})`,
-      remedy: "Make it a file that the connector's user may read, or remove it."
-    })
-  })
+  broken(
+    `The mounted Secret ${file}`,
+    `exists but cannot be read (${what})`,
+    "Make it a file that the connector's user may read, or remove it."
+  )
 
 /**
  * Secrets in memory, by the name of their setting.
  */
-export const layerMemory = (secrets: Record<string, string> = {}): Layer.Layer<ConnectorSecrets> =>
+export const layerMemory = (
+  secrets: Readonly<Record<string, string | undefined>> = {}
+): Layer.Layer<ConnectorSecrets> =>
   Layer.succeed(
     ConnectorSecrets,
     ConnectorSecrets.of({
       forget: Effect.void,
       find: (name) =>
         Effect.succeed(
-          Option.map(Option.flatMap(Option.fromNullishOr(secrets[name]), nonBlank), (value) =>
+          Option.map(Option.flatMap(Option.fromUndefinedOr(secrets[name]), nonBlank), (value) =>
             secret(value, name, name)
           )
         )

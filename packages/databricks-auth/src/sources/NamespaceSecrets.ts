@@ -5,22 +5,19 @@
 import * as Cache from "effect/Cache"
 import * as Context from "effect/Context"
 import * as Data from "effect/Data"
-import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import { AccessForbidden, AuthError, KubernetesUnavailable } from "../AuthError.ts"
-import { Kubernetes, type KubernetesError, type SecretData } from "../Kubernetes.ts"
+import * as Record from "effect/Record"
+import type { AuthError } from "../AuthError.ts"
+import { Kubernetes, layerMemory as layerCluster, type SecretData } from "../Kubernetes.ts"
+import { failed, kept, type TimeToLive } from "./internal/lookUps.ts"
 
 /**
  * How long a Secret that was read counts as current. One that is missing is looked for again sooner, since somebody
  * may be creating it right now; a failure is never kept.
  */
-export const SecretTimeToLive = Context.Reference<{
-  readonly present: Duration.Input
-  readonly absent: Duration.Input
-}>("@flyte-databricks/databricks-auth/SecretTimeToLive", {
+export const SecretTimeToLive = Context.Reference<TimeToLive>("@flyte-databricks/databricks-auth/SecretTimeToLive", {
   defaultValue: () => ({ present: "30 seconds", absent: "5 seconds" })
 })
 
@@ -38,6 +35,13 @@ export class NamespaceSecrets extends Context.Service<
   }
 >()("@flyte-databricks/databricks-auth/sources/NamespaceSecrets") {}
 
+/** How many Secrets are kept. Each is as large as its namespace makes it: three values of 16 KB. */
+export const secretsKept = 100
+
+// What else is in a Secret is nobody's business here.
+const credentialsOf = (data: SecretData): SecretData =>
+  Record.filter(data, (_, key) => key === "token" || key === "client_id" || key === "client_secret")
+
 class SecretPath extends Data.Class<{ readonly namespace: string; readonly name: string }> {}
 
 /**
@@ -49,15 +53,21 @@ export const layer: Layer.Layer<NamespaceSecrets, never, Kubernetes> = Layer.eff
   NamespaceSecrets,
   Effect.gen(function* () {
     const kubernetes = yield* Kubernetes
-    const timeToLive = yield* SecretTimeToLive
-    const cache = yield* Cache.makeWith(
+    const cache = yield* kept(
       ({ namespace, name }: SecretPath) =>
-        kubernetes.readSecret(namespace, name).pipe(Effect.mapError((error) => classify(error, namespace, name))),
-      {
-        capacity: 10_000,
-        timeToLive: (exit) =>
-          Exit.isFailure(exit) ? 0 : Option.isSome(exit.value) ? timeToLive.present : timeToLive.absent
-      }
+        Effect.mapError(
+          Effect.map(kubernetes.readSecret(namespace, name), Option.map(credentialsOf)),
+          failed({
+            source: describeSecret(namespace, name),
+            namespace,
+            resource: "secrets",
+            resourceName: name,
+            verb: "get"
+          })
+        ),
+      Option.isSome,
+      yield* SecretTimeToLive,
+      secretsKept
     )
     return NamespaceSecrets.of({
       read: (namespace, name) => Cache.get(cache, new SecretPath({ namespace, name })),
@@ -67,24 +77,9 @@ export const layer: Layer.Layer<NamespaceSecrets, never, Kubernetes> = Layer.eff
   })
 )
 
-const classify = (error: KubernetesError, namespace: string, name: string): AuthError => {
-  const source = describeSecret(namespace, name)
-  switch (error.reason._tag) {
-    case "Forbidden":
-      return new AuthError({
-        reason: new AccessForbidden({ source, namespace, resource: "secrets", resourceName: name, verb: "get" })
-      })
-    case "Unavailable":
-      return new AuthError({ reason: new KubernetesUnavailable({ source, detail: error.reason.detail }) })
-  }
-}
-
 /**
- * Secrets in memory, by `namespace/name`.
+ * Secrets in memory, by `namespace/name`. Each such layer has its own, however many are built together.
  */
-export const layerMemory = (secrets: Readonly<Record<string, SecretData>> = {}): Layer.Layer<NamespaceSecrets> =>
-  Layer.succeed(NamespaceSecrets, {
-    read: (namespace, name) => Effect.succeed(Option.fromUndefinedOr(secrets[`${namespace}/${name}`])),
-    absence: "not found",
-    forget: () => Effect.void
-  })
+export const layerMemory = (
+  secrets: Readonly<Record<string, Readonly<Record<string, string>>>>
+): Layer.Layer<NamespaceSecrets> => Layer.fresh(Layer.provide(layer, layerCluster(secrets)))

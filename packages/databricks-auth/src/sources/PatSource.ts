@@ -7,9 +7,10 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Record from "effect/Record"
 import * as Redacted from "effect/Redacted"
-import { AuthError, CredentialsBroken } from "../AuthError.ts"
+import type { AuthError } from "../AuthError.ts"
 import * as ConnectorSecrets from "./ConnectorSecrets.ts"
 import { fitsHeader } from "../internal/bearer.ts"
+import { broken } from "../internal/broken.ts"
 import { requireKeys } from "./internal/secretData.ts"
 import * as NamespaceSecrets from "./NamespaceSecrets.ts"
 
@@ -58,19 +59,15 @@ export const layer: Layer.Layer<
   })
 )
 
-const usable = Effect.fnUntraced(function* (
+const usable = (
   source: string,
   token: Redacted.Redacted<string>
-): Effect.fn.Return<Redacted.Redacted<string>, AuthError> {
-  if (fitsHeader(Redacted.value(token))) return Redacted.make(Redacted.value(token), { label: "PAT" })
-  return yield* new AuthError({
-    reason: new CredentialsBroken({
-      source,
-      problem: "holds a token with characters that no header may carry",
-      remedy: "Put the token alone there, on one line."
-    })
-  })
-})
+): Effect.Effect<Redacted.Redacted<string>, AuthError> => {
+  const problem = "holds a token with characters, or so many of them, that no header may carry"
+  return fitsHeader(Redacted.value(token))
+    ? Effect.succeed(Redacted.make(Redacted.value(token), { label: "PAT" }))
+    : Effect.fail(broken(source, problem, "Put the token alone there, on one line."))
+}
 
 /**
  * PATs in memory: those of namespaces by `namespace/name`, and the connector's.
@@ -81,9 +78,9 @@ export const layerMemory = (tokens: {
 }): Layer.Layer<PatSource> =>
   layer.pipe(
     Layer.provide([
-      NamespaceSecrets.layerMemory(Record.map(tokens.namespaces ?? {}, (token) => ({ token }))),
-      ConnectorSecrets.layerMemory(
-        tokens.connector === undefined ? {} : { FLYTE_DATABRICKS_ACCESS_TOKEN: Redacted.value(tokens.connector) }
-      )
+      NamespaceSecrets.layerMemory(Record.map(tokens.namespaces ?? {}, (token) => ({ token: Redacted.value(token) }))),
+      ConnectorSecrets.layerMemory({
+        FLYTE_DATABRICKS_ACCESS_TOKEN: tokens.connector && Redacted.value(tokens.connector)
+      })
     ])
   )

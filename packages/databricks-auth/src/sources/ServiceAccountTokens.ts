@@ -7,21 +7,17 @@ import * as Cache from "effect/Cache"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Order from "effect/Order"
+import * as Record from "effect/Record"
 import * as Redacted from "effect/Redacted"
-import {
-  AccessForbidden,
-  AuthError,
-  CredentialsBroken,
-  CredentialsMissing,
-  KubernetesUnavailable
-} from "../AuthError.ts"
-import { invalid } from "../internal/settings.ts"
+import { AuthError, CredentialsMissing } from "../AuthError.ts"
+import { broken } from "../internal/broken.ts"
+import { invalid, nonBlank } from "../internal/settings.ts"
 import * as Jwt from "../Jwt.ts"
-import { Kubernetes, type KubernetesError } from "../Kubernetes.ts"
+import * as Kubernetes from "../Kubernetes.ts"
+import { failed, kept, type TimeToLive } from "./internal/lookUps.ts"
 
 // The names that API servers have inside of clusters, and accept as audiences by default.
 const isApiServer = (audience: string): boolean =>
@@ -56,12 +52,19 @@ export interface Discovery {
  * How long a discovery counts as current. A namespace that offers none, or too many, is looked at again sooner, since
  * somebody may be annotating a ServiceAccount right now; a failure is never kept.
  */
-export const DiscoveryTimeToLive = Context.Reference<{
-  readonly present: Duration.Input
-  readonly absent: Duration.Input
-}>("@flyte-databricks/databricks-auth/DiscoveryTimeToLive", {
-  defaultValue: () => ({ present: "1 minute", absent: "10 seconds" })
-})
+export const DiscoveryTimeToLive = Context.Reference<TimeToLive>(
+  "@flyte-databricks/databricks-auth/DiscoveryTimeToLive",
+  {
+    defaultValue: () => ({ present: "1 minute", absent: "10 seconds" })
+  }
+)
+
+/** How many discoveries are kept. Each is as large as its namespace makes it: fifty ServiceAccounts, and two annotations. */
+export const discoveriesKept = 100
+export const serviceAccountsKept = 50
+
+/** How long an annotation may be. */
+export const maxAnnotation = 256
 
 /**
  * How long a minted JWT is to last. The Databricks token lasts as long as what is left of it.
@@ -105,37 +108,26 @@ export const describeSkipped = (skipped: ReadonlyArray<string>): string => `seen
 export const describeDiscovery = (namespace: string): string =>
   `ServiceAccounts labelled ${enabledLabel}=true in namespace ${namespace}`
 
-export const layer: Layer.Layer<ServiceAccountTokens, never, Kubernetes> = Layer.effect(
+export const layer: Layer.Layer<ServiceAccountTokens, never, Kubernetes.Kubernetes> = Layer.effect(
   ServiceAccountTokens,
   Effect.gen(function* () {
-    const kubernetes = yield* Kubernetes
+    const kubernetes = yield* Kubernetes.Kubernetes
     const timeToLive = yield* DiscoveryTimeToLive
-    const existence = yield* Cache.makeWith(
-      (namespace: string) =>
-        kubernetes.listServiceAccounts(namespace, "").pipe(
-          Effect.mapBoth({
-            onSuccess: (found) => found.length > 0,
-            onFailure: (error) => failedToList(error, namespace)
-          })
-        ),
-      {
-        capacity: 10_000,
-        timeToLive: (exit) => (Exit.isFailure(exit) ? 0 : exit.value ? timeToLive.present : timeToLive.absent)
-      }
+    const list = (namespace: string, labelSelector: string) =>
+      Effect.mapError(
+        kubernetes.listServiceAccounts(namespace, labelSelector),
+        failed({ source: describeDiscovery(namespace), namespace, resource: "serviceaccounts", verb: "list" })
+      )
+    const existence = yield* kept(
+      (namespace: string) => Effect.map(list(namespace, ""), (found) => found.length > 0),
+      (exists) => exists,
+      timeToLive
     )
-    const cache = yield* Cache.makeWith(
-      (namespace: string) =>
-        kubernetes.listServiceAccounts(namespace, `${enabledLabel}=true`).pipe(
-          Effect.mapBoth({
-            onSuccess: toDiscovery,
-            onFailure: (error) => failedToList(error, namespace)
-          })
-        ),
-      {
-        capacity: 10_000,
-        timeToLive: (exit) =>
-          Exit.isFailure(exit) ? 0 : exit.value.offers.length === 1 ? timeToLive.present : timeToLive.absent
-      }
+    const cache = yield* kept(
+      (namespace: string) => Effect.map(list(namespace, `${enabledLabel}=true`), toDiscovery),
+      ({ offers }) => offers.length === 1,
+      timeToLive,
+      discoveriesKept
     )
 
     // Whoever holds a token that the API server takes is that ServiceAccount in the cluster.
@@ -153,7 +145,17 @@ export const layer: Layer.Layer<ServiceAccountTokens, never, Kubernetes> = Layer
       yield* refuseApiServer(source, audience, yield* kubernetes.apiAudiences)
       const minted = yield* kubernetes
         .createServiceAccountToken(namespace, serviceAccount, { audience, lifetime: mintedLifetime })
-        .pipe(Effect.mapError((error) => failedToMint(error, namespace, serviceAccount)))
+        .pipe(
+          Effect.mapError(
+            failed({
+              source: `A token of ${source}`,
+              namespace,
+              resource: "serviceaccounts/token",
+              resourceName: serviceAccount,
+              verb: "create"
+            })
+          )
+        )
       if (Option.isNone(minted)) return yield* gone(source)
       const jwt = Jwt.parse(Redacted.value(minted.value).trim())
       if (Option.isNone(jwt)) return yield* unusable(source, "gave a token that is empty or not a JWT (TokenRequest)")
@@ -183,50 +185,21 @@ export const layer: Layer.Layer<ServiceAccountTokens, never, Kubernetes> = Layer
   })
 )
 
-const toDiscovery = (
-  serviceAccounts: ReadonlyArray<{ readonly name: string; readonly annotations: Readonly<Record<string, string>> }>
-): Discovery => {
-  const sorted = Arr.sortWith(serviceAccounts, ({ name }) => name, Order.String)
-  const value = (annotations: Readonly<Record<string, string>>, key: string) => (annotations[key] ?? "").trim()
+const toDiscovery = (serviceAccounts: ReadonlyArray<Kubernetes.ServiceAccount>): Discovery => {
+  // One character more than may be is enough to see that there are too many.
+  const value = (annotations: Readonly<Record<string, string>>, key: string) =>
+    (annotations[key] ?? "").trim().slice(0, maxAnnotation + 1)
+  const labelled = Arr.sortWith(serviceAccounts, ({ name }) => name, Order.String).map(({ name, annotations }) => ({
+    serviceAccount: name,
+    clientId: value(annotations, clientIdAnnotation),
+    audience: nonBlank(value(annotations, audienceAnnotation))
+  }))
+  const offers = labelled.filter(({ clientId }) => clientId !== "")
+  const skipped = labelled.filter(({ clientId }) => clientId === "")
   return {
-    offers: sorted.flatMap(({ name, annotations }) => {
-      const clientId = value(annotations, clientIdAnnotation)
-      const audience = value(annotations, audienceAnnotation)
-      return clientId === ""
-        ? []
-        : [{ serviceAccount: name, clientId, audience: audience === "" ? Option.none() : Option.some(audience) }]
-    }),
-    skipped: sorted.filter(({ annotations }) => value(annotations, clientIdAnnotation) === "").map(({ name }) => name)
+    offers: offers.slice(0, serviceAccountsKept),
+    skipped: skipped.slice(0, serviceAccountsKept).map(({ serviceAccount }) => serviceAccount)
   }
-}
-
-const failedToList = (error: KubernetesError, namespace: string): AuthError =>
-  error.reason._tag === "Forbidden"
-    ? new AuthError({
-        reason: new AccessForbidden({
-          source: describeDiscovery(namespace),
-          namespace,
-          resource: "serviceaccounts",
-          verb: "list"
-        })
-      })
-    : new AuthError({
-        reason: new KubernetesUnavailable({ source: describeDiscovery(namespace), detail: error.reason.detail })
-      })
-
-const failedToMint = (error: KubernetesError, namespace: string, serviceAccount: string): AuthError => {
-  const source = `A token of ${describeServiceAccount(namespace, serviceAccount)}`
-  return error.reason._tag === "Forbidden"
-    ? new AuthError({
-        reason: new AccessForbidden({
-          source,
-          namespace,
-          resource: "serviceaccounts/token",
-          resourceName: serviceAccount,
-          verb: "create"
-        })
-      })
-    : new AuthError({ reason: new KubernetesUnavailable({ source, detail: error.reason.detail }) })
 }
 
 const gone = (source: string): AuthError =>
@@ -239,35 +212,22 @@ const gone = (source: string): AuthError =>
   })
 
 const unusable = (source: string, problem: string): AuthError =>
-  new AuthError({
-    reason: new CredentialsBroken({
-      source,
-      problem,
-      remedy: "Check the API server's service account issuer and what webhooks do to TokenRequests."
-    })
-  })
+  broken(source, problem, "Check the API server's service account issuer and what webhooks do to TokenRequests.")
 
 /**
- * Discoveries and minted JWTs in memory, by namespace.
+ * ServiceAccounts in memory that each namespace offers; their JWTs are unsigned.
  */
 export const layerMemory = (
-  namespaces: Readonly<Record<string, { readonly offers: ReadonlyArray<Offer>; readonly jwt: Jwt.Jwt }>>
-): Layer.Layer<ServiceAccountTokens> =>
-  layer.pipe(
-    Layer.provide(
-      Layer.succeed(Kubernetes, {
-        cluster: Option.some("in memory"),
-        apiAudiences: Effect.succeed([]),
-        readSecret: () => Effect.succeedNone,
-        listServiceAccounts: (namespace) => Effect.succeed((namespaces[namespace]?.offers ?? []).map(annotate)),
-        createServiceAccountToken: (namespace) =>
-          Effect.succeed(Option.map(Option.fromUndefinedOr(namespaces[namespace]), ({ jwt }) => jwt.token))
-      })
-    )
+  namespaces: Readonly<Record<string, ReadonlyArray<Offer>>>
+): Layer.Layer<ServiceAccountTokens> => {
+  const accounts = Record.toEntries(namespaces).flatMap(([namespace, offers]) =>
+    offers.map((offer) => [`${namespace}/${offer.serviceAccount}`, offered(offer)] as const)
   )
+  return Layer.provide(layer, Kubernetes.layerMemory({}, Object.fromEntries(accounts)))
+}
 
-const annotate = ({ serviceAccount, clientId, audience }: Offer) => ({
-  name: serviceAccount,
+const offered = ({ clientId, audience }: Offer): Kubernetes.MemoryServiceAccount => ({
+  labels: { [enabledLabel]: "true" },
   annotations: {
     [clientIdAnnotation]: clientId,
     ...(Option.isNone(audience) ? {} : { [audienceAnnotation]: audience.value })

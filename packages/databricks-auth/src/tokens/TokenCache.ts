@@ -17,7 +17,8 @@ import * as Ref from "effect/Ref"
 import type * as Scope from "effect/Scope"
 import type { AuthError } from "../AuthError.ts"
 import type { AuthHeader, Credential } from "../Credential.ts"
-import type { FailedTries, Token, Tries } from "../endpoint/Token.ts"
+import type { Progress, Token, Tries } from "../endpoint/Token.ts"
+import * as LiveSecrets from "../http/LiveSecrets.ts"
 import * as TokenEntries from "./TokenEntries.ts"
 import * as TokenEntry from "./TokenEntry.ts"
 import { makePacer, type Times, timesOf, TokenPolicy } from "./TokenPolicy.ts"
@@ -30,7 +31,7 @@ export interface TokenCache {
   /** Drops a token that was built from another credential than the one that is there now. */
   readonly retire: (credential: Credential, builtFrom: Redacted.Redacted<string>) => Effect.Effect<void>
   /** Progress of the token request that callers of `get` are waiting for; none when no request is in flight. */
-  readonly progress: (credential: Credential) => Effect.Effect<Option.Option<FailedTries>>
+  readonly progress: (credential: Credential) => Effect.Effect<Option.Option<Progress>>
   readonly status: Effect.Effect<ReadonlyArray<TokenStatus>>
 }
 
@@ -67,8 +68,8 @@ export const make = Effect.fnUntraced(function* (
   const request = ({ credential, entry }: TokenEntries.Slot, refused: boolean, isWaitedFor: boolean) =>
     Effect.suspend(() => {
       const asked = now()
-      const onFailure = (tries: FailedTries) => Ref.update(entry, (entry) => TokenEntry.tried(entry, tries))
-      return Effect.map(acquire(credential, refused, { isWaitedFor, onFailure }), (token) => ({
+      const onProgress = (progress: Progress) => Ref.update(entry, (entry) => TokenEntry.progressed(entry, progress))
+      return Effect.map(acquire(credential, refused, { isWaitedFor, onProgress }), (token) => ({
         header: headerOf(token),
         builtFrom: token.builtFrom,
         times: timesOf(policy, asked, Duration.toMillis(token.lifetime), chance())
@@ -86,6 +87,7 @@ export const make = Effect.fnUntraced(function* (
               : TokenEntry.ended(entry, exit, { now: now(), chance: chance(), policy })
           )
         ),
+        Effect.tap(() => Effect.sync(() => TokenEntries.weigh(entries, slot))),
         Effect.flatMap((command) => {
           switch (command?._tag) {
             case undefined:
@@ -188,5 +190,5 @@ const isBegin = (command: { readonly _tag: string }): command is Begin =>
 
 const headerOf = ({ value }: Token): TokenEntry.Held["header"] =>
   Exit.succeed({
-    authorization: Redacted.make(`Bearer ${Redacted.value(value)}`, { label: "authorization" })
+    authorization: Redacted.make(`Bearer ${Redacted.value(LiveSecrets.add(value))}`, { label: "authorization" })
   }) as TokenEntry.Held["header"]

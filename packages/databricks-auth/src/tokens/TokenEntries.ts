@@ -6,7 +6,7 @@ import * as Data from "effect/Data"
 import * as Layer from "effect/Layer"
 import * as MutableHashMap from "effect/MutableHashMap"
 import * as Option from "effect/Option"
-import type * as Redacted from "effect/Redacted"
+import * as Redacted from "effect/Redacted"
 import * as Ref from "effect/Ref"
 import type { Credential } from "../Credential.ts"
 import { type Entry, isInFlight } from "./TokenEntry.ts"
@@ -16,6 +16,8 @@ export interface Slot {
   readonly credential: Credential
   readonly entry: Ref.Ref<Entry>
   lastUsedAt: number
+  /** What it counts for, since it was last weighed. */
+  weight?: number
 }
 
 class StoredKey extends Data.Class<{ readonly identity: string; readonly token: Redacted.Redacted<string> }> {}
@@ -33,6 +35,7 @@ export class TokenEntries extends Context.Service<
     /** Runs that go on with the token that their metadata stores. */
     readonly byStoredToken: MutableHashMap.MutableHashMap<StoredKey, Slot>
     sweptAt: number
+    weight: number
   }
 >()("@flyte-databricks/databricks-auth/tokens/TokenEntries") {}
 
@@ -41,8 +44,15 @@ type Entries = TokenEntries["Service"]
 export const layer: Layer.Layer<TokenEntries> = Layer.sync(TokenEntries, () => ({
   byIdentity: new Map(),
   byStoredToken: MutableHashMap.empty<StoredKey, Slot>(),
-  sweptAt: 0
+  sweptAt: 0,
+  weight: 0
 }))
+
+/**
+ * How many characters of keys, tokens and what they were built from are kept in all. Ten thousand identities have less; a
+ * few that others make as long as they may, have more.
+ */
+export const maxWeight = 28 * 1024 * 1024
 
 export const find = (entries: Entries, { identity, storedToken }: Credential): Slot | undefined =>
   storedToken === undefined
@@ -67,6 +77,30 @@ export const add = (entries: Entries, slot: Slot, capacity: number): void => {
   const { identity, storedToken } = slot.credential
   if (storedToken === undefined) entries.byIdentity.set(identity.key, slot)
   else MutableHashMap.set(entries.byStoredToken, storedKey(identity.key, storedToken), slot)
+  weigh(entries, slot)
+}
+
+/** Weighs a slot whose entry has changed; where all together are too much, the least recently used ones leave. */
+export const weigh = (entries: Entries, slot: Slot): void => {
+  if (find(entries, slot.credential) !== slot) return
+  const before = slot.weight ?? 0
+  slot.weight = weightOf(slot)
+  entries.weight += slot.weight - before
+  if (entries.weight <= maxWeight) return
+  // Some room is left, so that it is not looked for each time.
+  for (const other of all(entries)
+    .filter(isSettled)
+    .toSorted((one, two) => one.lastUsedAt - two.lastUsedAt)) {
+    if (entries.weight <= maxWeight * 0.9) return
+    if (other !== slot) remove(entries, other)
+  }
+}
+
+const weightOf = ({ credential: { identity, storedToken }, entry }: Slot): number => {
+  const state = Ref.getUnsafe(entry)
+  const held = "held" in state ? [state.held.header.value.authorization, state.held.builtFrom] : []
+  const secrets = storedToken === undefined ? held : [storedToken, ...held]
+  return secrets.reduce((sum, secret) => sum + Redacted.value(secret).length, identity.key.length)
 }
 
 /**
@@ -81,7 +115,9 @@ export const sweep = (entries: Entries, now: number, idleTimeToLive: number): vo
     .forEach((slot) => remove(entries, slot))
 }
 
-const remove = (entries: Entries, { credential: { identity, storedToken } }: Slot): void => {
+const remove = (entries: Entries, slot: Slot): void => {
+  const { identity, storedToken } = slot.credential
+  entries.weight -= slot.weight ?? 0
   if (storedToken === undefined) entries.byIdentity.delete(identity.key)
   else MutableHashMap.remove(entries.byStoredToken, storedKey(identity.key, storedToken))
 }

@@ -25,7 +25,7 @@ import * as Option from "effect/Option"
 import type * as Redacted from "effect/Redacted"
 import { AuthClosed, AuthError } from "../AuthError.ts"
 import type { AuthHeader } from "../Credential.ts"
-import type { FailedTries } from "../endpoint/Token.ts"
+import type { Progress } from "../endpoint/Token.ts"
 import { failureLasts, nextRefresh, type Policy, type Times } from "./TokenPolicy.ts"
 
 /** A token in hand. */
@@ -41,7 +41,7 @@ type Result = Deferred.Deferred<AuthHeader, AuthError>
 
 interface InFlight {
   readonly result: Result
-  readonly tries: FailedTries | undefined
+  readonly progress: Progress | undefined
 }
 
 /** What was learnt since a request began that may make its token the wrong one. */
@@ -121,7 +121,7 @@ export const get = (
       if (now >= held.times.usableUntil) return fetch(entry, "first", result)
       const isDue = now >= refreshAt && (now >= held.times.urgentAt || isTurn(held.times))
       if (!isDue) return to(entry, Answer({ exit: held.header }))
-      const state = { _tag: "Refreshing", refused, held, failures, result, tries: undefined } as const
+      const state = { _tag: "Refreshing", refused, held, failures, result, progress: undefined } as const
       return to(state, Refresh({ refused, exit: held.header }))
     }
     case "Refreshing":
@@ -133,12 +133,13 @@ export const get = (
   }
 }
 
-/** A try of the request in flight has failed. */
-export const tried = (entry: Entry, tries: FailedTries): Entry => (isInFlight(entry) ? { ...entry, tries } : entry)
+/** The request in flight has got on. */
+export const progressed = (entry: Entry, progress: Progress): Entry =>
+  isInFlight(entry) ? { ...entry, progress } : entry
 
-/** The tries that the request in flight has made. */
-export const progress = (entry: Entry): Option.Option<FailedTries> =>
-  isInFlight(entry) ? Option.fromUndefinedOr(entry.tries) : Option.none()
+/** How it goes with the request in flight. */
+export const progress = (entry: Entry): Option.Option<Progress> =>
+  isInFlight(entry) ? Option.fromUndefinedOr(entry.progress) : Option.none()
 
 /** The request in flight has ended. */
 export const ended = (
@@ -192,11 +193,14 @@ export const closed = (entry: Entry): Step<CommandOf<"Settle"> | undefined> => {
 }
 
 const fetch = ({ refused }: Entry, request: "first" | "second", result: Result): Step<CommandOf<"Fetch">> =>
-  to({ _tag: "Fetching", refused, request, result, tries: undefined, outdated: undefined }, Fetch({ refused, result }))
+  to(
+    { _tag: "Fetching", refused, request, result, progress: undefined, outdated: undefined },
+    Fetch({ refused, result })
+  )
 
 const withoutToken = (entry: EntryOf<"Refreshing">, outdated: Outdated | undefined): Entry => {
-  const { refused, result, tries } = entry
-  return { _tag: "Fetching", refused, request: "background", result, tries, outdated }
+  const { refused, result, progress } = entry
+  return { _tag: "Fetching", refused, request: "background", result, progress, outdated }
 }
 
 const drop = (entry: Entry, outdated: Outdated): Entry => {

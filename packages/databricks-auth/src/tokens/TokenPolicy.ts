@@ -38,9 +38,6 @@ export const TokenPolicy = Context.Reference<Policy>("@flyte-databricks/databric
   defaultValue: () => defaults
 })
 
-/**
- * The moments in a token's life.
- */
 export interface Times {
   readonly issuedAt: number
   readonly refreshAt: number
@@ -100,26 +97,17 @@ export const failureLasts = ({ failureTimeToLive }: Policy, error: AuthError): n
     ? Math.max(Duration.toMillis(failureTimeToLive.unavailable), Math.min(error.retryAfterMillis, longestPause))
     : Duration.toMillis(failureTimeToLive.refused)
 
-/**
- * Spreads renewals: tokens of one age, or those that have waited for an endpoint to come back, do not all ask at once.
- */
-export interface Pacer {
-  /** Whether the renewal of a token that is due may begin now. */
-  readonly allows: (now: number, tokens: number, times: Pick<Times, "refreshAt" | "usableUntil">) => boolean
-  /** Counts a request that begins. Those that callers wait for count too: renewals make room for them. */
-  readonly count: (now: number) => void
-}
-
 // The rate that renews every token once within its lead, and a fifth more.
 const fullRate = 1.2
 // A hundredth of the lead per crowded second: after about 90 s only urgent tokens are let in.
 const barStep = 0.01
 
 /**
- * Limits how many renewals begin in a second. While more are due than may begin, a bar rises: a token is let in once it
+ * Spreads renewals: tokens of one age, or those that have waited for an endpoint to come back, do not all ask at once. It
+ * limits how many renewals begin in a second. While more are due than may begin, a bar rises: a token is let in once it
  * has waited for that share of its lead. So the longest wait goes first, and no queue holds tokens nobody asks for.
  */
-export const makePacer = (): Pacer => {
+export const makePacer = () => {
   let second = Number.NaN
   let begun = 0
   let isCrowded = false
@@ -133,7 +121,12 @@ export const makePacer = (): Pacer => {
     isCrowded = false
   }
   return {
-    allows: (now, tokens, { refreshAt, usableUntil }) => {
+    /** Whether the renewal of a token that is due may begin now. */
+    allows: (
+      now: number,
+      tokens: number,
+      { refreshAt, usableUntil }: Pick<Times, "refreshAt" | "usableUntil">
+    ): boolean => {
       turn(now)
       const lead = usableUntil - refreshAt
       if (now - refreshAt < bar * lead) return false
@@ -141,7 +134,8 @@ export const makePacer = (): Pacer => {
       isCrowded ||= isFull
       return !isFull
     },
-    count: (now) => {
+    /** Counts a request that begins. Those that callers wait for count too: renewals make room for them. */
+    count: (now: number): void => {
       turn(now)
       begun += 1
     }

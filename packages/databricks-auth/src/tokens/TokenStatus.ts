@@ -2,7 +2,7 @@
  * How one credential is doing, without its secrets; moments are in milliseconds since the epoch.
  */
 import * as Schema from "effect/Schema"
-import type { FailedTries } from "../endpoint/Token.ts"
+import type { Progress } from "../endpoint/Token.ts"
 import { Identity } from "../Identity.ts"
 import type { Slot } from "./TokenEntries.ts"
 import type { Entry } from "./TokenEntry.ts"
@@ -27,7 +27,7 @@ export const statusOf = ({ credential: { identity }, lastUsedAt }: Slot, entry: 
     case "Empty":
       return { identity, lastUsedAt, state: "empty" }
     case "Fetching":
-      return { identity, lastUsedAt, state: "fetching", ...lastAnswer(entry.tries) }
+      return { identity, lastUsedAt, state: "fetching", ...lastAnswer(entry.progress) }
     case "Fresh": {
       const { held, refreshAt, failures, failure } = entry
       const state = now < held.times.usableUntil ? "fresh" : "expired"
@@ -37,7 +37,7 @@ export const statusOf = ({ credential: { identity }, lastUsedAt }: Slot, entry: 
     case "Refreshing": {
       const { times } = entry.held
       const state = now < times.usableUntil ? "refreshing" : "fetching"
-      return { identity, lastUsedAt, state, ...moments(times, times.refreshAt), ...lastAnswer(entry.tries) }
+      return { identity, lastUsedAt, state, ...moments(times, times.refreshAt), ...lastAnswer(entry.progress) }
     }
     case "Failed":
       return now < entry.until
@@ -53,4 +53,5 @@ const moments = ({ issuedAt, usableUntil, expiresAt }: Times, refreshAt: number)
   expiresAt
 })
 
-const lastAnswer = (tries: FailedTries | undefined) => (tries === undefined ? {} : { failure: tries.lastAnswer })
+const lastAnswer = (progress: Progress | undefined) =>
+  progress?.lastAnswer === undefined ? {} : { failure: progress.lastAnswer }

@@ -129,11 +129,11 @@ describe("an answer that is no token", () => {
     [answer(300, { access_token: "t1" }), "it is a redirect, which is not followed with credentials"],
     [answer(399, ""), "it is a redirect, which is not followed with credentials"],
     [
-      answer(302, "", { location: "https://login.example/\u0007in?client=hunter2#top" }),
+      answer(302, "", { location: "https://login.example/\u0007in?client=hunter22#top" }),
       "it redirects to https://login.example/ in, which is not followed with credentials"
     ],
     [
-      answer(302, "", { location: "/hunter2/dapi0123456789abcdef" }),
+      answer(302, "", { location: "/hunter22/dapi0123456789abcdef" }),
       "it redirects to /<redacted>/<redacted>, which is not followed with credentials"
     ],
     [answer(200, ""), "the body is empty"],

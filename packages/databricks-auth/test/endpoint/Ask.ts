@@ -14,7 +14,7 @@ import { type Answer, answer, makeHttp } from "../support/http.ts"
 export const request: TokenEndpoint.ClientCredentialsRequest = {
   instance: WorkspaceHost.WorkspaceHost.make("dbc-a1b2.cloud.databricks.com"),
   clientId: "app-1",
-  clientSecret: Redacted.make("hunter2"),
+  clientSecret: Redacted.make("hunter22"),
   source: "Secret databricks-oauth in namespace team-a"
 }
 export const endpoint = "https://dbc-a1b2.cloud.databricks.com/oidc/v1/token"

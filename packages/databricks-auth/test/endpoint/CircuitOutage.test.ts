@@ -10,7 +10,7 @@ const granted = answer(200, { access_token: "t1", token_type: "Bearer", expires_
 
 const ask = (clientId: string, instance = host) =>
   TokenEndpoint.TokenEndpoint.use(({ clientCredentials }) =>
-    clientCredentials({ instance, clientId, clientSecret: Redacted.make("hunter2"), source: "s" })
+    clientCredentials({ instance, clientId, clientSecret: Redacted.make("hunter22"), source: "s" })
   )
 
 const failureOf = (clientId: string, instance = host) =>

@@ -1,4 +1,4 @@
-import { TokenEndpoint } from "@flyte-databricks/databricks-auth"
+import { TokenEndpoint, WorkspaceHost } from "@flyte-databricks/databricks-auth"
 import { assert, describe, it } from "@effect/vitest"
 import { assertEquals } from "@effect/vitest/utils"
 import { Cause, Duration, Effect, Exit, Fiber, Redacted } from "effect"
@@ -51,6 +51,7 @@ describe("a client that follows redirects by itself", () => {
         Effect.provide(TokenEndpoint.layer),
         Effect.provide(FetchHttpClient.layer),
         Effect.provideService(FetchHttpClient.Fetch, fetch),
+        Effect.provideServiceEffect(WorkspaceHost.AllowedInstances, WorkspaceHost.allowList([request.instance])),
         Effect.flip
       )
       assert.include(error.message, "redirect")

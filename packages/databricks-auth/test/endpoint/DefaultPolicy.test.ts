@@ -90,11 +90,6 @@ describe("a try that may go better the next time, by the default policy,", () =>
   )
 
   it.effect.each([
-    ["that says nothing", silence],
-    [
-      "that answers after four seconds",
-      (request: Parameters<Answer>[0]) => Effect.delay(answer(503)(request), "4 seconds")
-    ],
     [
       "that answers after one second",
       (request: Parameters<Answer>[0]) => Effect.delay(answer(503)(request), "1 second")
@@ -105,6 +100,14 @@ describe("a try that may go better the next time, by the default policy,", () =>
       const { exit, at } = yield* timed(middling, given)
       assert.isBelow(at, 10_000)
       assert.isAtLeast(unavailable(exit).attempts, 2)
+    })
+  )
+
+  it.effect("takes its time while it is under way, for those who ask next", () =>
+    Effect.gen(function* () {
+      const { exit, at } = yield* timed(middling, (request) => Effect.delay(granted(request), "14 seconds"), silence)
+      assert.strictEqual(at, 14_000)
+      assert.isTrue(Exit.isSuccess(exit))
     })
   )
 })

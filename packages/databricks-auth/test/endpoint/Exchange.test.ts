@@ -51,9 +51,9 @@ const invalidGrant = answer(401, { error: "invalid_grant", error_description: "n
 
 /** The policy that an error says the service principal needs. */
 const policyIn = (message: string): unknown => {
-  const line = message.split("\n").find((one) => one.trim().startsWith("{"))
-  assert(line !== undefined, `no policy in ${message}`)
-  return JSON.parse(line)
+  const quoted = / --json '(.*)'$/m.exec(message)?.[1]
+  assert(quoted !== undefined, `no policy in ${message}`)
+  return JSON.parse(quoted.replaceAll("'\\''", "'"))
 }
 
 describe("an exchange", () => {

@@ -78,7 +78,9 @@ describe("a refusal", () => {
         answer(400, { error: "x", error_description: `a\r\nERROR forged\u2028line\u001b[31m${"b".repeat(100_000)}` })
       )
       assert.notMatch(description!, /[\x00-\x1f\x7f-\x9f\u2028\u2029]/)
-      assert.isAtMost(description!.length, 300)
+      assert.isAtMost(description!.length, 1000)
+      const { error } = yield* refusalOf(answer(400, { error: "x".repeat(2000) }))
+      assert.isAtMost(error.length, 300)
     })
   )
 

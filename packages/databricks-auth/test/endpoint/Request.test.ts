@@ -16,7 +16,7 @@ describe("a request for client credentials", () => {
       assert.strictEqual(only!.url, endpoint)
       assert.strictEqual(only!.headers["content-type"], "application/x-www-form-urlencoded")
       assert.strictEqual(only!.headers["accept"], "application/json")
-      assert.strictEqual(only!.headers["authorization"], `Basic ${Buffer.from("app-1:hunter2").toString("base64")}`)
+      assert.strictEqual(only!.headers["authorization"], `Basic ${Buffer.from("app-1:hunter22").toString("base64")}`)
       assert.deepStrictEqual([...new URLSearchParams(only!.body)].toSorted(), [
         ["grant_type", "client_credentials"],
         ["scope", "all-apis"]

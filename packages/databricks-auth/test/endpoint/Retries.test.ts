@@ -94,34 +94,36 @@ describe("a try that may go better the next time", () => {
     })
   )
 
-  it.effect("silence is tried again after four seconds, and the connection is let go", () =>
-    Effect.gen(function* () {
-      const { layer, sent } = yield* makeHttp(silence, granted)
-      const fiber = yield* ask().pipe(
-        Effect.provide(TokenEndpoint.layer),
-        Effect.provide([layer, exact]),
-        Effect.forkChild({ startImmediately: true })
-      )
-      yield* TestClock.adjust("3999 millis")
-      assert.deepStrictEqual(
-        (yield* sent).map(({ signal }) => signal.aborted),
-        [false]
-      )
-      yield* TestClock.adjust("1 second")
-      assert.deepStrictEqual(
-        (yield* sent).map(({ at }) => at),
-        [0, 4100]
-      )
-      assert.isTrue((yield* sent)[0]!.signal.aborted)
-      yield* Fiber.join(fiber)
-    })
+  it.effect(
+    "after four seconds of silence another request is made beside the first, which is let go once that is answered",
+    () =>
+      Effect.gen(function* () {
+        const { layer, sent } = yield* makeHttp(silence, granted)
+        const fiber = yield* ask().pipe(
+          Effect.provide(TokenEndpoint.layer),
+          Effect.provide([layer, exact]),
+          Effect.forkChild({ startImmediately: true })
+        )
+        yield* TestClock.adjust("3999 millis")
+        assert.deepStrictEqual(
+          (yield* sent).map(({ signal }) => signal.aborted),
+          [false]
+        )
+        yield* TestClock.adjust("1 millis")
+        assert.deepStrictEqual(
+          (yield* sent).map(({ at }) => at),
+          [0, 4000]
+        )
+        assert.isTrue((yield* sent)[0]!.signal.aborted)
+        yield* Fiber.join(fiber)
+      })
   )
 
   it.effect("a body that stops half way is silence too", () =>
     Effect.gen(function* () {
       const stuck = () => new ReadableStream({ start: (controller) => controller.enqueue(new Uint8Array(1)) })
       const { exit, instants } = yield* timed(exact, (request) => answer(200, stuck())(request), granted)
-      assert.deepStrictEqual(instants, [0, 4100])
+      assert.deepStrictEqual(instants, [0, 4000])
       assert.isTrue(Exit.isSuccess(exit))
     })
   )

@@ -112,6 +112,29 @@ describe("a body", () => {
     })
   )
 
+  it.effect("is read without a stream only where it announces that it is small: a stream costs more", () =>
+    Effect.gen(function* () {
+      const isStreamed = Effect.fnUntraced(function* (size: number, headers: Record<string, string>) {
+        let streamed = false
+        const response = new Proxy(counted(1, size, headers).response, {
+          get: (target, key) => {
+            streamed ||= key === "stream"
+            return Reflect.get(target, key, target)
+          }
+        })
+        yield* BoundedBody.text(response, 100_000)
+        return streamed
+      })
+      const small = 64 * 1024
+      for (const size of [10, small]) assert.isFalse(yield* isStreamed(size, { "content-length": String(size) }))
+      assert.isTrue(yield* isStreamed(small + 1, { "content-length": String(small + 1) }))
+      for (const announced of ["", "x", "1x", "x1"])
+        assert.isTrue(yield* isStreamed(1, { "content-length": announced }))
+      assert.isTrue(yield* isStreamed(10, { "content-length": "10", "content-encoding": "gzip" }))
+      assert.isTrue(yield* isStreamed(10, {}))
+    })
+  )
+
   it.effect(
     "is cut off at the limit where its length is announced as more, as nonsense, or before it is decompressed",
     () =>

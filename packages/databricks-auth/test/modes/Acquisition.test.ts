@@ -45,7 +45,9 @@ const credentials = Layer.mergeAll(
   PatSource.layerMemory({ connector: Redacted.make("dapi-0") }),
   ClientCredentialsSource.layerMemory({ connector: { clientId: "app-0", clientSecret: Redacted.make("s") } }),
   ProjectedToken.layerMemory({ files: { "/var/run/secrets/databricks/token": jwt({ sub: "connector" }) } }),
-  ServiceAccountTokens.layerMemory({ "team-a": { offers: [], jwt: jwt({ sub: "spark", aud: "databricks" }) } }),
+  ServiceAccountTokens.layerMemory({
+    "team-a": [{ serviceAccount: "spark", clientId: "app-a", audience: Option.none() }]
+  }),
   TokenEndpoint.layerMemory((request) =>
     Effect.succeed({
       value: Redacted.make(
@@ -62,7 +64,7 @@ const tokens: Record<Tag, string> = {
   pat: "dapi-0",
   oauth_m2m: "app-0 by its secret",
   oidc_connector: "app-0 connector",
-  oidc_namespace: "app-a spark"
+  oidc_namespace: "app-a system:serviceaccount:team-a:spark"
 }
 
 /** The recorded form that each identity is recalled from. */
@@ -116,6 +118,24 @@ describe.each(layers)("acquisition by %s", (_, layer, served) => {
         const { namespace } = recorded[tag]
         assertEquals(auth.record({ identity, ...resolved, namespace }), recorded[tag])
         assertEquals(yield* auth.recall(recorded[tag]), { identity })
+      })
+    )
+  )
+
+  it.effect("has nothing to forget, to describe or to record of another mode", () =>
+    provided((auth) =>
+      Effect.gen(function* () {
+        const refused = { authorization: Redacted.make("Bearer x") }
+        for (const tag of tags.filter((tag) => !served.includes(tag))) {
+          const identity = identities[tag]
+          assertEquals(yield* auth.subject({ identity }), Option.none())
+          yield* auth.invalidate({ identity }, refused)
+          const { authType } = identity
+          assertEquals(auth.record({ identity, ...resolved }), {
+            ...IdentityRecord.empty(instance),
+            authType: Option.some(authType)
+          })
+        }
       })
     )
   )

@@ -81,6 +81,20 @@ describe("auto-detect", () => {
     })
   )
 
+  it.effect("takes no PAT for a client id that the task names: a PAT has none", () =>
+    Effect.gen(function* () {
+      const env = { ...pat, FLYTE_DATABRICKS_NAMESPACE_IDENTITY: "require" }
+      const pats = { "team-a/databricks-token": { token: "dapi-ns" } }
+      assert.strictEqual(outcome(yield* attempt({ env, secrets: pats })), "pat owner of the PAT")
+      const result = yield* attempt({ env, secrets: pats }, { clientId: "app-9" })
+      assert.strictEqual(outcome(result), "CredentialsMissing")
+      assert.include(
+        message(result),
+        "Secret databricks-token in namespace team-a: skipped (it has no client id, and databricksClientId of the task names one)"
+      )
+    })
+  )
+
   it.effect("never looks into the cluster where namespaces are ignored", () =>
     Effect.gen(function* () {
       const offer = { "team-a/spark": offered("app-sa") }

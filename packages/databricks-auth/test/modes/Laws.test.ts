@@ -53,7 +53,7 @@ const file = "/var/run/secrets/databricks/token"
 const pair = { FLYTE_DATABRICKS_CLIENT_ID: "app-0" }
 const labels = { "flyte.org/databricks-enabled": "true" }
 const annotated = (clientId: string) => ({ labels, annotations: { "flyte.org/databricks-client-id": clientId } })
-const jwtOf = (text: string) => ({ token: Redacted.make(text), claims: new Jwt.Claims({}) })
+const jwtOf = (text: string) => ({ token: Redacted.make(text), header: { alg: "RS256" }, claims: new Jwt.Claims({}) })
 
 const subjects: ReadonlyArray<Subject> = [
   {
@@ -145,7 +145,7 @@ describe("the list of modes", () => {
   })
 
   it("answers to every setting by which a task chooses its own, and guards them all", () => {
-    const { instance: _, ...own } = TaskSettings.customKeys
+    const { instance: _, workspaceId: _id, ...own } = TaskSettings.customKeys
     assert.sameMembers([...Modes.taskSettings], Object.keys(own))
   })
 })

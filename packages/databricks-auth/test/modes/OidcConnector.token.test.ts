@@ -75,6 +75,23 @@ describe("a token of Model 1", () => {
     })
   )
 
+  it.effect("says whether its client id is the connector's own, or a task's choice", () =>
+    inside({ env: app, files: { [defaultPath]: jwtText() } }, () =>
+      Effect.gen(function* () {
+        yield* submit()
+        yield* submit({ clientId: "app-2" })
+        const { requests } = yield* TokenEndpoint.TokenEndpointMemory
+        assert.deepStrictEqual(
+          (yield* requests).map(({ clientId, isTaskClient }) => [clientId, isTaskClient]),
+          [
+            ["app-1", false],
+            ["app-2", true]
+          ]
+        )
+      })
+    )
+  )
+
   it.effect("says which file its JWT came from, and shows nothing of it", () =>
     inside({ env: app, files: { [defaultPath]: jwtText() } }, () =>
       Effect.gen(function* () {

@@ -77,7 +77,7 @@ describe("the connector's own credentials", () => {
     Effect.gen(function* () {
       const { resolve } = yield* auth
       const task = { namespace: "team-b", settings: { authType } }
-      assert.strictEqual((yield* resolve(task)).identity.isShared, true)
+      assert.match((yield* resolve(task)).identity.source, /^(connector|JWT file)/)
       const { message } = yield* Effect.flip(resolve({ ...task, settings: { authType, instance: other } }))
       assert.include(message, `the connector's own credentials go only to ${instance}`)
       const run = { ...sharedRuns[authType], instance: other }
@@ -130,6 +130,30 @@ describe("where each namespace has to bring its own", () => {
       assert.strictEqual((yield* refusal({ ...unrecorded, clientId: some("app-0") }))._tag, "IdentityRefused")
       const gone = yield* refusal({ ...unrecorded, clientId: some("app-0"), namespace: some("team-a") })
       assert.strictEqual(gone._tag, "CredentialsMissing")
+    }).pipe(Effect.provide(connector(strict)))
+  )
+})
+
+describe("where each namespace has to bring its own, a run that does not say whose it is", () => {
+  const strict = { ...shared, ...own, settings: { namespaceIdentity: "require" } } as const
+
+  it.effect("goes on with its namespace's PAT", () =>
+    Effect.gen(function* () {
+      const draft = {
+        authType: some("pat" as const),
+        namespace: some("team-a"),
+        tokenSecretName: some("databricks-token")
+      }
+      assert.strictEqual(Redacted.value((yield* poll(draft)).authorization), "Bearer dapi-a")
+    }).pipe(Effect.provide(connector(strict)))
+  )
+
+  it.effect("goes on with its namespace's client credentials", () =>
+    Effect.gen(function* () {
+      yield* poll({ ...ownRuns["oauth_m2m"], clientId: some("app-0") })
+      const [request] = yield* TokenEndpoint.TokenEndpointMemory.use(({ requests }) => requests)
+      assert.strictEqual(request?.clientId, "app-a")
+      assert.strictEqual(request?.instance, instance)
     }).pipe(Effect.provide(connector(strict)))
   )
 })

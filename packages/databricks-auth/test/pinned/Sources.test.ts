@@ -55,7 +55,7 @@ const sources = (there: Place) => {
 }
 
 const valueOf = ({ value }: Token.Token) => Redacted.value(value)
-const tries: Token.Tries = { isWaitedFor: true, onFailure: () => Effect.void }
+const tries: Token.Tries = { isWaitedFor: true, onProgress: () => Effect.void }
 const patOf = (origin: Identity.Origin) => new Identity.PatIdentity({ instance: host, origin })
 const principalOf = (origin: Identity.Origin, clientId?: string) =>
   new Identity.OAuthM2MIdentity({ instance: host, clientId: Option.fromUndefinedOr(clientId), origin })

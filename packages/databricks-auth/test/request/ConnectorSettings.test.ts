@@ -38,7 +38,8 @@ describe("a connector without settings", () => {
         namespaceIdentity: "allow",
         allowTaskAuthOverride: true,
         persistPat: true,
-        tokenFiles: { named: Option.none(), aws: Option.none(), defaultPath: "/var/run/secrets/databricks/token" },
+        oidcTokenFile: Option.none(),
+        awsTokenFile: Option.none(),
         oidcAudience: "databricks",
         allowedAudiences: [],
         taskTokenFileDirs: []
@@ -107,11 +108,8 @@ describe("a setting of the environment", () => {
         namespaceIdentity: "require",
         allowTaskAuthOverride: false,
         persistPat: false,
-        tokenFiles: {
-          named: Option.some("/run/token"),
-          aws: Option.some("/run/aws"),
-          defaultPath: "/var/run/secrets/databricks/token"
-        },
+        oidcTokenFile: Option.some("/run/token"),
+        awsTokenFile: Option.some("/run/aws"),
         oidcAudience: "account-1",
         allowedAudiences: ["account-2"],
         taskTokenFileDirs: ["/run/tokens", "/mnt/tokens"]
@@ -152,6 +150,28 @@ describe("FLYTE_DATABRICKS_AUTH_TYPE", () => {
         for (const valid of ["pat", "oauth_m2m", "oidc_federation"]) assert.include(error.message, valid)
         assert.isFalse(error.retryable)
       })
+  )
+})
+
+describe("FLYTE_DATABRICKS_NAMESPACES", () => {
+  it.effect.each(["Team", "team_a", "team-a,-b", "*_x", "team-a.b"])(
+    "of %j is an error that shows the wrong one",
+    (value) =>
+      Effect.gen(function* () {
+        const error = yield* startError({ FLYTE_DATABRICKS_NAMESPACES: value })
+        assert.strictEqual(settingOf(error), "FLYTE_DATABRICKS_NAMESPACES")
+        const wrong = value.split(",").at(-1)
+        assert.include(
+          error.message,
+          `is "${wrong}", expected namespaces, * for any part of a name, separated by commas`
+        )
+      })
+  )
+  it.effect("that lists none is an error, since nobody would be served", () =>
+    Effect.gen(function* () {
+      const error = yield* startError({ FLYTE_DATABRICKS_NAMESPACES: "," })
+      assert.include(error.message, 'FLYTE_DATABRICKS_NAMESPACES is "", expected namespaces')
+    })
   )
 })
 

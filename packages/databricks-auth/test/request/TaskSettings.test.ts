@@ -20,6 +20,7 @@ const refusal = (custom: unknown) => Effect.flip(fromCustom(custom))
 describe("the settings in a task's custom", () => {
   const custom = {
     databricksInstance: " https://TASK.cloud.databricks.com/ ",
+    databricksWorkspaceId: " 123 ",
     databricksAuthType: " oauth_m2m ",
     databricksClientId: " app-1 ",
     databricksTokenSecret: " task-token ",
@@ -34,6 +35,7 @@ describe("the settings in a task's custom", () => {
     Effect.gen(function* () {
       assertEquals<object>(yield* fromCustom(custom), {
         instance: "https://TASK.cloud.databricks.com/",
+        workspaceId: "123",
         authType: "oauth_m2m",
         clientId: "app-1",
         tokenSecretName: "task-token",

@@ -13,5 +13,10 @@ export const clientSecretOf = (clientId: string): string => `${secretMark}-${cli
 /** How a client proves who it is: by its secret, or by the JWT of this subject. */
 export const bySecret = "its-secret"
 
-/** A token says who got it, and with what proof. */
-export const tokenOf = (clientId: string, proof: string): string => `token-${secretMark}-${clientId}-by-${proof}`
+/** A token says who got it, with what proof, and for which workspace. */
+export const tokenOf = (clientId: string, proof: string, workspace: string): string =>
+  `token-${secretMark}-${clientId}-by-${proof}-for-${workspace}`
+
+/** A host that serves several workspaces, and two of them: the operator's own, and another one that tasks name. */
+export const unifiedHost = "acme.databricks.com"
+export const workspaces = [`${unifiedHost}?o=1`, `${unifiedHost}?o=2`] as const

@@ -1,12 +1,12 @@
-import { DatabricksAuth, Jwt, Modes } from "@flyte-databricks/databricks-auth"
+import { DatabricksAuth, Modes } from "@flyte-databricks/databricks-auth"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Option, Redacted, Result } from "effect"
-import { jwtText } from "../support/jwt.ts"
+import { jwt } from "../support/jwt.ts"
 import { product } from "./Combination.ts"
 import { type Case, clientIds, dimensions, judged, type PlaceName, verdict } from "./NamesOracle.ts"
 
 const namespace = "team-a"
-const jwtFile = (path: string) => ({ [path]: { token: Redacted.make(jwtText()), claims: new Jwt.Claims({}) } })
+const jwtFile = (path: string) => ({ [path]: jwt() })
 const pairOf = (clientId: string) => ({ client_id: clientId, client_secret: "s" })
 
 /** A connector for everything that is configured once: cases that share it are asked of one, as in life. */

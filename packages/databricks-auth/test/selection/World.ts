@@ -7,13 +7,14 @@ import { Duration, Effect, FileSystem, Layer, Option, PlatformError, Redacted } 
 import { configured } from "../support/environment.ts"
 import { openFile } from "../support/oidc.ts"
 import { type Combination, connectorPair, connectorPat, oauthSecret, tokenSecret } from "./Combination.ts"
-import { bySecret, clientSecretOf, patOf, tokenOf } from "./Credentials.ts"
+import { bySecret, clientSecretOf, patOf, tokenOf, unifiedHost, workspaces } from "./Credentials.ts"
 import { audience, type Content, jwtFile, jwtOf, pathBy, serviceAccounts, textOf } from "./OidcStates.ts"
 
 /** One combination, in a namespace of its own. */
 export interface Run {
   readonly combination: Combination
   readonly namespace: string
+  readonly workspace: (typeof workspaces)[number]
 }
 
 /** Puts a run's Secrets and ServiceAccounts into its namespace. */
@@ -107,7 +108,8 @@ export const connectorOf = (combination: Combination) => {
   const env = {
     ...files.variables,
     ...(combination.audience === "default" ? {} : { FLYTE_DATABRICKS_OIDC_AUDIENCE: audience[combination.audience] }),
-    FLYTE_DATABRICKS_INSTANCE: "dbc-a1b2.cloud.databricks.com",
+    FLYTE_DATABRICKS_INSTANCE: workspaces[0],
+    FLYTE_DATABRICKS_ALLOWED_INSTANCES: unifiedHost,
     FLYTE_DATABRICKS_NAMESPACE_IDENTITY: combination.namespaceIdentity,
     FLYTE_DATABRICKS_AUTH_TYPE: combination.environmentAuthType === "unset" ? "" : combination.environmentAuthType
   }
@@ -139,10 +141,10 @@ const bystandingServiceAccounts = Object.fromEntries(
 
 /** A token says whose it is and by which proof; a client id that comes with another one's secret or JWT gets none. */
 const grant = (request: TokenEndpoint.TokenRequest) => {
-  const { clientId } = request
+  const { clientId, instance } = request
   const secret = TokenEndpoint.secretOf(request)
   const token = (proof: string) => ({
-    value: Redacted.make(tokenOf(clientId, proof)),
+    value: Redacted.make(tokenOf(clientId, proof, instance)),
     lifetime: Duration.hours(1),
     builtFrom: secret
   })
@@ -169,8 +171,8 @@ const grant = (request: TokenEndpoint.TokenRequest) => {
 const subjectOf = (jwt: Redacted.Redacted<string>): string =>
   JSON.parse(Buffer.from(Redacted.value(jwt).split(".")[1] ?? "", "base64url").toString()).sub
 
-/** Names a request by the client and its proof; none that was refused, which may be made again. */
+/** Names a request by the client, its proof and the workspace; none that was refused, which may be made again. */
 export const describeRequests = (request: TokenEndpoint.TokenRequest): ReadonlyArray<string> => {
   const proof = "subject" in request ? subjectOf(TokenEndpoint.secretOf(request)) : bySecret
-  return proof.startsWith(refused) ? [] : [`${request.clientId} by ${proof}`]
+  return proof.startsWith(refused) ? [] : [`${request.clientId} by ${proof} for ${request.instance}`]
 }

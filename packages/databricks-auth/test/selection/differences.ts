@@ -31,18 +31,24 @@ const actual = (seen: Seen): string =>
     ? describeError(seen)
     : `${seen.authType} as ${seen.principal} from ${seen.source}${describePinned(seen.pinned)}`
 
-/** The client and its proof, as the token endpoint has to see them; none where no token is asked for or given. */
-const requestOf = (outcome: Outcome, namespace: string): readonly [clientId: string, proof: string] | undefined => {
+/** The client, its proof and the workspace, as the token endpoint has to see them; none where no token is asked for or given. */
+const requestOf = (
+  outcome: Outcome,
+  namespace: string,
+  workspace: string
+): readonly [clientId: string, proof: string, workspace: string] | undefined => {
   if (outcome.is === "error" || outcome.authType === "pat") return undefined
   const { federation, at } = outcome
-  if (federation === undefined) return [clientIdOf(at === "namespace" ? namespace : connector), bySecret]
-  return federation.refusal === undefined ? [federation.clientId(namespace), federation.subject(namespace)] : undefined
+  if (federation === undefined) return [clientIdOf(at === "namespace" ? namespace : connector), bySecret, workspace]
+  return federation.refusal === undefined
+    ? [federation.clientId(namespace), federation.subject(namespace), workspace]
+    : undefined
 }
 
-const expectedHeader = (outcome: Outcome, namespace: string): string => {
+const expectedHeader = (outcome: Outcome, { namespace, workspace }: Observation): string => {
   if (outcome.is === "error") return "none"
   if (outcome.federation?.refusal !== undefined) return describeError(outcome.federation.refusal)
-  const request = requestOf(outcome, namespace)
+  const request = requestOf(outcome, namespace, workspace)
   return `Bearer ${request === undefined ? patOf(outcome.at === "namespace" ? namespace : connector) : tokenOf(...request)}`
 }
 
@@ -78,8 +84,9 @@ export const differences = (
   same("Secrets read", list(reads.map(ownSecret)), list(observation.reads))
 
   if (outcome.is === "identity") {
-    same("header", expectedHeader(outcome, namespace), actualHeader(observation.header))
-    same("header later", expectedHeader(outcome, namespace), actualHeader(observation.headerLater))
+    same("header", expectedHeader(outcome, observation), actualHeader(observation.header))
+    same("header later", expectedHeader(outcome, observation), actualHeader(observation.headerLater))
+    if (seen.is === "identity") same("workspace", observation.workspace, seen.instance)
     same("sources used", "1", String(observation.used.length))
     const own = seen.is === "identity" ? seen.source : ""
     check(
@@ -124,11 +131,13 @@ export const differences = (
   return found
 }
 
-/** What a connector has to ask the endpoint for, each once: a token is shared only with its identity. */
+/** What a connector has to ask the endpoint for, each once: a token is shared only with its identity, which is one in one workspace. */
 export const requestsOf = (observations: ReadonlyArray<Observation>): ReadonlyArray<string> => {
-  const requests = observations.flatMap(({ combination, namespace }) => {
-    const request = requestOf(oracle(combination).outcome, namespace)
-    return request === undefined ? [] : request.join(" by ")
+  const requests = observations.flatMap(({ combination, namespace, workspace }) => {
+    const request = requestOf(oracle(combination).outcome, namespace, workspace)
+    if (request === undefined) return []
+    const [clientId, proof] = request
+    return `${clientId} by ${proof} for ${workspace}`
   })
   return [...new Set(requests)]
 }

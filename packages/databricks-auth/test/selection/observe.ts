@@ -6,6 +6,7 @@ import { AuthError, DatabricksAuth, type Identity, Kubernetes, TokenEndpoint } f
 import { Effect, Logger, Option, Redacted, References, Result } from "effect"
 import { inspect } from "node:util"
 import type { Combination } from "./Combination.ts"
+import { workspaces } from "./Credentials.ts"
 import { answerTokenRequests, connectorOf, describeRequests, fillNamespace, type Run } from "./World.ts"
 
 /** What was seen of one combination. */
@@ -13,6 +14,8 @@ export interface Observation {
   readonly combination: Combination
   /** The namespace that the combination has for itself; the request names it only where a namespace is given. */
   readonly namespace: string
+  /** The workspace that the task is for: every other one names it by its id, and the rest have the operator's. */
+  readonly workspace: string
   readonly outcome: Seen
   /** The same request once more. */
   readonly again: Seen
@@ -40,6 +43,7 @@ export type Seen =
       readonly authType: string
       readonly principal: string
       readonly source: string
+      readonly instance: string
       readonly pinned: Readonly<Record<string, string>>
     }
   | {
@@ -73,7 +77,11 @@ export const observeConnector = (combinations: ReadonlyArray<Combination>): Effe
     const capture = Logger.make<unknown, void>((options) => {
       logs.push({ level: options.logLevel, text: Logger.formatJson.log(options) })
     })
-    const runs = combinations.map((combination, index) => ({ combination, namespace: `team-${index}` }))
+    const runs = combinations.map((combination, index) => ({
+      combination,
+      namespace: `team-${index}`,
+      workspace: workspaces[index % 2 === 0 ? 0 : 1]
+    }))
     return Effect.gen(function* () {
       yield* Effect.forEach(runs, fillNamespace)
       yield* answerTokenRequests(runs)
@@ -104,11 +112,14 @@ const withoutStacks = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A
   )
 
 const observe = Effect.fnUntraced(function* (run: Run, logs: Array<Log>) {
-  const { combination, namespace } = run
+  const { combination, namespace, workspace } = run
   const auth = yield* DatabricksAuth.DatabricksAuth
   const task = {
     ...(combination.namespace === "given" ? { namespace } : {}),
-    settings: { authType: combination.taskAuthType === "unset" ? undefined : combination.taskAuthType }
+    settings: {
+      authType: combination.taskAuthType === "unset" ? undefined : combination.taskAuthType,
+      workspaceId: workspace === workspaces[0] ? undefined : workspace.split("=")[1]
+    }
   }
   const firstLog = logs.length
   const before = (yield* reads).length
@@ -135,6 +146,7 @@ const observe = Effect.fnUntraced(function* (run: Run, logs: Array<Log>) {
     found,
     combination,
     namespace,
+    workspace,
     outcome: seen(resolved),
     again: seen(again),
     header,
@@ -171,6 +183,7 @@ const seen = (result: Result.Result<DatabricksAuth.Resolved, AuthError.AuthError
     authType: identity.authType,
     principal: identity.principal,
     source: identity.source,
+    instance: identity.instance,
     pinned: pinnedBy(identity)
   }
 }

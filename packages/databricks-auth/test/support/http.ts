@@ -1,3 +1,4 @@
+import { WorkspaceHost } from "@flyte-databricks/databricks-auth"
 import { Clock, Effect, Layer, Ref } from "effect"
 import { HttpClient, HttpClientError, type HttpClientRequest, HttpClientResponse } from "effect/http"
 
@@ -39,8 +40,15 @@ export const silence: Answer = () => Effect.never
 const textOf = (body: HttpClientRequest.HttpClientRequest["body"]): string =>
   body._tag === "Uint8Array" ? new TextDecoder().decode(body.body) : body._tag
 
-/** An HTTP client whose requests get these answers, one after the other; and what was sent. */
+/**
+ * An HTTP client whose requests get these answers, one after the other, with Databricks' domains for an allow-list; and
+ * what was sent.
+ */
 export const makeHttp = (...answers: ReadonlyArray<Answer>) =>
+  makeHttpUnder(WorkspaceHost.databricksDomains, ...answers)
+
+/** The same, under an allow-list. */
+export const makeHttpUnder = (allowed: ReadonlyArray<string>, ...answers: ReadonlyArray<Answer>) =>
   Effect.gen(function* () {
     const sent = yield* Ref.make<ReadonlyArray<Sent>>([])
     const client = HttpClient.make((request, url, signal) =>
@@ -53,5 +61,10 @@ export const makeHttp = (...answers: ReadonlyArray<Answer>) =>
         return HttpClientResponse.fromWeb(request, response)
       })
     )
-    return { layer: Layer.succeed(HttpClient.HttpClient, client), sent: Ref.get(sent) }
+    const list = yield* Effect.orDie(WorkspaceHost.allowList(allowed))
+    const layer = Layer.merge(
+      Layer.succeed(HttpClient.HttpClient, client),
+      Layer.succeed(WorkspaceHost.AllowedInstances, list)
+    )
+    return { layer, sent: Ref.get(sent) }
   })

@@ -43,7 +43,9 @@ const connector = (...answers: ReadonlyArray<Answer>) =>
     })
     const subjects = Layer.merge(
       ProjectedToken.layerMemory({ files: { [tokenFile]: jwt() }, clientId }),
-      ServiceAccountTokens.layerMemory({ "team-a": { offers: [], jwt: jwt() } })
+      ServiceAccountTokens.layerMemory({
+        "team-a": [{ serviceAccount: "spark", clientId, audience: Option.none() }]
+      })
     )
     const beneath = Layer.mergeAll(
       TokenEndpoint.layer.pipe(Layer.provide([layer, withoutJitter])),
@@ -64,7 +66,10 @@ describe("each mode that asks the token endpoint", () => {
       const auth = yield* DatabricksAuth.DatabricksAuth
       const fiber = yield* Effect.forkChild(Effect.flip(auth.getHeader({ identity })), { startImmediately: true })
       yield* TestClock.adjust("700 millis")
-      assertEquals(yield* auth.progress({ identity }), Option.some({ attempts: 3, lastAnswer: "status 503" }))
+      assertEquals(
+        yield* auth.progress({ identity }),
+        Option.some({ endpoint: `https://${host}/oidc/v1/token`, attempts: 3, lastAnswer: "status 503" })
+      )
       yield* TestClock.adjust("8 seconds")
       assert.isDefined(fiber.pollUnsafe())
       assertEquals(yield* auth.progress({ identity }), Option.none())

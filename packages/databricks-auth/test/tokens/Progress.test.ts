@@ -12,12 +12,18 @@ const a = credentialOf("team-a")
 const b = credentialOf("team-b")
 const fork = Effect.forkChild({ startImmediately: true })
 
+const tries = (attempts: number, lastAnswer: string | undefined): Token.Progress => ({
+  endpoint: "https://dbc-a1b2.cloud.databricks.com/oidc/v1/token",
+  attempts,
+  lastAnswer
+})
+
 /** Fails a try each second, three times, and then has a token. */
-const threeTries = ({ onFailure }: Token.Tries, count: number) =>
+const threeTries = ({ onProgress }: Token.Tries, count: number) =>
   Effect.gen(function* () {
     for (let attempts = 1; attempts <= 3; attempts++) {
       yield* Effect.sleep("1 second")
-      yield* onFailure({ attempts, lastAnswer: `status 50${attempts}` })
+      yield* onProgress(tries(attempts, `status 50${attempts}`))
     }
     yield* Effect.sleep("1 second")
     return token(`t${count}`, "1 hour")
@@ -35,13 +41,24 @@ describe("a token that callers wait for", () => {
       assert.isUndefined(yield* failureOf(cache))
       for (let attempts = 1; attempts <= 3; attempts++) {
         yield* TestClock.adjust("1 second")
-        assertEquals(yield* cache.progress(a), Option.some({ attempts, lastAnswer: `status 50${attempts}` }))
+        assertEquals(yield* cache.progress(a), Option.some(tries(attempts, `status 50${attempts}`)))
         assert.strictEqual(yield* failureOf(cache), `status 50${attempts}`)
         assertEquals(yield* cache.progress(b), Option.none())
       }
       yield* TestClock.adjust("1 second")
       assert.strictEqual(bearer(yield* Fiber.join(fiber)), "Bearer t1")
       assertEquals(yield* cache.progress(a), Option.none())
+      assert.isUndefined(yield* failureOf(cache))
+    }).pipe(Effect.provide(TokenEntries.layer))
+  )
+
+  it.effect("tells of a request that nothing has come of yet, which is no failure", () =>
+    Effect.gen(function* () {
+      const silent = ({ onProgress }: Token.Tries) => Effect.andThen(onProgress(tries(1, undefined)), Effect.never)
+      const cache = yield* makeCache(({ tries }) => silent(tries))
+      yield* fork(cache.get(a))
+      yield* TestClock.adjust("1 second")
+      assertEquals(yield* cache.progress(a), Option.some(tries(1, undefined)))
       assert.isUndefined(yield* failureOf(cache))
     }).pipe(Effect.provide(TokenEntries.layer))
   )
@@ -59,7 +76,7 @@ describe("a token that callers wait for", () => {
       yield* fork(Effect.exit(cache.get(a)))
       assertEquals(yield* cache.progress(a), Option.none())
       yield* TestClock.adjust("1 second")
-      assertEquals(yield* cache.progress(a), Option.some({ attempts: 1, lastAnswer: "status 501" }))
+      assertEquals(yield* cache.progress(a), Option.some(tries(1, "status 501")))
     }).pipe(Effect.provide(TokenEntries.layer))
   )
 
@@ -72,7 +89,7 @@ describe("a token that callers wait for", () => {
       yield* TestClock.adjust("50 minutes")
       assert.strictEqual(bearer(yield* cache.get(a)), "Bearer t1")
       yield* TestClock.adjust("2 seconds")
-      assertEquals(yield* cache.progress(a), Option.some({ attempts: 2, lastAnswer: "status 502" }))
+      assertEquals(yield* cache.progress(a), Option.some(tries(2, "status 502")))
       assert.strictEqual(yield* failureOf(cache), "status 502")
     }).pipe(Effect.provide([TokenEntries.layer, withoutJitter]))
   )

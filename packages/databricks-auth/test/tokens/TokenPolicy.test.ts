@@ -86,7 +86,11 @@ describe("the pace of renewals", () => {
   })
 
   /** In each second these ask, one after the other, and one may begin; how long ago were those due who did? */
-  const crowd = (pacer: TokenPolicy.Pacer, seconds: ReadonlyArray<number>, waited: ReadonlyArray<number>) =>
+  const crowd = (
+    pacer: ReturnType<typeof TokenPolicy.makePacer>,
+    seconds: ReadonlyArray<number>,
+    waited: ReadonlyArray<number>
+  ) =>
     seconds.map((second) => {
       const at = 10_000_000 + second * 1000
       return waited.filter((share) => {

@@ -3,12 +3,13 @@
  */
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
-import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import type * as Headers from "effect/http/Headers"
 import * as HttpAnswer from "@flyte-databricks/databricks-auth/http/Answer"
 import type { BodyTooLarge } from "@flyte-databricks/databricks-auth/http/BoundedBody"
+import { clientIdOf, type Identity } from "@flyte-databricks/databricks-auth/Identity"
+import { knownId } from "@flyte-databricks/databricks-auth/WorkspaceHost"
 import { printable } from "@flyte-databricks/databricks-auth/http/ForeignText"
 import {
   JobsError,
@@ -27,8 +28,7 @@ import { parse } from "./losslessJson.ts"
 export interface Asked {
   /** As in "could not be asked to …". */
   readonly operation: string
-  readonly instance: string
-  readonly principal: string
+  readonly identity: Identity
   readonly runId?: RunId
 }
 
@@ -40,18 +40,21 @@ export interface Answer {
   body: string | BodyTooLarge
   readonly headers: Headers.Headers
   readonly retryAfterMillis: number | undefined
-  /** The header that was sent: a server may repeat it. */
-  readonly authorization: Redacted.Redacted<string>
 }
 
 const word = Schema.optional(Schema.NullOr(Schema.Union([Schema.String, Schema.Finite])))
 
 const ApiError = Schema.Struct({ error_code: word, message: word })
 
+/** In the server's own words, which decide what the answer means and are made printable only then. */
 interface Refusal {
   readonly code: string | undefined
   readonly detail: string
 }
+
+const describe = ({ code, detail }: Refusal): string => [code, detail].filter(Boolean).join(": ")
+
+const clean = (text: string): string => printable(text, { maxLength: 500 })
 
 /**
  * Reads a final answer into a value, and lets go of its body. An error keeps alive what was on the stack when it was made:
@@ -88,9 +91,12 @@ export const refusesToken = ({ status, body }: Answer): boolean =>
 
 const refusal = (answer: Answer): Reason => {
   const { asked, status, body, headers } = answer
-  const { operation, instance, principal, runId } = asked
-  const { code, detail } = readRefusal(answer)
-  const requestId = HttpAnswer.requestId(headers, [tokenOf(answer.authorization)])
+  const { operation, identity, runId } = asked
+  const { instance, principal } = identity
+  const said = readRefusal(answer)
+  const code = said.code === undefined ? undefined : clean(said.code)
+  const detail = clean(said.detail)
+  const requestId = HttpAnswer.requestId(headers)
   const codeAndId = {
     ...(code === undefined ? {} : { errorCode: code }),
     ...(requestId === undefined ? {} : { requestId })
@@ -100,58 +106,60 @@ const refusal = (answer: Answer): Reason => {
       operation,
       instance,
       status,
-      detail: [code, detail].filter((part) => part !== undefined && part !== "").join(": ") || "no reason given",
+      detail: describe({ code, detail }) || "no reason given",
       ...(requestId === undefined ? {} : { requestId }),
       ...(answer.retryAfterMillis === undefined ? {} : { retryAfterMillis: answer.retryAfterMillis })
     })
   }
-  if (runId !== undefined && saysNoSuchRun(status, code, detail)) {
+  if (runId !== undefined && saysNoSuchRun(status, said)) {
     return new RunNotFound({ operation, instance, status, detail, ...codeAndId, runId })
   }
   if (status < 400) return new ResponseInvalid({ operation, instance, status, problem: oddity(answer) })
-  const said = { operation, instance, status, detail, ...codeAndId }
-  if (refusesToken(answer)) return new TokenRefused({ ...said, principal })
-  if (status === 403) return new PermissionDenied({ ...said, principal })
+  const told = { operation, instance, status, detail, ...codeAndId }
+  if (refusesToken(answer)) return new TokenRefused({ ...told, principal })
+  if (status === 403) {
+    const clientId = clientIdOf(identity)
+    const workspaceId = knownId(instance)
+    return new PermissionDenied({
+      ...told,
+      principal,
+      ...(Option.isNone(clientId) ? {} : { clientId: clientId.value }),
+      ...(Option.isNone(workspaceId) ? {} : { workspaceId: workspaceId.value })
+    })
+  }
   if (typeof body === "string" && HttpAnswer.isHtml(body)) {
     return new ResponseInvalid({ operation, instance, status, problem: HttpAnswer.describeBody(body) })
   }
-  return new RequestRejected(said)
+  return new RequestRejected(told)
 }
 
 // A missing run is a 400 to this API; the code and the 404 that other Databricks APIs answer with mean the same.
-const saysNoSuchRun = (status: number, code: string | undefined, detail: string): boolean =>
+const saysNoSuchRun = (status: number, { code, detail }: Refusal): boolean =>
   (status === 200 || status === 400 || status === 404) &&
   (code === "RESOURCE_DOES_NOT_EXIST" ||
     (status !== 404 && code === "INVALID_PARAMETER_VALUE" && /does not exist/i.test(detail)))
 
-const readRefusal = ({ body, authorization }: Answer): Refusal => {
+const readRefusal = ({ body }: Answer): Refusal => {
   if (typeof body !== "string") return { code: undefined, detail: body.message }
   const json = Option.flatMap(Result.getSuccess(parse(body)), Schema.decodeUnknownOption(ApiError))
-  const clean = (text: string | number) =>
-    printable(String(text), { maxLength: 500, secrets: [tokenOf(authorization)] })
   if (Option.isSome(json) && Predicate.isNotNullish(json.value.error_code ?? json.value.message)) {
     const { error_code, message } = json.value
-    return { code: error_code == null ? undefined : clean(error_code), detail: clean(message ?? "") }
+    return { code: error_code == null ? undefined : String(error_code), detail: String(message ?? "") }
   }
-  return { code: undefined, detail: HttpAnswer.isHtml(body) ? "an HTML page" : clean(body) }
+  return { code: undefined, detail: HttpAnswer.isHtml(body) ? "an HTML page" : body }
 }
-
-/** The token of a header, which a server may repeat. */
-export const tokenOf = (authorization: Redacted.Redacted<string>): string =>
-  Redacted.value(authorization).replace(/^Bearer /, "")
 
 const oddity = (answer: Answer): string => {
   if (HttpAnswer.isRedirect(answer.status)) {
-    return HttpAnswer.describeRedirect(answer.headers, [tokenOf(answer.authorization)])
+    return HttpAnswer.describeRedirect(answer.headers)
   }
   if (answer.status !== 200) return "that is no answer of the Jobs API"
-  const { code, detail } = readRefusal(answer)
-  return `the body is an error: ${[code, detail].filter((part) => part !== undefined && part !== "").join(": ")}`
+  return `the body is an error: ${clean(describe(readRefusal(answer)))}`
 }
 
 const invalid = ({ asked, status }: Answer, problem: string): Result.Result<never, JobsError> =>
   Result.fail(
     new JobsError({
-      reason: new ResponseInvalid({ operation: asked.operation, instance: asked.instance, status, problem })
+      reason: new ResponseInvalid({ operation: asked.operation, instance: asked.identity.instance, status, problem })
     })
   )

@@ -6,6 +6,8 @@ import { printable } from "@flyte-databricks/databricks-auth/http/ForeignText"
 import * as RetryAfter from "@flyte-databricks/databricks-auth/http/RetryAfter"
 import type { AuthHeader } from "@flyte-databricks/databricks-auth/Credential"
 import * as TransportFault from "@flyte-databricks/databricks-auth/http/TransportFault"
+import { userAgent } from "@flyte-databricks/databricks-auth/http/UserAgent"
+import { headers } from "@flyte-databricks/databricks-auth/WorkspaceHost"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -17,7 +19,7 @@ import type * as HttpClientResponse from "effect/http/HttpClientResponse"
 import * as Redacted from "effect/Redacted"
 import type * as Semaphore from "effect/Semaphore"
 import { JobsError, JobsUnavailable } from "../JobsError.ts"
-import { type Answer, type Asked, tokenOf } from "./apiAnswer.ts"
+import type { Answer, Asked } from "./apiAnswer.ts"
 
 /** How many permits a body takes while it is read. */
 export const permitsOf = (bodyLimit: number): number => Math.ceil(bodyLimit / (1024 * 1024))
@@ -36,16 +38,20 @@ export const make =
     asked: Asked,
     { authorization }: AuthHeader
   ): Effect.Effect<Answer, JobsError> =>
-    HttpClientRequest.setHeader(request, "authorization", Redacted.value(authorization)).pipe(
+    HttpClientRequest.setHeaders(request, {
+      ...headers(asked.identity.instance),
+      "user-agent": userAgent(asked.identity.authType),
+      authorization: Redacted.value(authorization)
+    }).pipe(
       client.execute,
-      Effect.flatMap((response) => readAnswer(response, bodyLimit, room, asked, authorization)),
+      Effect.flatMap((response) => readAnswer(response, bodyLimit, room, asked)),
       // undici follows no redirect by itself; fetch would.
       Effect.provideService(FetchHttpClient.RequestInit, { redirect: "manual" }),
       Effect.catchTag("HttpClientError", (error) =>
         Effect.fail(
           unavailable(
             asked,
-            printable(TransportFault.describe(error), { maxLength: 200, secrets: [tokenOf(authorization)] }),
+            printable(TransportFault.describe(error), { maxLength: 200 }),
             !TransportFault.neverConnected(error)
           )
         )
@@ -60,8 +66,7 @@ const readAnswer = Effect.fnUntraced(function* (
   response: HttpClientResponse.HttpClientResponse,
   bodyLimit: number,
   room: Semaphore.Semaphore,
-  asked: Asked,
-  authorization: Redacted.Redacted<string>
+  asked: Asked
 ): Effect.fn.Return<Answer, HttpClientError.HttpClientError> {
   const { status, headers } = response
   const body = yield* BoundedBody.text(response, bodyLimit, room.takeScoped(permitsOf(bodyLimit))).pipe(
@@ -74,16 +79,15 @@ const readAnswer = Effect.fnUntraced(function* (
     status,
     body,
     headers,
-    authorization,
     retryAfterMillis: RetryAfter.millis(headers["retry-after"], now)
   }
 })
 
-const unavailable = ({ operation, instance }: Asked, detail: string, answerLost: boolean): JobsError =>
+const unavailable = ({ operation, identity }: Asked, detail: string, answerLost: boolean): JobsError =>
   new JobsError({
     reason: new JobsUnavailable({
       operation,
-      instance,
+      instance: identity.instance,
       detail,
       ...(answerLost ? { answerLost } : {})
     })

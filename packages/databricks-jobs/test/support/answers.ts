@@ -9,6 +9,8 @@ export interface Sent {
   readonly url: string
   readonly authorization: string | undefined
   readonly contentType: string | undefined
+  readonly workspaceId: string | undefined
+  readonly userAgent: string | undefined
   readonly body: string
 }
 
@@ -32,6 +34,8 @@ export const clientAnswered = Effect.fnUntraced(function* (answering: Answering)
           url: String(url),
           authorization: headers["authorization"],
           contentType: headers["content-type"],
+          workspaceId: headers["x-databricks-workspace-id"],
+          userAgent: headers["user-agent"],
           body: body._tag === "Uint8Array" ? new TextDecoder().decode(body.body) : ""
         }
       ])

@@ -1,6 +1,7 @@
 import { DatabricksAuth } from "@flyte-databricks/databricks-auth/DatabricksAuth"
 import { PatIdentity } from "@flyte-databricks/databricks-auth/Identity"
 import type { AuthHeader, Credential } from "@flyte-databricks/databricks-auth/Credential"
+import * as LiveSecrets from "@flyte-databricks/databricks-auth/http/LiveSecrets"
 import * as IdentityRecord from "@flyte-databricks/databricks-auth/IdentityRecord"
 import { WorkspaceHost } from "@flyte-databricks/databricks-auth/WorkspaceHost"
 import { Effect, Layer, Redacted, Ref } from "effect"
@@ -15,7 +16,10 @@ export interface Invalidation {
   readonly refused: AuthHeader
 }
 
-const header = (token: string): AuthHeader => ({ authorization: Redacted.make(`Bearer ${token}`) })
+const header = (token: string): AuthHeader => {
+  LiveSecrets.add(Redacted.make(token))
+  return { authorization: Redacted.make(`Bearer ${token}`) }
+}
 
 /**
  * Stands in for the boundary: gives the tokens in their order, the next one each time one is invalidated, and keeps

@@ -8,6 +8,7 @@ import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import type { AccessTokens } from "./AccessTokens.ts"
 import { credentialMissing, invalidAccessToken, notInWorkspace, tokenAboutToExpire } from "./ApiError.ts"
 import type { Principal, Principals } from "./Principals.ts"
+import type { Workspaces } from "./Workspaces.ts"
 
 /** How the workspace refuses tokens. */
 export interface AuthenticationOptions {
@@ -17,8 +18,19 @@ export interface AuthenticationOptions {
   readonly refuseTokensExpiringWithin?: Duration.Input | undefined
 }
 
-/** Makes the check: it gives the principal of the current request, or fails as the service does. */
-export const make = (principals: Principals, tokens: AccessTokens, options: AuthenticationOptions) => {
+/** Who calls, and which workspace. */
+export interface Caller {
+  readonly principal: Principal
+  readonly workspaceId: string
+}
+
+/** Makes the check: it gives the caller of the current request, or fails as the service does. */
+export const make = (
+  principals: Principals,
+  tokens: AccessTokens,
+  workspaces: Workspaces,
+  options: AuthenticationOptions
+) => {
   const margin = Duration.toMillis(options.refuseTokensExpiringWithin ?? Duration.zero)
   const refusal = invalidAccessToken(options.invalidTokenStatus ?? 401)
 
@@ -27,17 +39,20 @@ export const make = (principals: Principals, tokens: AccessTokens, options: Auth
     const token = /^Bearer +(\S+)$/i.exec(request.headers["authorization"] ?? "")?.[1]
     if (token === undefined) return yield* credentialMissing
 
+    const workspaceId = yield* workspaces.ofRequest
     const pat = yield* principals.byPat(token)
-    if (pat !== undefined) return yield* member(pat.principal)
+    if (pat !== undefined) return yield* member(pat.principal, workspaceId)
 
     const issued = yield* tokens.find(token)
     if (issued === undefined) return yield* refusal
     if (issued.expiresAt - (yield* Clock.currentTimeMillis) <= margin) return yield* tokenAboutToExpire
-    return yield* member(yield* Effect.mapError(principals.find(issued.principal), () => refusal))
+    return yield* member(yield* Effect.mapError(principals.find(issued.principal), () => refusal), workspaceId)
   })
 }
 
-const member = (principal: Principal) =>
-  principal.inWorkspace ? Effect.succeed(principal) : Effect.fail(notInWorkspace(principal.name))
+const member = (principal: Principal, workspaceId: string) =>
+  principal.inWorkspace && (principal.workspaces?.includes(workspaceId) ?? true)
+    ? Effect.succeed<Caller>({ principal, workspaceId })
+    : Effect.fail(notInWorkspace(principal.name))
 
 export type Authentication = ReturnType<typeof make>

@@ -19,6 +19,7 @@ export interface ServicePrincipalOptions extends Principals.ServicePrincipalOpti
 
 /** A run as code and the admin route see it. */
 export interface RunSummary {
+  readonly workspaceId: string
   readonly runId: bigint
   readonly jobId: bigint
   readonly runName: string | undefined

@@ -23,6 +23,8 @@ export interface Principal {
   readonly admin: boolean
   /** Whether it was added to the workspace. The account gives tokens also to those that were not. */
   readonly inWorkspace: boolean
+  /** The workspaces that it was added to, of those that share a host; all of them where it does not say. */
+  readonly workspaces: ReadonlyArray<string> | undefined
 }
 
 interface Credential {
@@ -43,6 +45,8 @@ export interface ServicePrincipalOptions {
   readonly admin?: boolean | undefined
   /** `false`: it gets tokens, and the workspace's APIs answer 403. */
   readonly inWorkspace?: boolean | undefined
+  /** The ids of the workspaces it is in, of those that share a host; by default all. */
+  readonly workspaces?: ReadonlyArray<string> | undefined
 }
 
 /** What `addUser` takes. */
@@ -52,6 +56,8 @@ export interface UserOptions {
   /** Its personal access tokens; by default one, made up. */
   readonly pats?: ReadonlyArray<SecretInput> | undefined
   readonly admin?: boolean | undefined
+  /** The ids of the workspaces it is in, of those that share a host; by default all. */
+  readonly workspaces?: ReadonlyArray<string> | undefined
 }
 
 /** A service principal just added, with its credentials. */
@@ -142,7 +148,8 @@ export const make = () => {
       name: applicationId,
       displayName: options.displayName ?? applicationId,
       admin: options.admin ?? false,
-      inWorkspace: options.inWorkspace ?? true
+      inWorkspace: options.inWorkspace ?? true,
+      workspaces: options.workspaces
     })
     const made = yield* Effect.forEach(options.secrets ?? [undefined], (secret) => addSecret(applicationId, secret))
     const tokens = yield* Effect.forEach(options.pats ?? [], (pat) => addPat(applicationId, pat))
@@ -155,7 +162,8 @@ export const make = () => {
       name: options.userName,
       displayName: options.displayName ?? options.userName,
       admin: options.admin ?? false,
-      inWorkspace: true
+      inWorkspace: true,
+      workspaces: options.workspaces
     })
     const tokens = yield* Effect.forEach(options.pats ?? [undefined], (pat) => addPat(options.userName, pat))
     return { ...principal, userName: options.userName, pats: tokens }

@@ -14,6 +14,7 @@ export const ServicePrincipalSeed = Schema.Struct({
   pats: Schema.optional(Schema.Array(Schema.NonEmptyString)),
   admin: Schema.optional(Schema.Boolean),
   inWorkspace: Schema.optional(Schema.Boolean),
+  workspaces: Schema.optional(Schema.Array(Schema.NonEmptyString)),
   federationPolicies: Schema.optional(Schema.Array(FederationPolicyOptions))
 })
 
@@ -28,7 +29,8 @@ export const UserSeed = Schema.Struct({
   userName: Schema.NonEmptyString,
   displayName: Schema.optional(Schema.NonEmptyString),
   pats: Schema.optional(Schema.Array(Schema.NonEmptyString)),
-  admin: Schema.optional(Schema.Boolean)
+  admin: Schema.optional(Schema.Boolean),
+  workspaces: Schema.optional(Schema.Array(Schema.NonEmptyString))
 })
 
 /** The workspace's contents and behaviour. */
@@ -39,6 +41,9 @@ export const Seed = Schema.Struct({
   federationPolicies: Schema.optional(Schema.Array(FederationPolicyOptions)),
   /** PEMs of authorities to trust where the keys of issuers are fetched. */
   trustedCas: Schema.optional(Schema.Array(Schema.NonEmptyString)),
+  /** The ids of workspaces that share the host; by default it serves one. */
+  unifiedWorkspaces: Schema.optional(Schema.Array(Schema.NonEmptyString)),
+  refusedExchangeStatus: Schema.optional(Schema.Literals([400, 401])),
   tokenLifetime: Schema.optional(Schema.DurationFromString),
   invalidTokenStatus: Schema.optional(Schema.Literals([401, 403])),
   refuseTokensExpiringWithin: Schema.optional(Schema.DurationFromString),

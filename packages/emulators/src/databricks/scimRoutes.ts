@@ -8,12 +8,12 @@ import { toResponse } from "./ApiError.ts"
 import type { Authentication } from "./Authentication.ts"
 
 /** The route, over the check of who calls. */
-export const scimRoutes = (authentication: Authentication, workspaceId: string) => [
+export const scimRoutes = (authentication: Authentication) => [
   HttpRouter.route(
     "GET",
     "/api/2.0/preview/scim/v2/Me",
     authentication.pipe(
-      Effect.map((principal) =>
+      Effect.map(({ principal, workspaceId }) =>
         HttpServerResponse.jsonUnsafe(
           {
             schemas: ["urn:ietf:params:scim:schemas:core:2.0:User"],

@@ -133,13 +133,51 @@ print(client.config.auth_type, client.current_user.me().user_name)
     60_000
   )
 
+  const unified: DatabricksWorkspace.Options = {
+    unifiedWorkspaces: ["11", "22"],
+    servicePrincipals: [{ applicationId, secrets: [secret], workspaces: ["11"] }],
+    users: [{ userName: "ann@example.com", pats: [pat], workspaces: ["22"] }],
+    runPlan: RunPlan.plan("succeeds", { pending: 0, running: 0, output: { logs: "done" } })
+  }
+
+  it.live.each([
+    { ...logins[0]!, workspaceId: "22", elsewhere: "11" },
+    { ...logins[1]!, workspaceId: "11", elsewhere: "22" }
+  ])(
+    "logs in to one of several workspaces behind a host, and to no other ($login)",
+    ({ elsewhere, env, login, name, workspaceId }) =>
+      Effect.gen(function* () {
+        const workspace = yield* DatabricksWorkspace.make(unified)
+        const inside = (id: string) =>
+          run(executable, program, {
+            ...env,
+            DATABRICKS_HOST: workspace.url,
+            DATABRICKS_WORKSPACE_ID: id,
+            DATABRICKS_AUTH_TYPE: login
+          })
+        const { exitCode, stderr, stdout } = yield* inside(workspaceId)
+        assert.strictEqual(exitCode, 0, stderr)
+        assert.match(stdout, new RegExp(`^${login} ${name}\n\\d+ ${name} SUCCESS SUCCESS\ndone\n$`))
+        assert.deepStrictEqual(
+          (yield* workspace.runs).map((run) => [run.workspaceId, run.creator]),
+          [[workspaceId, name]]
+        )
+        const sent = yield* workspace.requests.all()
+        const ofOAuth = sent.filter(({ path }) => path.startsWith("/oidc/"))
+        assert.isTrue(ofOAuth.every(({ headers }) => headers["x-databricks-workspace-id"] === undefined))
+        const { stderr: refused } = yield* inside(elsewhere)
+        assert.include(refused, `PermissionDenied: ${name} is not a member of this workspace.`)
+      }),
+    60_000
+  )
+
   it.live(
     "names the error of the token endpoint when no policy takes the token",
     () =>
       Effect.gen(function* () {
         const { exitCode, refusals, stderr } = yield* federated({ subject: "someone else" }, applicationId)
         assert.strictEqual(exitCode, 1)
-        assert.include(stderr, "invalid_client: Client authentication failed")
+        assert.include(stderr, "invalid_grant: Failed to process token: TOKEN_INVALID")
         assert.match(`${refusals[0]?.reason}`, /sub is ".*flyteconnector", not "someone else"/)
       }),
     60_000

@@ -32,6 +32,7 @@ describe("discovery", () => {
           account_id: accountId,
           workspace_id: workspaceId,
           cloud: "aws",
+          host_type: "workspace",
           token_federation_default_oidc_audiences: [accountId]
         })
         const server = yield* get(`${config.json.oidc_endpoint}/.well-known/oauth-authorization-server`)

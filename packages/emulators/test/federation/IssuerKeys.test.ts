@@ -61,7 +61,7 @@ describe("the keys of an issuer", () => {
     withFederation(
       Effect.fnUntraced(function* ({ api, workspace }) {
         const token = yield* api.mintToken({ sub: "other", aud })
-        assert.strictEqual((yield* exchange(workspace, token)).status, 401)
+        assert.strictEqual((yield* exchange(workspace, token)).status, 400)
         assert.deepStrictEqual(yield* paths(api), [])
       })
     )

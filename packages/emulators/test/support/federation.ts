@@ -1,4 +1,5 @@
 /** A cluster and a workspace that trusts it, and the exchange of a token of the one for a token of the other. */
+import { assert } from "@effect/vitest"
 import { Effect, type Redacted } from "effect"
 import { DatabricksWorkspace, KubernetesApi } from "../../src/index.ts"
 import { bearer, form, formHeaders, get, post } from "./http.ts"
@@ -56,8 +57,23 @@ export const whoIs = ({ url }: Workspace, token: string) =>
     status === 200 ? json.userName : undefined
   )
 
-export const refusedClient = [401, "invalid_client", "Client authentication failed"]
-export const refusedToken = [400, "invalid_grant", "The subject token is invalid"]
+/** What a client is told: status, error and description. */
+export type Told = readonly [status: number, error: string, description: string | RegExp]
+
+export const refusedClient: Told = [401, "invalid_client", "Client authentication failed"]
+export const refusedPolicy: Told = [
+  400,
+  "invalid_grant",
+  /^Failed to process token: TOKEN_INVALID \(Ensure a valid federation policy has been configured\)\. Valid federation policy for provided token: \{issuer: 'http.*', subject: '.*', audience: '.*'\}$/
+]
+export const refusedToken: Told = [400, "invalid_grant", "The subject token is invalid"]
+
+/** Compares what a client was told with what it should be. */
+export const assertTold = (told: ReadonlyArray<unknown>, [status, error, description]: Told) => {
+  assert.deepStrictEqual(told.slice(0, 2), [status, error])
+  if (typeof description === "string") assert.strictEqual(told[2], description)
+  else assert.match(`${told[2]}`, description)
+}
 
 /** What the client was told, and what was really wrong. */
 export const refusal = Effect.fnUntraced(function* (

@@ -3,6 +3,7 @@
  * or 403 that a proxy gives, or a wrong address, says nothing about the object and must not pass for its absence.
  */
 import { Forbidden, Unavailable } from "@flyte-databricks/databricks-auth/Kubernetes"
+import { printable } from "@flyte-databricks/databricks-auth/http/ForeignText"
 import * as Data from "effect/Data"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
@@ -36,16 +37,15 @@ const decodeStatus = Schema.decodeUnknownOption(Schema.fromJsonString(Status))
 const isUnexpectedBody = Schema.is(Schema.Struct({ _tag: Schema.Literal("UnexpectedBody"), detail: Schema.String }))
 
 /**
- * Classifies what the library threw. The detail continues a sentence that begins with the server's address; `present`
- * makes the server's own words fit for it.
+ * Classifies what the library threw. The detail continues a sentence that begins with the server's address.
  */
-export const classify = (error: unknown, present: (text: string) => string): Failure =>
+export const classify = (error: unknown): Failure =>
   Option.match(decodeRejection(error), {
     onNone: () => new Unavailable({ detail: describeFailure(error) }),
-    onSome: ({ code, body }) => classifyRejection(code, decodeStatus(body), present)
+    onSome: ({ code, body }) => classifyRejection(code, decodeStatus(body))
   })
 
-const classifyRejection = (code: number, status: Option.Option<Status>, present: (text: string) => string): Failure => {
+const classifyRejection = (code: number, status: Option.Option<Status>): Failure => {
   // The library drops the body of a 401.
   if (code === 401)
     return new Unauthenticated({ detail: "answered 401: it does not accept the connector's credentials" })
@@ -55,8 +55,9 @@ const classifyRejection = (code: number, status: Option.Option<Status>, present:
   if (code === 404 && reason === "NotFound" && details?.name !== undefined) return new Absent()
   // Credentials that got lost on the way are no missing right.
   if (code === 403 && message !== undefined && !message.includes(anonymous))
-    return new Forbidden({ detail: present(message) })
-  return new Unavailable({ detail: `answered ${code} ${present(`${reason ?? ""}: ${message ?? "no message"}`)}` })
+    return new Forbidden({ detail: printable(message, { maxLength: 500 }) })
+  const said = printable(`${reason ?? ""}: ${message ?? "no message"}`, { maxLength: 500 })
+  return new Unavailable({ detail: `answered ${code} ${said}` })
 }
 
 const anonymous = 'User "system:anonymous"'

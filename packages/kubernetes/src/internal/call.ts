@@ -22,11 +22,10 @@ import * as CredentialSource from "./credentials.ts"
 import { exchange } from "./exchange.ts"
 import type { Loaded } from "./kubeConfig.ts"
 import * as Pools from "./pools.ts"
-import { presentable } from "./presentable.ts"
 
-// An API server answers within a second. Where it does not, the request may be lost: another is made beside it, and the
-// answer that comes first counts. All operations may be repeated.
-const hedgeAfter = Duration.seconds(2)
+// An API server answers within a second. Where there is no answer in this part of the time, two seconds by default, the
+// request may be lost: another is made beside it, and the answer that comes first counts. All operations may be repeated.
+const lostAfter = 1 / 15
 
 /** An operation of the API. */
 export interface Operation<Api, A> {
@@ -55,7 +54,7 @@ export const make = Effect.fnUntraced(function* <Api>(
     const value = yield* Effect.tryPromise({
       try: (signal) =>
         method(api, { middleware: [exchange({ headers, dispatcher, signal })], middlewareMergeStrategy: "append" }),
-      catch: (error) => classify(error, (text) => presentable(text, headers))
+      catch: (error) => classify(error)
     }).pipe(
       // The pool learns in the next turn that the connection is free; a call made before that would open another one.
       Effect.ensuring(Effect.yieldNow)
@@ -85,7 +84,7 @@ export const make = Effect.fnUntraced(function* <Api>(
     const start = yield* Clock.currentTimeMillis
     const asked = withRenewal(operation)
     return yield* asked.pipe(
-      Effect.raceFirst(Effect.delay(asked, hedgeAfter)),
+      Effect.raceFirst(Effect.delay(asked, Duration.times(timeout, lostAfter))),
       Effect.timeoutOrElse({
         duration: timeout,
         orElse: () => Effect.fail(new Unavailable({ detail: "gave no answer in time" }))

@@ -3,6 +3,7 @@
  * file again once a minute, and runs an exec plugin again when its token expires.
  */
 import { Unavailable } from "@flyte-databricks/databricks-auth/Kubernetes"
+import * as LiveSecrets from "@flyte-databricks/databricks-auth/http/LiveSecrets"
 import { KubeConfig } from "@kubernetes/client-node"
 import * as Effect from "effect/Effect"
 import * as Equal from "effect/Equal"
@@ -62,6 +63,8 @@ export const make = Effect.fnUntraced(function* (loaded: KubeConfig) {
       return yield* new Unavailable({ detail: "the credentials for it are empty" })
     }
     const transport = { tls: tlsOf(options), proxyUrl: from.getCurrentCluster()?.proxyUrl }
+    const credential = headers["authorization"]?.replace(/^\S+ +/, "") ?? ""
+    LiveSecrets.add(Redacted.make(credential))
     return { headers: Redacted.make(headers, { label: "credentials" }), transport }
   })
 

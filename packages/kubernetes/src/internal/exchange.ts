@@ -1,10 +1,10 @@
 /**
  * How the library's generated client sends a request and reads the answer, through the middleware it takes for that.
  */
+import { printable } from "@flyte-databricks/databricks-auth/http/ForeignText"
 import { type ObservableMiddleware, Observable, type ResponseBody, ResponseContext } from "@kubernetes/client-node"
 import type { Dispatcher } from "undici"
 import { UnexpectedBody } from "./answers.ts"
-import { presentable } from "./presentable.ts"
 
 // etcd takes objects of up to 1.5 MiB. A Secret's data, up to 1 MiB of that, grows to 1.4 MiB in base64: less than
 // 2 MiB in all, doubled because JSON escapes text.
@@ -25,16 +25,11 @@ export const exchange = (request: {
   // The library leaves some bodies unread, and an unread body keeps its connection from the pool.
   post: (context) =>
     new Observable(
-      readBody(context, request.headers).then(
-        (bytes) => new ResponseContext(context.httpStatusCode, context.headers, bodyOf(bytes))
-      )
+      readBody(context).then((bytes) => new ResponseContext(context.httpStatusCode, context.headers, bodyOf(bytes)))
     )
 })
 
-const readBody = async (
-  { httpStatusCode: status, headers, body }: ResponseContext,
-  sentHeaders: Readonly<Record<string, string>>
-): Promise<Buffer> => {
+const readBody = async ({ httpStatusCode: status, headers, body }: ResponseContext): Promise<Buffer> => {
   const chunks: Array<Uint8Array> = []
   let length = 0
   // Leaving the loop cancels the stream, and with it the connection.
@@ -46,9 +41,8 @@ const readBody = async (
   }
   const contentType = headers["content-type"] ?? "no content type"
   if (status < 300 && !/^application\/json\b/i.test(contentType)) {
-    throw new UnexpectedBody({
-      detail: `answered ${status} with ${presentable(contentType, sentHeaders)} in place of JSON`
-    })
+    const said = printable(contentType, { maxLength: 500 })
+    throw new UnexpectedBody({ detail: `answered ${status} with ${said} in place of JSON` })
   }
   return Buffer.concat(chunks)
 }

@@ -1,7 +1,7 @@
 /**
  * From a Secret as the API server sends it to what the core knows: text, redacted.
  */
-import type { SecretData } from "@flyte-databricks/databricks-auth/Kubernetes"
+import { credentialKeys, type SecretData } from "@flyte-databricks/databricks-auth/Kubernetes"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
@@ -35,27 +35,28 @@ const Secret = Schema.Struct({
 
 const decode = Schema.decodeUnknownOption(Secret)
 
-// A Secret may have 1 MiB in 65,000 keys, and what is read here is kept. Credentials are few and short.
-const maxKeys = 100
+// Values are kept, and credentials are short.
 const maxLength = 16 * 1024
 const maxBase64 = Math.ceil(maxLength / 3) * 4
 
 const decodeData = Schema.decodeUnknownOption(Schema.Record(Schema.String, Text))
 
-const bounded = (data: object): Readonly<Record<string, unknown>> =>
+const credentials = (data: object): Readonly<Record<string, unknown>> =>
   Object.fromEntries(
-    Object.entries(data)
-      .slice(0, maxKeys)
-      .map(([key, value]) => [key, Predicate.isString(value) && value.length > maxBase64 ? "" : value])
+    credentialKeys.flatMap((key) => {
+      if (!Object.hasOwn(data, key)) return []
+      const value: unknown = Reflect.get(data, key)
+      return [[key, Predicate.isString(value) && value.length > maxBase64 ? "" : value] as const]
+    })
   )
 
 /**
- * The Secret's data; none where the value is not a Secret. Of more than 100 keys the first are taken, in the order of the
- * API server, which is the alphabet's; a value of more than 16 KB counts as one that is no text.
+ * The credentials in a Secret's data; none where the value is not a Secret. A value of more than 16 KB counts as one that
+ * is no text.
  */
 export const decodeSecret = (value: unknown): Option.Option<SecretData> =>
   Option.flatMap(decode(value), ({ data }) =>
-    Option.map(decodeData(Predicate.isObject(data) ? bounded(data) : (data ?? {})), (texts) =>
+    Option.map(decodeData(Predicate.isObject(data) ? credentials(data) : (data ?? {})), (texts) =>
       Record.map(texts, (text, key) => Redacted.make(text, { label: key }))
     )
   )

@@ -4,6 +4,7 @@
 import type { ConnectorSettings } from "@flyte-databricks/databricks-auth"
 import type { SelfReview } from "@flyte-databricks/kubernetes"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import type { KubernetesError } from "@flyte-databricks/databricks-auth/Kubernetes"
 import { Finding, type Passed } from "../Check.ts"
 
@@ -32,15 +33,17 @@ export interface Rule {
 const serviceAccount = "databricks"
 
 /** The rules that these settings need. */
-export const needed = (settings: {
-  readonly authType: string
-  readonly namespaceIdentity: string
-  readonly tokenSecretName: string
-  readonly oauthSecretName: string
-}): ReadonlyArray<Rule> => {
-  if (settings.namespaceIdentity === "ignore") return []
-  const { authType, tokenSecretName, oauthSecretName } = settings
-  const serves = (wanted: string) => authType === "" || authType === wanted
+export const needed = ({
+  authType,
+  namespaceIdentity,
+  tokenSecretName,
+  oauthSecretName
+}: Pick<
+  ConnectorSettings.ConnectorSettings["Service"],
+  "authType" | "namespaceIdentity" | "tokenSecretName" | "oauthSecretName"
+>): ReadonlyArray<Rule> => {
+  if (namespaceIdentity === "ignore") return []
+  const serves = (wanted: string) => Option.match(authType, { onNone: () => true, onSome: (only) => only === wanted })
   const rules: ReadonlyArray<Rule & { readonly authType: string }> = [
     {
       authType: "oidc_federation",
@@ -81,46 +84,72 @@ export const needed = (settings: {
 const spoken = ({ verb, resource, name }: Pick<Rule, "verb" | "resource" | "name">): string =>
   `${verb} ${resource}${name === undefined ? "" : ` named ${name}`}`
 
+/** What nobody needs: every object of a kind, in place of the one that the rule names. */
+const broad = [
+  { verb: "get", resource: "secrets" },
+  { verb: "create", resource: "serviceaccounts/token" }
+] as const
+
+/** A namespace, and the ServiceAccount that it offers by another name than usual. */
+export interface Place {
+  readonly namespace: string
+  readonly serviceAccount?: string | undefined
+}
+
+/** Places with the rule as each needs it; of those without a name of their own, in one group. */
+const byRule = (rule: Rule, places: ReadonlyArray<Place>) => {
+  const named = (name: string | undefined): Rule => (name === undefined ? rule : { ...rule, name })
+  const groups = Map.groupBy(places, ({ serviceAccount }) =>
+    rule.resource === "serviceaccounts/token" ? serviceAccount : undefined
+  )
+  const usual = groups.get(undefined) ?? []
+  groups.delete(undefined)
+  return [
+    ...(usual.length > 0 || places.length === 0 ? [{ rule, namespaces: usual }] : []),
+    ...Array.from(groups, ([name, some]) => ({ rule: named(name), namespaces: some }))
+  ].map(({ rule, namespaces }) => ({ rule, namespaces: namespaces.map(({ namespace }) => namespace) }))
+}
+
 /**
- * Asks for each rule whether it holds, in these namespaces or else in all; and for what nobody needs.
+ * Asks for each rule whether it holds, in these namespaces or else in all; and for what nobody needs. A right that holds
+ * in every namespace is asked for once: so a thousand namespaces cost no more than one.
  */
 export const rights = Effect.fnUntraced(function* (
   review: Review,
-  rules: ReadonlyArray<Rule>,
-  namespaces: ReadonlyArray<string>,
-  /** Auto-detection passes over what is forbidden. */
-  isAuto: boolean
+  settings: ConnectorSettings.ConnectorSettings["Service"],
+  places: ReadonlyArray<Place>
 ): Effect.fn.Return<Passed<void>, Finding> {
-  const places = namespaces.length === 0 ? [undefined] : namespaces
+  const rules = needed(settings)
+  // Auto-detection passes over what is forbidden.
+  const isAuto = Option.isNone(settings.authType)
   const mayI = (right: SelfReview.Right) => Effect.mapError(review.mayI(right), unavailable)
+  /** The namespaces where it holds, or all that there are. */
+  const held = Effect.fnUntraced(function* (
+    { verb, resource, name }: SelfReview.Right,
+    namespaces: ReadonlyArray<string>
+  ) {
+    if (yield* mayI({ verb, resource, name })) return "everywhere" as const
+    return yield* Effect.filter(namespaces, (namespace) => mayI({ verb, resource, name, namespace }), {
+      concurrency: width
+    })
+  })
   const missing = yield* Effect.forEach(
-    places.flatMap((namespace) => rules.map((rule) => ({ namespace, rule }))),
-    ({ namespace, rule }) =>
-      Effect.map(mayI({ verb: rule.verb, resource: rule.resource, name: rule.name, namespace }), (allowed) =>
-        allowed ? [] : [missingRight(rule, namespace, isAuto)]
-      ),
-    { concurrency: 8 }
+    rules.flatMap((rule) => byRule(rule, places)),
+    ({ rule, namespaces }) =>
+      Effect.map(held(rule, namespaces), (where) => {
+        if (where === "everywhere") return []
+        if (namespaces.length === 0) return [missingRight(rule, undefined, isAuto)]
+        const has = new Set(where)
+        return namespaces.filter((name) => !has.has(name)).map((name) => missingRight(rule, name, isAuto))
+      })
   )
-  const broad = yield* Effect.forEach(
-    places.flatMap((namespace) =>
-      (["get secrets", "create serviceaccounts/token"] as const).map((words) => ({ namespace, words }))
-    ),
-    ({ namespace, words }) => {
-      const [verb, resource] = words.split(" ") as [string, string]
-      return Effect.map(mayI({ verb, resource, namespace }), (allowed) =>
-        allowed
-          ? [
-              new Finding({
-                code: "FDC106",
-                detail: `It may ${words} of any name in ${namespace === undefined ? "every namespace" : `namespace ${namespace}`}.`
-              })
-            ]
-          : []
-      )
-    },
-    { concurrency: 8 }
+  const all = places.map(({ namespace }) => namespace)
+  const tooBroad = yield* Effect.forEach(broad, (right) =>
+    Effect.map(held(right, all), (where) =>
+      (where === "everywhere" ? [undefined] : where).map((namespace) => broadRight(right, namespace))
+    )
   )
-  const found = [...missing.flat(), ...broad.flat()]
+  const found = [...missing.flat(), ...tooBroad.flat()]
   return {
     value: undefined,
     text:
@@ -133,16 +162,26 @@ export const rights = Effect.fnUntraced(function* (
   }
 })
 
+const width = 8
+
+const broadRight = ({ verb, resource }: (typeof broad)[number], namespace: string | undefined): Finding =>
+  new Finding({ code: "FDC106", detail: `It may ${verb} ${resource} of any name in ${placeOf(namespace)}.` })
+
+const placeOf = (namespace: string | undefined): string =>
+  namespace === undefined ? "every namespace" : `namespace ${namespace}`
+
 const missingRight = (rule: Rule, namespace: string | undefined, isAuto: boolean): Finding => {
   const variant = namespace === undefined ? "cluster-wide" : "per-namespace"
   const file = `deploy/rbac/${rule.mode}/${variant}.yaml`
-  const where = namespace === undefined ? "every namespace" : `namespace ${namespace}`
   return new Finding({
     code: "FDC105",
     // Without a namespace to ask for, each may have a role of its own.
     ...(isAuto || namespace === undefined ? { level: "warning" as const } : {}),
     detail:
-      `It may not ${spoken(rule)} in ${where}: ${file}, line ${rule.line}.` +
+      `It may not ${spoken(rule)} in ${placeOf(namespace)}: ${file}, line ${rule.line}` +
+      (rule.resource === "serviceaccounts/token" && rule.name !== serviceAccount
+        ? `, with that name in place of ${serviceAccount}.`
+        : ".") +
       (namespace === undefined ? " Ask with --namespace where each has a role of its own." : ""),
     command: `kubectl apply ${namespace === undefined ? "" : `--namespace ${namespace} `}-f ${file}`
   })

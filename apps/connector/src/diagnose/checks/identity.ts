@@ -3,14 +3,15 @@
  */
 import { type Credential, type DatabricksAuth, type Identity, Jwt } from "@flyte-databricks/databricks-auth"
 import * as Answer from "@flyte-databricks/databricks-auth/http/Answer"
-import { baseUrl } from "@flyte-databricks/databricks-auth/WorkspaceHost"
+import { userAgent } from "@flyte-databricks/databricks-auth/http/UserAgent"
+import { baseUrl, headers } from "@flyte-databricks/databricks-auth/WorkspaceHost"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import type * as HttpClient from "effect/http/HttpClient"
 import { Finding, fromFailure, type Passed } from "../Check.ts"
-import * as commands from "../commands.ts"
+import { assignWorkspace } from "@flyte-databricks/databricks-auth/DatabricksCli"
 import * as Http from "../Http.ts"
 import type { Workspace } from "./network.ts"
 
@@ -28,7 +29,7 @@ export const readJwt = Effect.fnUntraced(function* (
   const described = yield* Effect.mapError(auth.subject(credential), (error) => fromFailure(error))
   if (Option.isNone(described)) return { value: described, text: "" }
   const { claims, header } = described.value
-  const { alg, kid } = Option.getOrElse(header, (): Jwt.Header => ({ alg: "unknown" }))
+  const { alg, kid } = header
   return {
     value: described,
     text: `${credential.identity.source} gives a JWT.`,
@@ -46,27 +47,17 @@ export const readJwt = Effect.fnUntraced(function* (
 /** Who issued a JWT, and with which key. */
 export const issuerOf = (described: Option.Option<Jwt.Description>) => ({
   issuer: Option.match(described, { onNone: () => "", onSome: ({ claims }) => claims.iss ?? "" }),
-  kid: Option.getOrUndefined(
-    Option.flatMapNullishOr(
-      Option.flatMap(described, ({ header }) => header),
-      ({ kid }) => kid
-    )
-  )
+  kid: Option.getOrUndefined(Option.flatMapNullishOr(described, ({ header }) => header.kid))
 })
 
 /** Gets a token as `serve` does, and looks whose it is. */
 export const getToken = Effect.fnUntraced(function* (
   auth: Auth,
-  credential: Credential.Credential,
-  jwt: Option.Option<Jwt.Description>
+  credential: Credential.Credential
 ): Effect.fn.Return<Passed<Redacted.Redacted<string>>, Finding> {
   const { identity } = credential
   const clientId = clientIdOf(identity)
-  const { authorization } = yield* Effect.mapError(auth.getHeader(credential), (error) => {
-    const policy = Option.isSome(jwt) ? commands.federationPolicy(jwt.value.claims) : undefined
-    const mends = error.reason._tag === "ExchangeRefused" && policy !== undefined && clientId !== undefined
-    return fromFailure(error, mends ? commands.createPolicy(clientId, policy) : undefined)
-  })
+  const { authorization } = yield* Effect.mapError(auth.getHeader(credential), fromFailure)
   if (clientId === undefined) return { value: authorization, text: "The PAT is there; whose it is comes next." }
   const claims = Option.map(Jwt.parse(Redacted.value(authorization).replace(/^Bearer /, "")), (token) => token.claims)
   const sub = Option.getOrUndefined(Option.flatMapNullishOr(claims, (known) => known.sub))
@@ -91,7 +82,8 @@ export const me = Effect.fnUntraced(function* (
   authorization: Redacted.Redacted<string>
 ): Effect.fn.Return<Passed<string>, Finding, HttpClient.HttpClient> {
   const clientId = clientIdOf(identity)
-  const body = yield* ask(`${baseUrl(instance)}/api/2.0/preview/scim/v2/Me`, authorization, clientId, workspaceId)
+  const path = "/api/2.0/preview/scim/v2/Me"
+  const body = yield* ask({ instance, workspaceId }, path, identity, authorization)
   const read = Schema.decodeUnknownOption(Me)(body)
   if (Option.isNone(read)) {
     return yield* new Finding({ code: "FDC406", detail: `${instance} does not say who the token is.` })
@@ -103,29 +95,30 @@ export const me = Effect.fnUntraced(function* (
   return {
     value: userName,
     text: `${instance} knows it as ${userName}.`,
-    facts: { userName, ...(displayName ? { displayName } : {}) }
+    facts: { userName, ...(displayName && displayName !== userName ? { displayName } : {}) }
   }
 })
 
 /** Reads from the Jobs API, which a principal without a grant may not. */
 export const readJobs = Effect.fnUntraced(function* (
-  { instance, workspaceId }: Workspace,
+  workspace: Workspace,
   identity: Identity.Identity,
   authorization: Redacted.Redacted<string>
 ): Effect.fn.Return<Passed<void>, Finding, HttpClient.HttpClient> {
-  const url = `${baseUrl(instance)}/api/2.1/jobs/runs/list?limit=1`
-  yield* ask(url, authorization, clientIdOf(identity), workspaceId)
+  yield* ask(workspace, "/api/2.1/jobs/runs/list?limit=1", identity, authorization)
   return { value: undefined, text: "It may use the Jobs API." }
 })
 
 const ask = Effect.fnUntraced(function* (
-  url: string,
-  authorization: Redacted.Redacted<string>,
-  clientId: string | undefined,
-  workspaceId: Option.Option<string>
+  { instance, workspaceId }: Workspace,
+  path: string,
+  identity: Identity.Identity,
+  authorization: Redacted.Redacted<string>
 ): Effect.fn.Return<string, Finding, HttpClient.HttpClient> {
+  const url = `${baseUrl(instance)}${path}`
+  const clientId = clientIdOf(identity)
   const response = yield* Effect.mapError(
-    Http.get(url, authorization),
+    Http.get(url, authorization, { ...headers(instance), "user-agent": userAgent(identity.authType) }),
     ({ message }) => new Finding({ code: "FDC409", detail: `${message}.` })
   )
   const { status, said, body } = response
@@ -139,9 +132,7 @@ const ask = Effect.fnUntraced(function* (
   }
   if (status === 403) {
     const command =
-      clientId !== undefined && Option.isSome(workspaceId)
-        ? commands.assignWorkspace(clientId, workspaceId.value)
-        : undefined
+      clientId !== undefined && Option.isSome(workspaceId) ? assignWorkspace(clientId, workspaceId.value) : undefined
     return yield* new Finding({ code: "FDC407", detail, command })
   }
   return yield* new Finding({ code: Answer.mayPass(status) ? "FDC409" : "FDC406", detail })

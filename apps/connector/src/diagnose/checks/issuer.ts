@@ -51,7 +51,7 @@ export const lookUp = Effect.fnUntraced(function* <R>(
   }
   if (kid !== undefined && !keys.some((key) => key.kid === kid)) {
     const published = keys.flatMap((key) => key.kid ?? []).join(", ") || "none"
-    return yield* new Finding({ code: "FDC305", detail: `The JWT has kid ${kid}; ${jwksUri} has ${published}.` })
+    return yield* new Finding({ code: "FDC305", detail: `The JWT's kid is ${kid}; ${jwksUri} publishes ${published}.` })
   }
   return {
     value: undefined,
@@ -90,7 +90,7 @@ privateAddresses.addSubnet("fc00::", 7, "ipv6")
 privateAddresses.addSubnet("fe80::", 10, "ipv6")
 
 /** Whether an address or a name means something inside of a network alone. */
-const isPrivate = (hostname: string): boolean => {
+export const isPrivate = (hostname: string): boolean => {
   const address = hostname.replace(/^\[|\]$/g, "")
   const family = isIP(address)
   if (family !== 0) return privateAddresses.check(address, family === 6 ? "ipv6" : "ipv4")

@@ -1,13 +1,12 @@
 /**
- * What the process runs in, and the port that it listens on.
+ * What the process runs in.
  */
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
-import { connect } from "node:net"
 import { getHeapStatistics } from "node:v8"
 import { Finding, type Passed } from "../Check.ts"
 
-const oldestNode = 20
+const oldestNode = 24
 
 /** The version of Node.js, and its heap beside the memory that the container may use. */
 export const runtime = Effect.fnUntraced(function* (): Effect.fn.Return<Passed<void>, Finding, FileSystem.FileSystem> {
@@ -42,32 +41,3 @@ const memoryLimit: Effect.Effect<number | undefined, never, FileSystem.FileSyste
 )
 
 const mebibytes = (bytes: number): string => `${Math.round(bytes / 1024 / 1024)} MiB`
-
-/** Whether something listens on the gRPC port, and whether others than this machine may reach it. */
-export const port = Effect.fnUntraced(function* (host: string, port: number): Effect.fn.Return<Passed<void>, Finding> {
-  const isLoopback = /^(127\.|localhost$|::1$)/.test(host)
-  const address = isLoopback ? host : "127.0.0.1"
-  if (!(yield* listens(address, port))) {
-    return yield* new Finding({ code: "FDC502", detail: `It is ${address}:${port}.` })
-  }
-  return {
-    value: undefined,
-    text: `Something listens on ${host}:${port}.`,
-    noticed: isLoopback
-      ? []
-      : [new Finding({ code: "FDC501", detail: `It listens on ${host}:${port} without a credential.` })]
-  }
-})
-
-const listens = (host: string, port: number): Effect.Effect<boolean> =>
-  Effect.callback<boolean>((resume) => {
-    const socket = connect({ host, port, timeout: 2000 })
-    const end = (answer: boolean) => {
-      socket.destroy()
-      resume(Effect.succeed(answer))
-    }
-    socket.once("connect", () => end(true))
-    socket.once("error", () => end(false))
-    socket.once("timeout", () => end(false))
-    return Effect.sync(() => socket.destroy())
-  })

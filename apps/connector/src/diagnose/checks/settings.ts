@@ -2,10 +2,15 @@
  * The settings of the environment: names that nothing reads, and values that contradict each other.
  */
 import { type ConnectorSettings } from "@flyte-databricks/databricks-auth"
+import { shown, variable } from "@flyte-databricks/databricks-auth/request/Variable"
 import * as ConfigProvider from "effect/ConfigProvider"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
+import * as Result from "effect/Result"
+import * as Settings from "../../Settings.ts"
 import { below, nearest } from "../../variableNames.ts"
-import { Finding } from "../Check.ts"
+import { Finding, type Passed } from "../Check.ts"
 
 const path = ["FLYTE", "DATABRICKS"]
 const prefix = `${path.join("_")}_`
@@ -32,12 +37,15 @@ export const known: ReadonlyArray<string> = [
   "MAX_CONCURRENT_STREAMS",
   "MAX_CONNECTION_AGE",
   "MAX_MESSAGE_BYTES",
+  "METADATA_KEY_FILE",
+  "METADATA_SIGNATURES",
   "NAMESPACES",
   "NAMESPACE_IDENTITY",
   "NAMESPACE_TEMPLATE",
   "OAUTH_SECRET_NAME",
   "OIDC_AUDIENCE",
   "OIDC_TOKEN_FILE",
+  "ORG_LABEL",
   "PERSIST_PAT",
   "POLL_PATIENCE",
   "PROMETHEUS_PORT",
@@ -48,8 +56,50 @@ export const known: ReadonlyArray<string> = [
   "TLS_CERT_FILE",
   "TLS_CLIENT_CA_FILE",
   "TLS_KEY_FILE",
-  "TOKEN_SECRET_NAME"
+  "TOKEN_SECRET_NAME",
+  "WORKSPACE_ID"
 ].map((name) => `${prefix}${name}`)
+
+const secrets: ReadonlySet<string> = new Set([`${prefix}ACCESS_TOKEN`, `${prefix}CLIENT_SECRET`])
+
+/** What is set, by the variable that says it; of a secret that it is there. */
+const facts = Effect.gen(function* () {
+  const set = yield* Effect.forEach(known, (name) =>
+    Effect.map(
+      variable(name),
+      Option.map((value) => [name, value] as const)
+    )
+  )
+  const proxy = yield* Settings.httpsProxy
+  const noProxy = yield* Settings.noProxy
+  return Object.fromEntries([
+    ...set.flatMap(Option.toArray).map(([name, value]) => [name, secrets.has(name) ? "(set)" : shown(value, 500)]),
+    // It may hold a password: the host alone is shown.
+    ...Option.toArray(proxy).map((url) => ["HTTPS_PROXY", hostOf(Redacted.value(url))]),
+    ...Option.toArray(noProxy).map((hosts) => ["NO_PROXY", shown(hosts, 500)])
+  ])
+})
+
+const hostOf = (proxy: string): string =>
+  URL.parse(proxy.includes("://") ? proxy : `http://${proxy}`)?.host ?? "(not shown)"
+
+/** Whether \`serve\` would start with them, and what is odd about them. */
+export const examine = Effect.fnUntraced(function* (
+  described: Described,
+  serving: Result.Result<unknown, { readonly message: string }>
+): Effect.fn.Return<Passed<void>> {
+  return {
+    value: undefined,
+    text: Result.isSuccess(serving) ? "serve would start with these settings." : "",
+    facts: yield* Effect.orDie(facts),
+    noticed: [
+      ...(Result.isSuccess(serving) ? [] : [new Finding({ code: "FDC001", detail: serving.failure.message })]),
+      ...(yield* unknown),
+      ...contradictions(described),
+      ...allowList(described)
+    ]
+  }
+})
 
 /** Variables that look like settings of the connector and are none. */
 export const unknown: Effect.Effect<ReadonlyArray<Finding>> = ConfigProvider.ConfigProvider.pipe(
@@ -71,7 +121,7 @@ const meantBy = (name: string): string => {
 type Described = ReadonlyArray<ConnectorSettings.Described>
 
 /** Settings that mean nothing beside others. */
-export const contradictions = (settings: Described): ReadonlyArray<Finding> => {
+const contradictions = (settings: Described): ReadonlyArray<Finding> => {
   const valueOf = (option: ConnectorSettings.Described["option"]) =>
     settings.find((setting) => setting.option === option)
   const set = (option: ConnectorSettings.Described["option"]) => valueOf(option)?.isSet === true
@@ -86,6 +136,10 @@ export const contradictions = (settings: Described): ReadonlyArray<Finding> => {
     [
       noOverride && set("allowedAudiences"),
       "FLYTE_DATABRICKS_ALLOWED_AUDIENCES lists what tasks may ask for, and FLYTE_DATABRICKS_ALLOW_TASK_AUTH_OVERRIDE=false lets them ask for nothing"
+    ],
+    [
+      set("workspaceId") && !set("instance"),
+      "the id of a workspace belongs to FLYTE_DATABRICKS_INSTANCE, which is not set"
     ],
     [
       is("namespaceIdentity", "ignore") && set("namespaceTemplate"),
@@ -104,7 +158,12 @@ export const contradictions = (settings: Described): ReadonlyArray<Finding> => {
 }
 
 /** Whether credentials of namespaces may go to any workspace. */
-export const allowList = (settings: Described): ReadonlyArray<Finding> =>
+const allowList = (settings: Described): ReadonlyArray<Finding> =>
   settings.some(({ option, isSet }) => isSet && (option === "instance" || option === "allowedInstances"))
     ? []
-    : [new Finding({ code: "FDC011", detail: "Neither it nor FLYTE_DATABRICKS_INSTANCE is set." })]
+    : [
+        new Finding({
+          code: "FDC011",
+          detail: "Neither FLYTE_DATABRICKS_ALLOWED_INSTANCES nor FLYTE_DATABRICKS_INSTANCE is set."
+        })
+      ]

@@ -3,18 +3,20 @@
  * kube-apiserver, a stand-in kubelet runs what they render, and a workspace verifies the cluster's own tokens.
  */
 import { NodeServices } from "@effect/platform-node"
-import { afterAll, beforeAll, describe, it } from "@effect/vitest"
+import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import { DatabricksWorkspace } from "@flyte-databricks/emulators"
 import * as Certificates from "@flyte-databricks/emulators/Certificates"
-import * as Python from "@flyte-databricks/emulators/testing/Python"
 import {
   ControlPlane,
   isAvailable as hasControlPlane,
   layer as layerControlPlane
 } from "@flyte-databricks/kubernetes/testing/ControlPlane"
-import { Console, Context, Effect, FileSystem, Layer, ManagedRuntime, Option, Scope } from "effect"
+import { Config, Console, Context, Effect, FileSystem, Layer, ManagedRuntime, Option, Scope } from "effect"
 import * as Helm from "../../charts/support/helm.ts"
+import { run } from "../../support/commands.ts"
+import * as Docs from "../../support/docs.ts"
 import * as FlyteClient from "../../support/FlyteClient.ts"
+import * as PythonConnector from "../../support/PythonConnector.ts"
 import * as Images from "./Images.ts"
 import * as Kubelet from "./Kubelet.ts"
 import * as Machine from "./Machine.ts"
@@ -22,15 +24,14 @@ import * as Machine from "./Machine.ts"
 export const pat = { user: "shared@example.com", token: "pat-of-connector" }
 export const connector = { id: "sp-of-connector", namespace: "flyte", account: "flyteconnector" }
 
-/** The image by the name that manifests have for it, and Flyte's own, as the stand-in of its chart has it. */
+/** The image by the name that manifests have for it. */
 const image = { repository: "registry.example.com/connector", tag: "test" }
-const flyteImage = "flyte.example.com/flyteagent:1.16.31"
 
 /** What the reader of a values file is to replace. */
-export const words = {
+const words = {
   IMAGE: image.repository,
   TAG: image.tag,
-  INSTANCE: Machine.workspaceName,
+  WORKSPACE: Machine.workspaceName,
   APPLICATION_ID: connector.id
 }
 
@@ -54,7 +55,7 @@ export const secretOf = (caPem: string) =>
 const make = Effect.gen(function* () {
   const controlPlane = yield* ControlPlane
   const files = yield* FileSystem.FileSystem
-  const python = yield* Python.find("grpc", "kubernetes", "flytekitplugins.spark.connector", "prometheus_client")
+  const python = yield* PythonConnector.find(["1.15.4", PythonConnector.current])
   const built = yield* Images.build
   const directory = yield* files.makeTempDirectoryScoped()
   const certificate = yield* Certificates.certificateFor([Machine.workspaceName])
@@ -73,10 +74,10 @@ const make = Effect.gen(function* () {
     runPlan: { phases: [{ lifeCycleState: "PENDING" }] }
   })
   const machine = yield* Machine.make({ apiServer: controlPlane.url, workspace: workspace.url, certificate })
-  const kubelet = yield* Kubelet.make(machine, {
-    [`${image.repository}:${image.tag}`]: built.image,
-    ...Option.match(python, { onNone: () => ({}), onSome: (path) => ({ [flyteImage]: Images.python(path) }) })
-  })
+  const ofFlyte = Option.match(python, { onNone: () => () => undefined, onSome: Images.ofFlyte })
+  const kubelet = yield* Kubelet.make(machine, (name) =>
+    name === `${image.repository}:${image.tag}` ? built.image : ofFlyte(name)
+  )
   yield* controlPlane.createNamespace(connector.namespace)
 
   const env = {
@@ -86,6 +87,7 @@ const make = Effect.gen(function* () {
     HELM_CONFIG_HOME: `${directory}/config`,
     HELM_DATA_HOME: `${directory}/data`
   }
+  const path = `${Helm.root}.deploy/bin:${yield* Config.String("PATH")}`
   const helm = (...args: ReadonlyArray<string>) => Helm.helm([...args, "--namespace", connector.namespace], env)
   return {
     controlPlane,
@@ -101,17 +103,46 @@ const make = Effect.gen(function* () {
     /** Installs a release; it is gone when the scope closes. */
     install: (release: string, chart: string, args: ReadonlyArray<string>) =>
       Effect.acquireRelease(helm("install", release, chart, ...args), () => Effect.ignore(helm("uninstall", release))),
-    /** A values file of deploy/helm in which the reader's words are replaced, as its head says. */
-    values: Effect.fnUntraced(function* (name: string, words: Readonly<Record<string, string>>) {
+    /**
+     * A values file of deploy/helm in which the reader's words are replaced, as its head says, and what the release has in
+     * `podEnv` is added.
+     */
+    values: Effect.fnUntraced(function* (name: string, env: Readonly<Record<string, string>> = {}) {
       let text = yield* files.readFileString(`${Helm.root}deploy/helm/${name}`)
       for (const [word, value] of Object.entries(words)) text = text.replaceAll(new RegExp(`\\b${word}\\b`, "g"), value)
-      yield* files.writeFileString(`${directory}/${name}`, text)
-      return ["--values", `${directory}/${name}`]
-    })
+      const added = Object.entries(env).map(([name, value]) => `  - name: ${name}\n    value: "${value}"\n`)
+      const file = `${directory}/deploy/helm/${name}`
+      yield* files.makeDirectory(`${directory}/deploy/helm`, { recursive: true })
+      yield* files.writeFileString(
+        file,
+        text.replace("\npodEnv:\n", (list) => list + added.join(""))
+      )
+      return ["--values", file]
+    }),
+    /** A command of the guide, in a shell, where its reader's values files are. */
+    type: (command: string) => run("bash", ["-c", `cd ${directory} && ${command}`], { ...env, PATH: path })
   }
 })
 
 export class Box extends Context.Service<Box, Effect.Success<typeof make>>()("@flyte-databricks/connector/test/Box") {}
+
+/** What the guide has its reader type for one of Flyte's charts, with the chart that they have. */
+export const guide = (version: "Flyte 1" | "Flyte 2", chart: string, chartVersion: string) => {
+  const text = Docs.section("deploy/README.md", "In place of Flyte's own connector").replaceAll(/^ +/gm, "")
+  const [, swap = "", back = ""] = Docs.rows(text).find(([cell]) => cell?.startsWith(`${version} (`)) ?? []
+  const typed = (cell: string) =>
+    (Docs.spans(cell)[0] ?? assert.fail(cell)).replace("CHART", chart).replace("VERSION", chartVersion)
+  const commands = Docs.fences(text, "sh").flatMap((code) => code.trim().split("\n"))
+  const found = (start: string) => commands.find((command) => command.startsWith(start)) ?? assert.fail(start)
+  return {
+    lookAtRelease: found("helm list"),
+    lookAtImage: found("kubectl get deployment"),
+    lookAtValues: found("helm get values"),
+    swap: typed(swap),
+    rolledOut: found("kubectl rollout status"),
+    back: typed(back)
+  }
+}
 
 /** Flyte as a client of the Service: each call goes to the next pod that is ready. */
 export const flyteOf = (ready: () => ReadonlyArray<string>) =>

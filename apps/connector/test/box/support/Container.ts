@@ -134,6 +134,8 @@ export const start = Effect.fnUntraced(function* (options: Options) {
   return {
     lines,
     exitCode: Deferred.await(ended),
+    /** Runs a command beside it, as `kubectl exec` does; the answer is what it printed. */
+    exec: (...command: ReadonlyArray<string>) => runc("exec", id, ...command),
     kill: (signal: "TERM" | "KILL") => Effect.ignore(runc("kill", id, signal)),
     /** The most memory that it had, of what counts against its limit, in bytes. */
     memory: Effect.map(read("memory/*/memory.max_usage_in_bytes", "memory.peak"), Number),

@@ -3,6 +3,7 @@ import { Effect, FileSystem, Schema } from "effect"
 import { dirname } from "node:path"
 import { root } from "../../charts/support/helm.ts"
 import { run } from "../../support/commands.ts"
+import * as PythonConnector from "../../support/PythonConnector.ts"
 
 export interface Image {
   readonly rootfs: string
@@ -46,10 +47,20 @@ export const build = Effect.gen(function* () {
   return { image, said, labels: config.Labels, layers: rootfs.diff_ids }
 })
 
-/** Flyte's Python connector, installed on this machine: what its image would have on the PATH. */
-export const python = (interpreter: string): Image => ({
+/** Flyte's own images by their names: the connectors of both Flytes that are installed on this machine. */
+export const ofFlyte =
+  (python: string) =>
+  (name: string): Image | undefined =>
+    /\/flyteagent:1\.15\./.test(name)
+      ? installed(python, PythonConnector.environment(python, "1.15.4"))
+      : /\/(flyteagent|flyte-connectors):/.test(name)
+        ? installed(python, {})
+        : undefined
+
+/** What an image of Flyte's would have on the PATH. */
+const installed = (python: string, env: Readonly<Record<string, string>>): Image => ({
   rootfs: "/",
-  env: { PATH: `${dirname(interpreter)}:/usr/bin:/bin`, HOME: "/tmp" },
+  env: { PATH: `${dirname(python)}:/usr/bin:/bin`, HOME: "/tmp", ...env },
   entrypoint: [],
   command: [],
   user: { uid: 0, gid: 0 }

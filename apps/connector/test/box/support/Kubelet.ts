@@ -41,7 +41,7 @@ export interface Pod {
   }>
 }
 
-export const make = Effect.fnUntraced(function* (machine: Machine, images: Readonly<Record<string, Image>>) {
+export const make = Effect.fnUntraced(function* (machine: Machine, imageOf: (name: string) => Image | undefined) {
   const controlPlane = yield* ControlPlane
   const files = yield* FileSystem.FileSystem
   const api = yield* ApiClient.make({
@@ -60,7 +60,7 @@ export const make = Effect.fnUntraced(function* (machine: Machine, images: Reado
   /** Starts a pod of this specification; it is killed when the scope closes. */
   const run = Effect.fnUntraced(function* (namespace: string, spec: PodSpec) {
     const [container] = spec.containers
-    const image = images[container.image]
+    const image = imageOf(container.image)
     if (image === undefined) return yield* Effect.die(`there is no image ${container.image}`)
     const id = `pod-${++started}`
     const directory = `${machine.directory}/${id}`
@@ -220,7 +220,7 @@ export const make = Effect.fnUntraced(function* (machine: Machine, images: Reado
       /** Makes the pods those of the Deployment as it is now: each new one is ready before an old one is told to stop. */
       const rollOut = Effect.gen(function* () {
         const path = `/apis/apps/v1/namespaces/${namespace}/deployments/${name}`
-        const { replicas, spec } = yield* deployed(yield* get(path, Schema.Unknown))
+        const { generation, replicas, spec } = yield* deployed(yield* get(path, Schema.Unknown))
         const old = [...pods]
         const steps = Math.max(replicas, old.length)
         for (let step = 0; step < steps; step++) {
@@ -236,6 +236,15 @@ export const make = Effect.fnUntraced(function* (machine: Machine, images: Reado
           stopped.push(yield* leaving.stop)
           yield* Scope.close(leaving.scope, Exit.void)
         }
+        const [updatedReplicas, readyReplicas, availableReplicas] = [replicas, replicas, replicas]
+        yield* api.call({
+          method: "PATCH",
+          path: `${path}/status`,
+          contentType: "application/merge-patch+json",
+          body: {
+            status: { observedGeneration: generation, replicas, updatedReplicas, readyReplicas, availableReplicas }
+          }
+        })
       })
       return {
         rollOut,

@@ -15,7 +15,6 @@ import { describeBody, describeRedirect, isRedirect, requestId } from "../../htt
 import type { BodyTooLarge } from "../../http/BoundedBody.ts"
 import { printable } from "../../http/ForeignText.ts"
 import { type Claims, expiry } from "../../Jwt.ts"
-import { spellings } from "./basicCredentials.ts"
 import { fitsHeader } from "../../internal/bearer.ts"
 import { shown } from "../../internal/settings.ts"
 
@@ -28,14 +27,19 @@ export interface Answer {
 
 /** What was asked, as far as errors need it. */
 export interface Asked {
+  readonly instance: string
   readonly endpoint: string
   readonly clientId: string
   readonly source: string
+  readonly isTaskClient?: boolean
   /** The client secret or the JWT: a server may send back what it was sent. */
   readonly secret: Redacted.Redacted<string>
   /** What the JWT says, where there is one. */
   readonly claims: Option.Option<Claims>
 }
+
+// What Databricks says of a JWT holds the policy that would let it in, with the audience last.
+const maxDescription = 1000
 
 // RFC 6749 §5.1 says the lifetime should be there; where it is not, a short one costs little and is never too long.
 const lifetimeUnsaid = 300
@@ -78,7 +82,7 @@ export const readAnswer = Effect.fnUntraced(function* (
     new AuthError({ reason: new TokenResponseInvalid({ endpoint: asked.endpoint, status, problem }) })
 
   if (typeof body !== "string") return yield* invalid(body.message)
-  if (isRedirect(status)) return yield* invalid(describeRedirect(headers, secretsOf(asked)))
+  if (isRedirect(status)) return yield* invalid(describeRedirect(headers))
 
   const json = parseJson(body)
   const refusal = Option.filter(Option.flatMap(json, decodeRefusal), isRefusal)
@@ -96,7 +100,7 @@ export const readAnswer = Effect.fnUntraced(function* (
   if (token_type !== undefined && token_type.toLowerCase() !== "bearer")
     return yield* invalid("the token is not a bearer token")
   if (!fitsHeader(Redacted.value(access_token)))
-    return yield* invalid("the access_token has characters that no header may carry")
+    return yield* invalid("the access_token has characters, or so many of them, that no header may carry")
   return {
     value: access_token,
     lifetime: Duration.seconds(expires_in ?? lifetimeUnsaid),
@@ -106,15 +110,15 @@ export const readAnswer = Effect.fnUntraced(function* (
 
 const refused = (said: typeof Refusal.Type, status: number, headers: Headers.Headers, asked: Asked): AuthError => {
   const description = firstSaid(said.error_description, said.errorSummary, said.message)
-  const errorId = firstSaid(said.error_id, requestId(headers, secretsOf(asked)))
+  const errorId = firstSaid(said.error_id, requestId(headers))
   const fields = {
     endpoint: asked.endpoint,
     clientId: asked.clientId,
     source: asked.source,
     status,
-    error: clean(errorOf(said), asked),
-    ...(description === "" ? {} : { description: clean(description, asked) }),
-    ...(errorId === "" ? {} : { errorId: clean(errorId, asked) })
+    error: clean(errorOf(said)),
+    ...(description === "" ? {} : { description: clean(description, maxDescription) }),
+    ...(errorId === "" ? {} : { errorId: clean(errorId) })
   }
   return new AuthError({
     reason: Option.match(asked.claims, {
@@ -154,9 +158,6 @@ const asJson = (value: unknown): string =>
   )
 
 /**
- * Foreign text as an error may repeat it: a server may send back what it was sent.
+ * Foreign text as an error may repeat it.
  */
-export const clean = (text: string, asked: Pick<Asked, "clientId" | "secret">): string =>
-  printable(text, { maxLength: 300, secrets: secretsOf(asked) })
-
-const secretsOf = ({ clientId, secret }: Pick<Asked, "clientId" | "secret">) => spellings(clientId, secret)
+export const clean = (text: string, maxLength = 300): string => printable(text, { maxLength })

@@ -1,6 +1,7 @@
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
-import { AuthError, CredentialsBroken } from "../../AuthError.ts"
+import type { AuthError } from "../../AuthError.ts"
+import { broken } from "../../internal/broken.ts"
 import type { SecretData } from "../../Kubernetes.ts"
 import { nonBlank } from "../../internal/settings.ts"
 
@@ -23,13 +24,8 @@ export const requireKeys = Effect.fnUntraced(function* <const Key extends string
   })
   const problems = values.flatMap(({ problem }) => problem ?? [])
   if (problems.length > 0) {
-    return yield* new AuthError({
-      reason: new CredentialsBroken({
-        source,
-        problem: problems.join(" and "),
-        remedy: `Give it ${keys.map((key) => `a value under ${key}`).join(" and ")}, or delete it.`
-      })
-    })
+    const remedy = `Give it ${keys.map((key) => `a value under ${key}`).join(" and ")}, or delete it.`
+    return yield* broken(source, problems.join(" and "), remedy)
   }
   // Every key has a value here; the type cannot know that the list of problems was the rest.
   return Object.fromEntries(values.map(({ key, value }) => [key, value])) as Record<Key, Redacted.Redacted<string>>

@@ -47,6 +47,9 @@ export interface RunsOptions {
   readonly keptRuns?: number | undefined
 }
 
+/** The id of the first run, where nothing else is said. */
+export const firstRunId = 9_007_199_254_740_993n
+
 const cancelled: RunPhase = { lifeCycleState: "TERMINATED", resultState: "CANCELED", message: "Run cancelled." }
 const timedOut: RunPhase = { lifeCycleState: "TERMINATED", resultState: "TIMEDOUT", message: "Timed out" }
 
@@ -58,7 +61,7 @@ export const make = (principals: Principals, options: RunsOptions) => {
   const plans = new Map<string, RunPlan>()
   const cancelMillis = Duration.toMillis(options.cancelDuration ?? Duration.seconds(1))
   const keptRuns = options.keptRuns ?? 100_000
-  let nextId = options.firstRunId ?? 9_007_199_254_740_993n
+  let nextId = options.firstRunId ?? firstRunId
 
   const newId = () => {
     const id = nextId
@@ -169,6 +172,7 @@ export const make = (principals: Principals, options: RunsOptions) => {
       Effect.sync(() => [...runs.values()].filter((run) => allowed(run, principal, false)).toReversed()),
     progress: (run: Run) => Effect.map(Clock.currentTimeMillis, (now) => progressAt(run, now)),
     all: Effect.sync(() => [...runs.values()]),
+    has: (runId: bigint) => runs.has(runId),
     /** The plan of runs of that name which are submitted from now on. */
     setPlanForName: (runName: string, plan: RunPlan) => Effect.sync(() => void plans.set(runName, plan)),
     /** A new plan for a run that exists, beginning now. */

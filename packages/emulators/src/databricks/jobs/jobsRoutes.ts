@@ -40,35 +40,39 @@ const toRunId = (value: unknown) =>
 
 const queriedRunId = Effect.flatMap(HttpServerRequest.ParsedSearchParams, ({ run_id }) => toRunId(run_id))
 
-/** The routes, over the check of who calls and the workspace's runs. */
-export const jobsRoutes = (
-  authentication: Authentication,
-  runs: Runs,
-  workspace: { readonly url: string; readonly id: string }
-) => {
-  const call = <R>(handler: (principal: Principal) => Effect.Effect<unknown, ApiError, R>) =>
+/** The workspace that a request is for. */
+interface Workspace {
+  readonly url: string
+  readonly id: string
+}
+
+/** The routes, over the check of who calls, and the runs of each workspace. */
+export const jobsRoutes = (authentication: Authentication, runsOf: (workspaceId: string) => Runs, url: string) => {
+  const call = <R>(
+    handler: (principal: Principal, runs: Runs, workspace: Workspace) => Effect.Effect<unknown, ApiError, R>
+  ) =>
     authentication.pipe(
-      Effect.flatMap(handler),
+      Effect.flatMap(({ principal, workspaceId }) => handler(principal, runsOf(workspaceId), { url, id: workspaceId })),
       Effect.map((body) => HttpServerResponse.text(exactJson.stringify(body), { contentType: "application/json" })),
       Effect.catchTag("ApiError", toResponse)
     )
 
   const submit = call(
-    Effect.fnUntraced(function* (principal) {
+    Effect.fnUntraced(function* (principal, runs) {
       const request = yield* SubmitRequest.decode(yield* jsonBody)
       return { run_id: yield* runs.submit(principal, request) }
     })
   )
 
   const get = call(
-    Effect.fnUntraced(function* (principal) {
+    Effect.fnUntraced(function* (principal, runs, workspace) {
       const run = yield* runs.view(principal, yield* queriedRunId)
       return runResource(run, yield* runs.progress(run), workspace)
     })
   )
 
   const list = call(
-    Effect.fnUntraced(function* (principal) {
+    Effect.fnUntraced(function* (principal, runs, workspace) {
       const { limit = "20" } = yield* HttpServerRequest.ParsedSearchParams
       const count = Number(limit)
       if (!Number.isInteger(count) || count < 1 || count > 25) {
@@ -83,14 +87,14 @@ export const jobsRoutes = (
   )
 
   const cancel = call(
-    Effect.fnUntraced(function* (principal) {
+    Effect.fnUntraced(function* (principal, runs) {
       yield* runs.cancel(principal, yield* toRunId((yield* jsonBody)["run_id"]))
       return {}
     })
   )
 
   const getOutput = call(
-    Effect.fnUntraced(function* (principal) {
+    Effect.fnUntraced(function* (principal, runs, workspace) {
       const id = yield* queriedRunId
       const run = yield* runs.viewTask(principal, id)
       if (id === run.runId && run.taskRunIds.length > 1) {

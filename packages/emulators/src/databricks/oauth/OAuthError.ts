@@ -31,6 +31,30 @@ export const invalidRequest = (description: string) =>
 export const invalidGrant = (description: string) =>
   new OAuthError({ status: 400, error: "invalid_grant", description })
 
+/** The service's words where no federation policy takes a JWT; the values are those that a policy for it would have. */
+export const tokenInvalid = (status: number, policy: PolicyWords) =>
+  exchangeRefused(status, "TOKEN_INVALID (Ensure a valid federation policy has been configured)", policy)
+
+/** Its words where a policy takes the JWT but for its audience; the values are the policy's. */
+export const tokenAudienceInvalid = (status: number, audience: string, policy: PolicyWords) =>
+  exchangeRefused(status, `TOKEN_AUDIENCE_INVALID (Token audience '${audience}' invalid)`, policy)
+
+/** A federation policy, as those words name one. */
+export interface PolicyWords {
+  readonly issuer: string
+  readonly subject: string
+  readonly audience: string
+}
+
+const exchangeRefused = (status: number, what: string, { audience, issuer, subject }: PolicyWords) =>
+  new OAuthError({
+    status,
+    error: "invalid_grant",
+    description:
+      `Failed to process token: ${what}. Valid federation policy for provided token: ` +
+      `{issuer: '${issuer}', subject: '${subject}', audience: '${audience}'}`
+  })
+
 export const invalidScope = (description: string) =>
   new OAuthError({ status: 400, error: "invalid_scope", description })
 

@@ -1,6 +1,6 @@
 /**
- * The token exchange grant (RFC 8693): a JWT of another issuer, by the federation policy that takes it. An
- * answer does not say what was wrong, which is less than the service says (see the README); the reason is kept beside it.
+ * The token exchange grant (RFC 8693): a JWT of another issuer, by the federation policy that takes it. A refusal is in
+ * the service's words; what was really wrong is kept beside it.
  */
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
@@ -11,7 +11,15 @@ import type { FederationPolicies, FederationPolicy } from "../federation/Federat
 import type { IssuerKeys } from "../federation/IssuerKeys.ts"
 import type { Principals } from "../Principals.ts"
 import type { Grant, TokenRequest } from "./Grant.ts"
-import { because, invalidClient, invalidGrant, invalidRequest, type OAuthError } from "./OAuthError.ts"
+import {
+  because,
+  invalidClient,
+  invalidGrant,
+  invalidRequest,
+  type OAuthError,
+  tokenAudienceInvalid,
+  tokenInvalid
+} from "./OAuthError.ts"
 
 const subjectTokenType = "urn:ietf:params:oauth:token-type:jwt"
 
@@ -33,6 +41,13 @@ const mismatch = (policy: FederationPolicy, claims: Jose.JWTPayload): string | u
     ? undefined
     : `${policy.subjectClaim} is "${subject}", not "${policy.subject}"`
 }
+
+/** What a policy would say that takes the token. */
+const wordsOf = ({ aud, iss = "", sub = "" }: Jose.JWTPayload) => ({
+  issuer: iss,
+  subject: sub,
+  audience: [aud ?? []].flat().join(", ")
+})
 
 const readToken = Effect.fnUntraced(function* ({ client, parameters }: TokenRequest) {
   if (parameters.has("return_original_token_if_authenticated")) {
@@ -60,19 +75,21 @@ export const make = (options: {
   readonly policies: FederationPolicies
   readonly keys: IssuerKeys
   readonly principals: Principals
+  /** The status of a refusal: sources differ on it. */
+  readonly refusedStatus: 400 | 401
 }): Grant => {
-  const { keys, policies, principals } = options
+  const { keys, policies, principals, refusedStatus } = options
 
   /** The policies that speak of this client and this token. */
   const matching = Effect.fnUntraced(function* (claims: Jose.JWTPayload, clientId: string | undefined) {
     const candidates = yield* policies.of(clientId)
+    const none = tokenInvalid(refusedStatus, wordsOf(claims))
     if (candidates.length === 0) {
       if (clientId === undefined) {
-        const error = invalidRequest("Parameter 'client_id' is required")
-        return yield* because(error, "there is no account-wide policy, and without one a client_id is required")
+        return yield* because(none, "there is no account-wide policy, and without one a client_id is required")
       }
       const problem = principals.has(clientId) ? "has no federation policy" : "does not exist"
-      return yield* because(invalidClient, `the service principal "${clientId}" ${problem}`)
+      return yield* because(none, `the service principal "${clientId}" ${problem}`)
     }
     const problems = candidates.map((policy) => ({ policy, problem: mismatch(policy, claims) }))
     const found = problems.filter(({ problem }) => problem === undefined).map(({ policy }) => policy)
@@ -81,7 +98,13 @@ export const make = (options: {
     const accountWide = (yield* policies.of(undefined)).some((policy) => mismatch(policy, claims) === undefined)
     if (clientId !== undefined && accountWide)
       reasons.push("an account-wide policy matches, but without client_id only")
-    return yield* because(invalidClient, reasons.join("; "))
+    const near = candidates.find((policy) => mismatch(policy, { ...claims, aud: [...policy.audiences] }) === undefined)
+    const { audience, ...words } = wordsOf(claims)
+    const error =
+      near === undefined
+        ? none
+        : tokenAudienceInvalid(refusedStatus, audience, { ...words, audience: near.audiences.join(", ") })
+    return yield* because(error, reasons.join("; "))
   })
 
   /** Who signed the token, and when it is good. */

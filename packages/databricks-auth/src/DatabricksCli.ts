@@ -1,17 +1,11 @@
 /**
- * Commands that a person pastes into a shell. What they hold is foreign text, so each value is quoted.
+ * Commands of Databricks' CLI that mend what an error is about, for a person to paste into a shell. What they hold is
+ * foreign text, so each value is quoted.
  */
-import type { Jwt } from "@flyte-databricks/databricks-auth"
 
 /** A word that a POSIX shell takes as it is. */
 export const quoted = (word: string): string =>
   /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`
-
-/** The federation policy that lets such a JWT in; none where no policy can. */
-export const federationPolicy = ({ iss, sub, audiences }: Jwt.Claims): object | undefined =>
-  iss?.startsWith("https://") && sub !== undefined && audiences.length > 0
-    ? { oidc_policy: { issuer: iss, audiences, subject: sub } }
-    : undefined
 
 /** Finds the number by which the account's API knows a service principal. */
 export const findPrincipal = (clientId: string): string =>

@@ -1,0 +1,110 @@
+/**
+ * The namespace whose credentials count for a request: what the operator's template makes of it, if that is one that is
+ * served.
+ */
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import { AuthError, NamespaceAmbiguous, NamespaceInvalid, NamespaceNotServed } from "../AuthError.ts"
+import { isNamespace } from "../internal/kubernetesNames.ts"
+import { invalid, looksLikeSecret, nonBlank, shown } from "../internal/settings.ts"
+
+const parts = ["namespace", "project", "domain", "org"] as const
+
+type Part = (typeof parts)[number]
+
+/** The parts of a request that the namespace may be made of. */
+export type Parts = { readonly [P in Part]?: string }
+
+/** What of the operator's settings decides on it. */
+interface Settings {
+  readonly namespaceTemplate: string
+  readonly namespaces: Patterns
+}
+
+/** The namespace of the request itself, in which Flyte keeps the workflow. */
+export const ownTemplate = "{namespace}"
+
+/** Whether it is made by the operator's template, and may not exist. */
+export const isMade = ({ namespaceTemplate }: Pick<Settings, "namespaceTemplate">): boolean =>
+  namespaceTemplate !== ownTemplate
+
+/** Reads a template. */
+export const template = Effect.fnUntraced(function* (
+  setting: string,
+  value: string
+): Effect.fn.Return<string, AuthError> {
+  const unknown = [...value.matchAll(/\{([^{}]*)\}/g)].find(([, name]) => !parts.some((part) => part === name))
+  // Whatever the parts are, the rest must leave room for a namespace.
+  if (unknown !== undefined || !isNamespace(value.replaceAll(/\{\w+\}/g, "x")) || looksLikeSecret(value)) {
+    const expected = "lower-case letters, digits, hyphens, {namespace}, {project}, {domain} and {org}"
+    return yield* invalid(setting, value, expected)
+  }
+  const between = [...value.matchAll(/(?<=\})[^{]*(?=\{)/g)]
+  return between.every(([text]) => /^-(.*-)?$/.test(text))
+    ? value
+    : yield* invalid(setting, value, "a hyphen after each part and before the next, so that they can be told apart")
+})
+
+/**
+ * Namespaces by name, `*` standing for any part of one.
+ */
+export interface Patterns {
+  readonly patterns: ReadonlyArray<string>
+  readonly includes: (namespace: string) => boolean
+}
+
+export const patterns = Effect.fnUntraced(function* (
+  setting: string,
+  patterns: ReadonlyArray<string>
+): Effect.fn.Return<Patterns, AuthError> {
+  const wrong = patterns.find((pattern) => !isNamespace(pattern.replaceAll("*", "x")))
+  if (wrong !== undefined || patterns.length === 0) {
+    return yield* invalid(setting, wrong ?? "", "namespaces, * for any part of a name, separated by commas")
+  }
+  const expressions = patterns.map((pattern) => new RegExp(`^${pattern.replaceAll(/\*+/g, "[a-z0-9-]*")}$`))
+  return { patterns, includes: (namespace) => expressions.some((expression) => expression.test(namespace)) }
+})
+
+/**
+ * Why what a template makes of a request could also be made of another one: `billing` and `eu-production` look like
+ * `billing-eu` and `production`. Where a template has several parts, only the project may contain hyphens. So every
+ * namespace that is made can be read in one way alone.
+ */
+const ambiguousPart = (template: string, given: Parts) => {
+  const parts = [...template.matchAll(/\{(\w+)\}/g)].map(([, name]) => name as Part)
+  if (parts.length < 2) return undefined
+  for (const part of parts.filter((name) => name !== "project")) {
+    const value = given[part]
+    if (value?.includes("-")) return { part, value: shown(value) }
+  }
+  return undefined
+}
+
+/** The namespace; none where the request has none. */
+export const make = Effect.fnUntraced(function* (
+  { namespaceTemplate: template, namespaces }: Settings,
+  given: Parts
+): Effect.fn.Return<Option.Option<string>, AuthError> {
+  const missing = new Set<string>()
+  const made = template.replaceAll(/\{(\w+)\}/g, (_, name: Part) => {
+    const part = Option.flatMap(Option.fromNullishOr(given[name]), nonBlank)
+    if (Option.isNone(part)) missing.add(name)
+    return Option.getOrElse(part, () => "")
+  })
+  const ambiguous = ambiguousPart(template, given)
+  if (ambiguous !== undefined) {
+    return yield* new AuthError({ reason: new NamespaceAmbiguous({ template, ...ambiguous }) })
+  }
+  const namespace = nonBlank(made)
+  // What is left when a part is missing may be a namespace, and somebody else's.
+  if (Option.isNone(namespace)) return namespace
+  if (isNamespace(made) && missing.size === 0) {
+    if (namespaces.includes(made)) return namespace
+    return yield* new AuthError({
+      reason: new NamespaceNotServed({ namespace: made, served: namespaces.patterns })
+    })
+  }
+  return yield* new AuthError({
+    reason: new NamespaceInvalid({ namespace: shown(made), template, missing: [...missing] })
+  })
+})
