@@ -31,6 +31,9 @@ export interface CallOptions {
   readonly header?: AuthHeader
 }
 
+/** A call about a run. */
+type OfRun<A> = (credential: Credential, runId: RunId, options?: CallOptions) => Effect.Effect<A, JobsError | AuthError>
+
 /** Submits, follows and cancels runs. */
 export class JobsClient extends Context.Service<
   JobsClient,
@@ -46,23 +49,11 @@ export class JobsClient extends Context.Service<
       options?: CallOptions
     ) => Effect.Effect<RunId, JobsError | AuthError>
     /** How a run is doing. */
-    readonly get: (
-      credential: Credential,
-      runId: RunId,
-      options?: CallOptions
-    ) => Effect.Effect<Run, JobsError | AuthError>
+    readonly get: OfRun<Run>
     /** Asks Databricks to stop a run, which takes its time. */
-    readonly cancel: (
-      credential: Credential,
-      runId: RunId,
-      options?: CallOptions
-    ) => Effect.Effect<void, JobsError | AuthError>
+    readonly cancel: OfRun<void>
     /** What a run has left behind. The run id is a task's: a run of several tasks has no output of its own. */
-    readonly output: (
-      credential: Credential,
-      runId: RunId,
-      options?: CallOptions
-    ) => Effect.Effect<RunOutput, JobsError | AuthError>
+    readonly output: OfRun<RunOutput>
   }
 >()("@flyte-databricks/databricks-jobs/JobsClient") {}
 

@@ -3,7 +3,7 @@
  * notebook returned, and the error with its trace where it failed.
  */
 import { type Connection, DatabricksAuth } from "@flyte-databricks/databricks-auth"
-import { redact } from "@flyte-databricks/databricks-auth/http/LiveSecrets"
+import { maskedPart } from "@flyte-databricks/databricks-auth/http/LiveSecrets"
 import { JobsClient, type Run, type RunId, RunState } from "@flyte-databricks/databricks-jobs"
 import * as Effect from "effect/Effect"
 import * as Call from "../call/Call.ts"
@@ -39,8 +39,8 @@ const maxLines = 10_000
 // Lines keep their ends; one that is too long for a message is cut into several.
 const maxLineLength = 64 * 1024
 
-// A page is in memory until its reader has taken it.
-const maxCharacters = 1024 * 1024
+// A page is in memory until its reader has taken it, and searched for secrets at once.
+const maxCharacters = 512 * 1024
 
 /** Where a page begins: so many texts of the run were given before, and so much of the next one. */
 interface Place {
@@ -126,7 +126,7 @@ interface Page {
 
 /** Adds the lines of a text from there on; gives where the first one begins for which there is no room. */
 const addLines = (page: Page, { content, originator }: Text, offset: number): number | undefined => {
-  const most = without(content, offset, offset + page.characters + maxLineLength)
+  const most = own(maskedPart(content, offset, offset + page.characters + maxLineLength))
   let from = 0
   while (offset + from < content.length) {
     if (page.left <= 0 || page.characters <= 0) return offset + from
@@ -139,16 +139,8 @@ const addLines = (page: Page, { content, originator }: Text, offset: number): nu
   return undefined
 }
 
-// A secret that lies across an end of the part is seen with what is around it.
-const around = 64 * 1024
-
-/** A part of a text without the secrets in it; what stands in their place has their length, as pages go by offsets. */
-const without = (content: string, from: number, to: number): string => {
-  const before = Math.max(0, from - around)
-  const part = redact(content.slice(before, to + around), { mark: (length) => "*".repeat(length) })
-  // A part of a string keeps the whole of it in memory.
-  return Buffer.from(part.slice(from - before, to - before), "utf16le").toString("utf16le")
-}
+// A part of a string keeps the whole of it in memory.
+const own = (part: string): string => Buffer.from(part, "utf16le").toString("utf16le")
 
 const endOfLine = (content: string, from: number): number => {
   const most = Math.min(content.length, from + maxLineLength)

@@ -286,7 +286,7 @@ inBox("in a box with the limits of Flyte's charts", (scenario) => {
           ...file,
           ...secretOf(caPem),
           ...podEnv(0, { ...own, ...trust }),
-          ...set("replicaCount=1", ...(peer ? ["image.tag=1.16.31"] : []))
+          ...set("replicaCount=1", ...(peer ? ["image.tag=1.16.31"] : ["rbac.enabled=true"]))
         ])
         const deployment = yield* kubelet.deployment(connector.namespace, "flyteconnector")
         yield* deployment.rollOut

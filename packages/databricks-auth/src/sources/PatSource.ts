@@ -59,17 +59,15 @@ export const layer: Layer.Layer<
   })
 )
 
-const usable = Effect.fnUntraced(function* (
+const usable = (
   source: string,
   token: Redacted.Redacted<string>
-): Effect.fn.Return<Redacted.Redacted<string>, AuthError> {
-  if (fitsHeader(Redacted.value(token))) return Redacted.make(Redacted.value(token), { label: "PAT" })
-  return yield* broken(
-    source,
-    "holds a token with characters, or so many of them, that no header may carry",
-    "Put the token alone there, on one line."
-  )
-})
+): Effect.Effect<Redacted.Redacted<string>, AuthError> => {
+  const problem = "holds a token with characters, or so many of them, that no header may carry"
+  return fitsHeader(Redacted.value(token))
+    ? Effect.succeed(Redacted.make(Redacted.value(token), { label: "PAT" }))
+    : Effect.fail(broken(source, problem, "Put the token alone there, on one line."))
+}
 
 /**
  * PATs in memory: those of namespaces by `namespace/name`, and the connector's.

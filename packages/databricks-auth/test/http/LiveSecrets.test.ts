@@ -1,5 +1,11 @@
 /** Secrets that somebody says again, in any of the spellings that are common. */
-import { add, leastBytes, looksLikeSecret, redact } from "@flyte-databricks/databricks-auth/http/LiveSecrets"
+import {
+  add,
+  leastBytes,
+  looksLikeSecret,
+  maskedPart,
+  redact
+} from "@flyte-databricks/databricks-auth/http/LiveSecrets"
 import { assert, describe, it } from "@effect/vitest"
 import { growth } from "@flyte-databricks/emulators/testing/Growth"
 import { Redacted, Schema } from "effect"
@@ -44,6 +50,16 @@ describe("a secret that is known", () => {
     )
   })
 
+  it("is taken out of a part that begins or ends in it", () => {
+    const text = `a ${secret} b`
+    const masked = `a ${"*".repeat(secret.length)} b`
+    for (let from = 0; from < text.length; from++) {
+      for (let to = from; to <= text.length + 1; to++) {
+        assert.strictEqual(maskedPart(text, from, to), masked.slice(from, to))
+      }
+    }
+  })
+
   it("is seen whole before a text is cut", () => {
     for (let until = 3; until < 2 + secret.length; until++) {
       assert.strictEqual(redact(`a ${secret} b`, { until }), "a <redacted>")
@@ -60,6 +76,16 @@ describe("a secret that is known", () => {
   it("is not looked for where it is too short to be told from words", () => {
     assert.strictEqual(redact(`a ${known("x".repeat(leastBytes - 1))} b`), `a ${"x".repeat(leastBytes - 1)} b`)
     assert.strictEqual(redact(`a ${known("y".repeat(leastBytes))} b`), "a <redacted> b")
+  })
+
+  it("is found in a text that was looked at before it was known, and beyond where one was cut", () => {
+    const [one, other] = ["not-known-yet", "beyond-the-cut"]
+    assert.strictEqual(redact(`a ${one} b`), `a ${one} b`)
+    known(one)
+    assert.strictEqual(redact(`a ${one} b`), "a <redacted> b")
+    known(other)
+    assert.strictEqual(redact(`a ${other} b`, { until: 1 }), "a")
+    assert.strictEqual(redact(`a ${other} b`), "a <redacted> b")
   })
 
   it("is found among many that end alike, the last of them", () => {

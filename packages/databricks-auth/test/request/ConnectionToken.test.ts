@@ -38,7 +38,10 @@ describe("the PAT of a connection", () => {
   it.effect("is broken where no header could carry it", () =>
     Effect.gen(function* () {
       const { message } = yield* Effect.flip(token("one\ntwo"))
-      assert.include(message, 'connection.secrets["databricks_token"] of the request holds characters that no header')
+      assert.include(
+        message,
+        'connection.secrets["databricks_token"] of the request holds characters, or so many of them, that no header'
+      )
       assert.include(message, "Put the token alone there, on one line.")
     })
   )

@@ -90,7 +90,7 @@ const attacks: Readonly<Record<string, Effect.Effect<unknown, never, Scope.Scope
   headers: Effect.gen(function* () {
     const headers = Object.fromEntries(times(30).map((n) => [`x-${n}`, "h".repeat(2000)]))
     return yield* Effect.forEach(
-      times(8),
+      times(4),
       () =>
         Effect.gen(function* () {
           const session = yield* wire.connection(port)
