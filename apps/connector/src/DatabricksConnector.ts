@@ -139,7 +139,8 @@ export const layer: Layer.Layer<
         .submit({ attempt: task.attempt, credential, header, body, patientUntil })
         .pipe(Call.waitFor(`${instance} to take the job`))
       yield* Call.note({ runId })
-      reports.reported(LastReports.keyOf({ instance, runId }), RunReport.submitted(runId))
+      const now = yield* Clock.currentTimeMillis
+      reports.submitted(LastReports.keyOf({ instance, runId }), RunReport.submitted(runId), now)
       const metadata = new JobMetadata.JobMetadata({ ...auth.record(resolved, task.connection), runId })
       const { started, warning } = startedRuns.answer({ ...resolved, metadata })
       yield* PinnedRun.noteIdentity(started.identity)

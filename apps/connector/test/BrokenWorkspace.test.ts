@@ -199,7 +199,7 @@ describe("the Jobs API answers with", () => {
             yield* flyte.getTask(resourceMeta)
             yield* workspace.faults.add({ path: "/api/*", action })
             const poll = yield* verdict(connector, flyte.getTask(resourceMeta))
-            assert.strictEqual(poll.phase, code === "UNAVAILABLE" ? "INITIALIZING" : "FAILED")
+            assert.strictEqual(poll.phase, code === "UNAVAILABLE" ? "RUNNING" : "FAILED")
             assert.strictEqual(poll.outcome, outcome)
             for (const fragment of [workspace.url, "get run", ...says]) assert.include(poll.message, fragment)
             assert.isBelow(poll.message.length, 1000)

@@ -35,9 +35,9 @@ const meanings: Record<string, (place: Place, mode: Mode) => readonly [code: str
   "token refused": () => ["UNAUTHENTICATED", "FAILED", "TokenRefused"],
   "not permitted": () => ["PERMISSION_DENIED", "FAILED", "PermissionDenied"],
   forbidden: () => ["PERMISSION_DENIED", "FAILED", "AccessForbidden"],
-  "no token": () => ["UNAVAILABLE", "the last", "TokenResponseInvalid"],
-  "no answer": () => ["UNAVAILABLE", "the last", "ResponseInvalid"],
-  unavailable: (place) => ["UNAVAILABLE", "the last", unavailable[place]]
+  "no token": () => ["UNAVAILABLE", "RUNNING", "TokenResponseInvalid"],
+  "no answer": () => ["UNAVAILABLE", "RUNNING", "ResponseInvalid"],
+  unavailable: (place) => ["UNAVAILABLE", "RUNNING", unavailable[place]]
 }
 const unavailable: Record<Place, string> = {
   "token endpoint": "TokenEndpointUnavailable",
@@ -93,9 +93,7 @@ const expected = (word: string, fault: string, place: Place, mode: Mode, operati
   const met = metAt(fault, place, mode)
   if (!asks(met, mode, operation)) return operation === "get" ? "INITIALIZING" : "ok"
   const [code, phase, why] = meanings[word]?.(met, mode) ?? ["", "", word]
-  // At the Jobs API, the run was polled before; elsewhere nothing is known of it.
-  const last = place === "Jobs API" && fault !== "no such host" ? "INITIALIZING" : "RUNNING"
-  return `${operation === "get" ? phase.replace("the last", last) : code} ${why}`
+  return `${operation === "get" ? phase : code} ${why}`
 }
 
 const [header = [], ...rows] = table

@@ -23,15 +23,18 @@ const quiet = {
   FLYTE_DATABRICKS_DRAIN_DELAY: "0s"
 }
 
-/** What else is set, for a setting to be looked at. */
+/** What else is set, for a setting to be looked at: files, by the ends of their settings' names. */
 const beside = Effect.fnUntraced(function* (setting: string) {
-  if (!setting.startsWith("FLYTE_DATABRICKS_TLS_")) return {}
   const files = yield* FileSystem.FileSystem
   const directory = yield* files.makeTempDirectoryScoped()
   const { caPem, certificatePem, privateKeyPem } = yield* Certificates.certificateFor(["localhost"])
-  const texts = { CERT_FILE: certificatePem, KEY_FILE: privateKeyPem, CLIENT_CA_FILE: caPem }
+  const texts = setting.includes("_TLS_")
+    ? { TLS_CERT_FILE: certificatePem, TLS_KEY_FILE: privateKeyPem, TLS_CLIENT_CA_FILE: caPem }
+    : setting.includes("_METADATA_")
+      ? { METADATA_KEY_FILE: "0".repeat(64) }
+      : {}
   for (const [name, text] of Object.entries(texts)) yield* files.writeFileString(`${directory}/${name}`, text)
-  return Object.fromEntries(Object.keys(texts).map((name) => [`FLYTE_DATABRICKS_TLS_${name}`, `${directory}/${name}`]))
+  return Object.fromEntries(Object.keys(texts).map((name) => [`FLYTE_DATABRICKS_${name}`, `${directory}/${name}`]))
 }, Effect.provide(NodeServices.layer))
 
 /** What a connector with this environment says instead of serving. */
@@ -109,6 +112,10 @@ const wrong: Record<string, readonly [values: ReadonlyArray<string>, expected: s
     [",", "a b", "http://a", "spiffe://", "-a"],
     "DNS names as propeller.flyte.svc"
   ],
+  FLYTE_DATABRICKS_WORKSPACE_ID: [["a b", "1?o=2", "1/2", long], "the id of a workspace, as it stands behind ?o="],
+  DATABRICKS_WORKSPACE_ID: [["a b", "1?o=2", "1/2", long], "the id of a workspace, as it stands behind ?o="],
+  FLYTE_DATABRICKS_METADATA_KEY_FILE: [["/missing", "/etc/hostname", "/"], "a file with a key a line"],
+  FLYTE_DATABRICKS_METADATA_SIGNATURES: [["yes", "Require", "none"], "require, write or read"],
   FLYTE_DATABRICKS_CALLERS: [[",", "team", "flyte/Pro_peller", "/a", "a/b/c"], "ServiceAccounts as namespace/name"],
   HTTPS_PROXY: [
     ["socks5://a", "http://a:b:c", "http://u:%zz@a", "http://a/path"],
@@ -128,6 +135,7 @@ const free = [
   "FLYTE_DATABRICKS_OIDC_AUDIENCE",
   "FLYTE_DATABRICKS_ALLOWED_AUDIENCES",
   "FLYTE_DATABRICKS_SERVICE_CREDENTIAL_PROVIDER",
+  "FLYTE_DATABRICKS_ORG_LABEL",
   "NO_PROXY",
   "FLYTE_SECRETS_ENV_PREFIX",
   "FLYTE_SECRETS_DEFAULT_DIR",
@@ -182,6 +190,13 @@ describe("a wrong value keeps the connector from starting, with its name, the va
         assert.include(said, setting)
         assert.notInclude(said, "0123456789abcdef")
       }
+    })
+  )
+
+  it.effect("nor is a key of job metadata where its file belongs", () =>
+    Effect.gen(function* () {
+      const key = "0123456789abcdef".repeat(4)
+      assert.notInclude(yield* refusalOf({ FLYTE_DATABRICKS_METADATA_KEY_FILE: key }), key.slice(0, 16))
     })
   )
 
@@ -332,10 +347,11 @@ describe("a variable that nothing reads", () => {
           FLYTE_DATABRICKS_TASK_TYPES: "databricks",
           FLYTE_DATABRICKS_LOG_FORMAT: "json",
           ...Object.fromEntries(free.filter((name) => name.startsWith("FLYTE_DATABRICKS_")).map((name) => [name, "x"])),
+          FLYTE_DATABRICKS_WORKSPACE_ID: "1",
           FLYTE_DATABRICKS_CLIENT_TYPO: "x"
         }
         const expected = [...Object.keys(wrong), ...free].filter(
-          (name) => name.startsWith("FLYTE_DATABRICKS_") && !/_(LISTEN|CALLERS|(TLS|CA)_\w+)$/.test(name)
+          (name) => name.startsWith("FLYTE_DATABRICKS_") && !/_(LISTEN|CALLERS|(TLS|CA|METADATA)_\w+)$/.test(name)
         )
         assert.includeMembers(Object.keys(env), expected)
         const connector = yield* ConnectorProcess.serve(env)

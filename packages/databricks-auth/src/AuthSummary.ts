@@ -61,7 +61,7 @@ export const layer: Layer.Layer<
         ({ authType }, index) =>
           settings.namespaceIdentity === "require" ||
           Option.exists(settings.authType, (only) => only !== authType) ||
-          summaries[index]?.has === "nothing"
+          summaries[index]?.hasAny === false
       )
     )
 

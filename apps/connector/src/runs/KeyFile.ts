@@ -2,6 +2,7 @@
  * The file of keys by which job metadata is signed: a key a line.
  */
 import * as LiveSecrets from "@flyte-databricks/databricks-auth/http/LiveSecrets"
+import { shown } from "@flyte-databricks/databricks-auth/request/Variable"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
@@ -31,7 +32,9 @@ export const read = Effect.fnUntraced(function* (
   file: string
 ): Effect.fn.Return<Keys, KeyFileInvalid, FileSystem.FileSystem> {
   const files = yield* FileSystem.FileSystem
-  const problem = (found: string) => new KeyFileInvalid({ problem: `names ${file}, ${found}` })
+  // Somebody may have written a key in its place.
+  const named = /^\.{0,2}\//.test(file) ? shown(file, 300) : "what is no path, and not shown"
+  const problem = (found: string) => new KeyFileInvalid({ problem: `names ${named}, ${found}` })
   const readable = Effect.mapError(({ reason }: { readonly reason: { readonly _tag: string } }) =>
     problem(`which cannot be read (${reason._tag})`)
   )

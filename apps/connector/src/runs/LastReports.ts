@@ -15,8 +15,10 @@ export const keyOf = ({ instance, runId }: { readonly instance: string; readonly
   `${instance} ${runId}`
 
 /** What is known of a run. */
-interface Known {
+export interface Known {
   readonly report: RunReport | undefined
+  /** When the run was submitted here, in milliseconds, as long as nothing was heard of it since. */
+  readonly submittedAt: number | undefined
   /** When its first poll failed that no good one followed, in milliseconds. */
   readonly faultySince: number | undefined
   /** When the workspace first said that it does not know the run, and has said nothing else since. */
@@ -28,6 +30,7 @@ interface Known {
  */
 export interface LastReports {
   readonly of: (run: RunKey) => Known
+  readonly submitted: (run: RunKey, report: RunReport, at: number) => void
   readonly reported: (run: RunKey, report: RunReport) => void
   /** Records a failed poll. Returns when the current series of failures began. */
   readonly failed: (run: RunKey, at: number) => number
@@ -35,7 +38,7 @@ export interface LastReports {
   readonly missing: (run: RunKey, at: number) => number
 }
 
-const unknown: Known = { report: undefined, faultySince: undefined, missingSince: undefined }
+const unknown: Known = { report: undefined, submittedAt: undefined, faultySince: undefined, missingSince: undefined }
 
 /** How much is remembered. A report has about 1 KB; a workspace could make it thirty. */
 export const most: Kept.Most = { entries: 10_000, characters: 8 * 1024 * 1024 }
@@ -60,6 +63,7 @@ export const make = (limits: Kept.Most = most): LastReports => {
   }
   return {
     of,
+    submitted: (run, report, submittedAt) => keep(run, { ...unknown, report, submittedAt }),
     reported: (run, report) => keep(run, { ...unknown, report }),
     failed: since("faultySince"),
     missing: since("missingSince")

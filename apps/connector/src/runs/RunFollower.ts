@@ -1,7 +1,7 @@
 /**
  * Follows a run. A poll that fails costs Flyte's patience: at the sixth the task hangs on its last phase, or fails. So a
- * poll always ends in a phase. A fault that may pass is ridden out, then the last phase known is given again; one that
- * does not pass ends the task with words that its author or the operator can act on.
+ * poll always ends in a phase. A fault that may pass is ridden out, then the answer is what all replicas can say alike; one
+ * that does not pass ends the task with words that its author or the operator can act on.
  */
 import { type Connection, DatabricksAuth, type Credential, type Identity } from "@flyte-databricks/databricks-auth"
 import { type JobMetadata, JobsClient, type Run, type RunId, RunState } from "@flyte-databricks/databricks-jobs"
@@ -18,7 +18,7 @@ import { isTransient, rideOut } from "../call/Faults.ts"
 import { hedged } from "../call/hedged.ts"
 import * as Creator from "./Creator.ts"
 import * as FailureCause from "./FailureCause.ts"
-import { keyOf, type LastReports } from "./LastReports.ts"
+import * as LastReports from "./LastReports.ts"
 import { MetadataKey } from "./MetadataKey.ts"
 import * as PinnedRun from "./PinnedRun.ts"
 import * as RunReport from "./RunReport.ts"
@@ -33,7 +33,7 @@ export const GoneAfter = Context.Reference<Duration.Input>("@flyte-databricks/co
 })
 
 /** Makes the way to say how runs are doing. */
-export const make = Effect.fnUntraced(function* (reports: LastReports, submissions: Submissions) {
+export const make = Effect.fnUntraced(function* (reports: LastReports.LastReports, submissions: Submissions) {
   const auth = yield* DatabricksAuth.DatabricksAuth
   const jobs = yield* JobsClient.JobsClient
   const key = yield* MetadataKey
@@ -84,18 +84,22 @@ export const make = Effect.fnUntraced(function* (reports: LastReports, submissio
     return [message, FailureCause.describe(run, message, output)].filter((part) => part !== "").join("\n")
   })
 
-  const outlast = Effect.fnUntraced(function* (metadata: JobMetadata.JobMetadata, fault: Call.Warning) {
+  const outlast = Effect.fnUntraced(function* (
+    metadata: JobMetadata.JobMetadata,
+    fault: Call.Warning,
+    polledAt: number
+  ) {
     const { runId } = metadata
-    const key = keyOf(metadata)
+    const key = LastReports.keyOf(metadata)
     const now = yield* Clock.currentTimeMillis
     const since = reports.failed(key, now)
     const said = `No news of run ${runId} since ${instant(since)}: ${fault.message}`
-    const { report } = reports.of(key)
+    const known = reports.of(key)
     if (now - since >= patience) {
       const why = `${said} That is longer than FLYTE_DATABRICKS_POLL_PATIENCE, so this attempt is given up.`
-      return verdict(runId, "RETRYABLE_FAILED", `${why} ${endByHand(runId, pageOf(report))}`, report)
+      return verdict(runId, "RETRYABLE_FAILED", `${why} ${endByHand(runId, pageOf(known.report))}`, known.report)
     }
-    return again(runId, said, report)
+    return withoutNews(runId, said, known, polledAt)
   })
 
   const poll = Effect.fnUntraced(function* (
@@ -103,7 +107,7 @@ export const make = Effect.fnUntraced(function* (reports: LastReports, submissio
     connection: Connection.Connection | undefined
   ) {
     const { runId } = metadata
-    const key = keyOf(metadata)
+    const key = LastReports.keyOf(metadata)
     const { report: last, faultySince } = reports.of(key)
     if (last !== undefined && RunState.hasEnded(last.phase)) return last
     const start = yield* Clock.currentTimeMillis
@@ -122,13 +126,13 @@ export const make = Effect.fnUntraced(function* (reports: LastReports, submissio
     const failure = polled.failure
     const fault = { outcome: failure.reason._tag, message: failure.message }
     yield* Call.warn(fault)
-    if (isTransient(failure)) return yield* outlast(metadata, fault)
+    if (isTransient(failure)) return yield* outlast(metadata, fault, start)
     if (failure.reason._tag === "RunNotFound") {
       const now = yield* Clock.currentTimeMillis
       // Nothing is left of a run that is gone, so another attempt starts afresh.
       return now - reports.missing(key, now) > goneAfter
         ? verdict(runId, "RETRYABLE_FAILED", failure.message, last)
-        : again(runId, failure.message, last)
+        : withoutNews(runId, failure.message, reports.of(key), start)
     }
     // Another attempt meets it too, and the run may still be going on.
     return verdict(runId, "FAILED", `${failure.message} ${endByHand(runId, pageOf(last))}`, last)
@@ -140,7 +144,7 @@ export const make = Effect.fnUntraced(function* (reports: LastReports, submissio
   ): Effect.fn.Return<RunReport.RunReport> {
     const metadata = yield* Effect.result(PinnedRun.read(key, resourceMeta))
     if (Result.isSuccess(metadata)) {
-      submissions.known(keyOf(metadata.success))
+      submissions.known(LastReports.keyOf(metadata.success))
       return yield* poll(metadata.success, connection)
     }
     const { message, reason } = metadata.failure
@@ -173,13 +177,22 @@ const verdict = (
   info: last?.info ?? { run_id: runId }
 })
 
-// A phase that Flyte has heard already is no news to it, while a lower one takes the task back and sets its start anew. A
-// run that this connector did not create and has not heard of was created by one that is gone, or by another replica: most
-// of those are RUNNING.
-const again = (runId: RunId.RunId, said: string, last: RunReport.RunReport | undefined): RunReport.RunReport =>
-  last === undefined
-    ? verdict(runId, "RUNNING", `${said} Nothing else is known of it yet.`, last)
-    : { ...last, message: `${said} It was ${last.phase} when last asked${last.message && `: ${last.message}`}` }
+/** A poll that begins so soon after its run's submit is the first: the next comes five seconds later at least. */
+const firstPoll = 4000
+
+// While there is no news, each replica remembers something else of a run, or nothing, and Flyte asks them in turn. Would each
+// say what it remembers, the task's phase would change with every poll. So all say RUNNING, which most runs are: a task that
+// is RUNNING stays so, one that was not yet comes to it a little early.
+const withoutNews = (
+  runId: RunId.RunId,
+  said: string,
+  { report, submittedAt = -Infinity }: LastReports.Known,
+  polledAt: number
+): RunReport.RunReport => {
+  if (report === undefined) return verdict(runId, "RUNNING", `${said} Nothing else is known of it yet.`, report)
+  const message = `${said} It was ${report.phase} when last asked${report.message && `: ${report.message}`}`
+  return verdict(runId, polledAt - submittedAt < firstPoll ? report.phase : "RUNNING", message, report)
+}
 
 const pageOf = (report: RunReport.RunReport | undefined): string | undefined =>
   report === undefined ? undefined : Option.getOrUndefined(report.link)

@@ -2,9 +2,8 @@
  * The connector as Kubernetes runs it: replicas that share nothing, replaced one by one in an update, and one that
  * crashes.
  */
-import { Clock, Effect, Exit, Option, Random, Scope } from "effect"
+import { Clock, type Duration, Effect, Exit, Option, Random, Scope } from "effect"
 import { CallFailed, type Method } from "../support/FlyteClient.ts"
-import { one } from "./dice.ts"
 import type { Wire } from "./Wire.ts"
 
 /** What becomes of the answer to a call, on its way to Flyte. */
@@ -28,6 +27,7 @@ export const make = Effect.fnUntraced(function* <E>(
   way: (path: string) => Effect.Effect<Way>
 ) {
   const whole = yield* Effect.scope
+  let turn = 0
   const start = Effect.gen(function* () {
     const scope = yield* Scope.fork(whole)
     const process = { isAlive: true }
@@ -50,6 +50,17 @@ export const make = Effect.fnUntraced(function* <E>(
     yield* Scope.close(scope, Exit.void)
   })
 
+  const restart = Effect.fnUntraced(function* (after: Duration.Input) {
+    // The one that has most to lose.
+    const first = ready.find(({ wire }) => wire.underWay() > 0) ?? ready[0]
+    if (first === undefined) return
+    yield* remove(first)
+    first.process.isAlive = false
+    yield* first.wire.kill
+    yield* Scope.close(first.scope, Exit.void)
+    yield* Effect.andThen(Effect.sleep(after), add)
+  })
+
   return {
     /** Calls one of them, as a client behind a Service does. */
     call: Effect.fnUntraced(function* <Request, Response>(
@@ -58,33 +69,30 @@ export const make = Effect.fnUntraced(function* <E>(
       timeoutMillis: number
     ) {
       if (ready.length === 0) return yield* new CallFailed({ code: "UNAVAILABLE", details: "connection refused" })
-      const { wire } = yield* one(ready)
+      // As gRPC does over the addresses of a name: each in its turn.
+      const { wire } = ready[turn++ % ready.length] as Replica
       const deadline = (yield* Clock.currentTimeMillis) + timeoutMillis
-      return yield* onItsWay(yield* way(method.path), wire.call(method, request, deadline)).pipe(
-        Effect.timeoutOrElse({
-          duration: timeoutMillis,
-          orElse: () => Effect.fail(new CallFailed({ code: "DEADLINE_EXCEEDED", details: "the caller's own deadline" }))
-        })
-      )
+      return yield* within(timeoutMillis, onItsWay(yield* way(method.path), wire.call(method, request, deadline)))
     }),
     /** An update: every replica gives way to a new one, which is ready first. */
     update: Effect.suspend(() =>
       Effect.forEach(ready, (old) => Effect.all([add, remove(old), drain(old)], { discard: true }), { discard: true })
     ),
-    /** One of them is gone, with all that it was doing; another is ready after five seconds. */
-    crash: Effect.gen(function* () {
-      const [first] = ready
-      if (first === undefined) return
-      yield* remove(first)
-      first.process.isAlive = false
-      yield* first.wire.kill
-      yield* Scope.close(first.scope, Exit.void)
-      yield* Effect.andThen(Effect.sleep("5 seconds"), add)
-    })
+    /** One of them is gone, with all that it was doing; another is ready after a while. */
+    crash: restart("5 seconds"),
+    restart
   }
 })
 
-const onItsWay = <A>(way: Way, call: Effect.Effect<A, CallFailed>): Effect.Effect<A, CallFailed> => {
+/** A call that its caller gives up at the deadline. */
+export const within = <A>(millis: number, call: Effect.Effect<A, CallFailed>) =>
+  Effect.timeoutOrElse(call, {
+    duration: millis,
+    orElse: () => Effect.fail(new CallFailed({ code: "DEADLINE_EXCEEDED", details: "the caller's own deadline" }))
+  })
+
+/** What becomes of a call. */
+export const onItsWay = <A>(way: Way, call: Effect.Effect<A, CallFailed>): Effect.Effect<A, CallFailed> => {
   switch (way) {
     case "arrives":
       return call

@@ -10,11 +10,12 @@ import * as ConnectorServer from "../../src/cli/ConnectorServer.ts"
 import * as MetadataKey from "../../src/runs/MetadataKey.ts"
 import * as DatabricksConnector from "../../src/DatabricksConnector.ts"
 import * as Deployment from "./Deployment.ts"
+import * as Executor from "./Executor.ts"
 import * as Faults from "./faults.ts"
 import { flyte1, flyte2 } from "./Flyte.ts"
 import { type Draw, drawOrders, type Order } from "./orders.ts"
-import * as Propeller from "./Propeller.ts"
 import * as Tally from "./Tally.ts"
+import type { Ended } from "./Task.ts"
 import { cluster, environment, files } from "./teams.ts"
 import * as Wire from "./Wire.ts"
 import * as Workspace from "./Workspace.ts"
@@ -41,11 +42,11 @@ export interface Scenario extends Draw {
 }
 
 /** One start of the connector. */
-const connector = Effect.fnUntraced(function* (
+export const connector = Effect.fnUntraced(function* (
   workspace: Workspace.Workspace,
   probability: Effect.Effect<number>,
   tally: Tally.Tally,
-  { weather = () => undefined, kubernetesTakes }: Scenario,
+  { weather = () => undefined, kubernetesTakes }: Pick<Scenario, "weather" | "kubernetesTakes">,
   process: Deployment.Process
 ) {
   const config = ConfigProvider.fromEnv({ env: { FLYTE_DATABRICKS_INSTANCE: workspace.instance, ...environment } })
@@ -78,13 +79,15 @@ const outcomes = (tally: Tally.Tally) =>
 
 /** What came of a simulation, seen from Flyte and seen from the workspace. */
 export interface Outcome {
-  readonly ended: ReadonlyArray<Propeller.Ended>
+  readonly ended: ReadonlyArray<Ended>
   readonly runs: ReadonlyArray<Workspace.Run>
   readonly tally: Tally.Tally
   readonly lasted: Duration.Duration
   /** When the runs were looked at, in milliseconds. */
   readonly lookedAt: number
 }
+
+const accidents = { refusedEvents: 0.08, staleCopies: 0.02, doubleCreates: 0.04, doublePolls: 0.05 }
 
 /** Runs a scenario to its end. */
 export const run = Effect.fnUntraced(function* (scenario: Scenario) {
@@ -105,9 +108,10 @@ export const run = Effect.fnUntraced(function* (scenario: Scenario) {
       ),
     scenario.way ?? (() => Effect.succeed("arrives"))
   )
+  const habits = { ...accidents, attempts: scenario.attempts ?? 5 }
   const executors = {
-    "Flyte 1": yield* Propeller.make(flyte1(deployment), tally, scenario.attempts),
-    "Flyte 2": yield* Propeller.make(flyte2(deployment), tally, scenario.attempts)
+    "Flyte 1": yield* Executor.make(flyte1(deployment.call), tally, habits),
+    "Flyte 2": yield* Executor.make(flyte2(deployment.call), tally, habits)
   }
   yield* Effect.forEach(Object.values(executors), ({ watch }) => Effect.forkScoped(watch))
   const events = yield* Effect.forkScoped(

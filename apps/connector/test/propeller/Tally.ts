@@ -1,5 +1,6 @@
 /** Counts what happened, by name. */
-import { Effect } from "effect"
+import { Clock, Effect, Result } from "effect"
+import type { CallFailed } from "../support/FlyteClient.ts"
 
 export const make = () => {
   const counts = new Map<string, number>()
@@ -19,3 +20,20 @@ export const make = () => {
 }
 
 export type Tally = ReturnType<typeof make>
+
+/** Counts calls, how long they took, and what those that failed said. */
+export const counting =
+  (tally: Tally) =>
+  <A>(name: string, call: Effect.Effect<A, CallFailed>) =>
+    Effect.gen(function* () {
+      const start = yield* Clock.currentTimeMillis
+      const result = yield* Effect.result(call)
+      const seconds = Math.ceil(((yield* Clock.currentTimeMillis) - start) / 1000)
+      yield* tally.count(`${name} calls`)
+      yield* tally.count(`${name} took up to ${String(seconds).padStart(2)} s`)
+      if (Result.isFailure(result)) {
+        const { code, details } = result.failure
+        yield* tally.count(`${name} failed: ${code} ${details.replaceAll(/\d+/g, "#").slice(0, 120)}`)
+      }
+      return result
+    })

@@ -11,6 +11,10 @@ export interface Team {
   readonly domain: string
   readonly custom: Readonly<Record<string, string>>
   readonly principal: string
+  /** By default Flyte 1's: of the project and the domain. */
+  readonly namespace?: string
+  /** What Flyte 2 sends along. */
+  readonly secrets?: Readonly<Record<string, string>>
 }
 
 const [ann, shared] = [
@@ -31,6 +35,15 @@ export const teams: ReadonlyArray<Team> = [
   { project: "team", domain: "plain", custom: { databricksAuthType: "oauth_m2m" }, principal: connectorPrincipal.id },
   { project: "team", domain: "plain", custom: {}, principal: connectorPrincipal.id }
 ]
+
+/** The one of scenarios that Flyte's own connector plays too. Flyte 2 sends the token, Flyte 1 leaves it to the connector. */
+export const scenarioTeam: Team = {
+  project: "team",
+  domain: "plain",
+  custom: { databricksAuthType: "pat" },
+  principal: shared.user,
+  secrets: { databricks_token: shared.pat }
+}
 
 const connectorSubject = "system:serviceaccount:flyte:connector"
 const tokenFile = "/var/run/secrets/databricks/token"

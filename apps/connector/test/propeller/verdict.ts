@@ -64,7 +64,7 @@ export const verdictOf = ({ ended, runs, tally }: Outcome): Verdict => {
     orphaned: runs.filter((run) => !known.has(run.runId) && attemptOf(ended, run).runIds.size > 0).length,
     notCancelled: runs.filter(({ runId, resultState }) => lastRuns.has(runId) && resultState !== "CANCELED").length,
     foreign: runs.filter(({ task, principal }) => principals.get(task) !== principal).length,
-    withoutLink: attempts.filter(({ phases, hasLink }) => ends.has(phases.at(-1) ?? "") && !hasLink).length,
+    withoutLink: attempts.filter(({ phases, seen }) => ends.has(phases.at(-1) ?? "") && !seen.hasLink).length,
     unknownPhase: attempts.flatMap(({ phases }) => phases).filter((phase) => !accepted.has(phase)).length,
     registryEmptied: tally.sum("list failed"),
     defects: tally.sum("log: defect")
@@ -87,7 +87,7 @@ export interface Unknown {
 }
 
 /** Looks for them. A run is as good as known until its attempt's last create has ended. */
-export const unknownOf = ({ ended, lookedAt, runs }: Outcome): Unknown => {
+export const unknownOf = ({ ended, lookedAt, runs }: Pick<Outcome, "ended" | "lookedAt" | "runs">): Unknown => {
   const known = new Set(ended.flatMap(({ attempts }) => attempts.flatMap(({ runIds }) => [...runIds])))
   const unknown = runs.filter(({ runId }) => !known.has(runId))
   const seconds = unknown.map(
@@ -119,9 +119,12 @@ const goesBack = (phases: ReadonlyArray<string>) =>
       order.indexOf(phase) > order.indexOf(phases[index + 1] ?? "") && order.includes(phases[index + 1] ?? "")
   )
 
+/** How many attempts went back to an earlier phase, by their phases. */
+export const goneBack = (attempts: ReadonlyArray<ReadonlyArray<string>>): number => attempts.filter(goesBack).length
+
 /** How many attempts went back to an earlier phase. */
 export const takenBack = ({ ended }: Outcome): number =>
-  ended.flatMap(({ attempts }) => attempts).filter(({ phases }) => goesBack(phases)).length
+  goneBack(ended.flatMap(({ attempts }) => attempts.map(({ phases }) => phases)))
 
 /** The figures of a simulation, for people. */
 export const report = (name: string, outcome: Outcome): string => {

@@ -1,26 +1,34 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Option } from "effect"
-import { make, type RunKey } from "../../src/runs/LastReports.ts"
+import { type Known, make, type RunKey } from "../../src/runs/LastReports.ts"
 import type { RunReport } from "../../src/runs/RunReport.ts"
 
 const report = (message: string): RunReport => ({ phase: "RUNNING", message, link: Option.none(), info: {} })
 const run = (id: number): RunKey => `dbc-a1b2.cloud.databricks.com ${id}`
 
+const nothing: Known = { report: undefined, submittedAt: undefined, faultySince: undefined, missingSince: undefined }
+
 describe("what is known of a run", () => {
   it("is its last report, and since when polls of it fail", () => {
     const reports = make()
-    assert.deepStrictEqual(reports.of(run(1)), { report: undefined, faultySince: undefined, missingSince: undefined })
+    assert.deepStrictEqual(reports.of(run(1)), nothing)
     assert.strictEqual(reports.failed(run(1), 5), 5)
     reports.reported(run(1), report("in run"))
-    assert.deepStrictEqual(reports.of(run(1)), {
-      report: report("in run"),
-      faultySince: undefined,
-      missingSince: undefined
-    })
+    assert.deepStrictEqual(reports.of(run(1)), { ...nothing, report: report("in run") })
     assert.strictEqual(reports.failed(run(1), 7), 7)
     assert.strictEqual(reports.failed(run(1), 9), 7)
-    assert.deepStrictEqual(reports.of(run(1)), { report: report("in run"), faultySince: 7, missingSince: undefined })
-    assert.deepStrictEqual(reports.of(run(2)), { report: undefined, faultySince: undefined, missingSince: undefined })
+    assert.deepStrictEqual(reports.of(run(1)), { ...nothing, report: report("in run"), faultySince: 7 })
+    assert.deepStrictEqual(reports.of(run(2)), nothing)
+  })
+
+  it("is when it was submitted, until it is heard of", () => {
+    const reports = make()
+    reports.submitted(run(1), report("submitted"), 3)
+    assert.deepStrictEqual(reports.of(run(1)), { ...nothing, report: report("submitted"), submittedAt: 3 })
+    reports.failed(run(1), 4)
+    assert.strictEqual(reports.of(run(1)).submittedAt, 3)
+    reports.reported(run(1), report("in run"))
+    assert.strictEqual(reports.of(run(1)).submittedAt, undefined)
   })
 
   it("is since when the workspace does not know it, whatever else fails meanwhile", () => {
@@ -28,7 +36,7 @@ describe("what is known of a run", () => {
     assert.strictEqual(reports.missing(run(1), 5), 5)
     reports.failed(run(1), 6)
     assert.strictEqual(reports.missing(run(1), 7), 5)
-    assert.deepStrictEqual(reports.of(run(1)), { report: undefined, faultySince: 6, missingSince: 5 })
+    assert.deepStrictEqual(reports.of(run(1)), { ...nothing, faultySince: 6, missingSince: 5 })
     reports.reported(run(1), report("in run"))
     assert.strictEqual(reports.missing(run(1), 9), 9)
   })

@@ -97,7 +97,7 @@ describe("while Databricks answers with", () => {
   }
 })
 
-scenario("a run that was created here and never polled is QUEUED in an outage", ({ workspace, serving }) =>
+scenario("a run that was created here is QUEUED where its first poll has no news", ({ workspace, serving }) =>
   serving(
     {},
     (connector) =>
@@ -137,9 +137,9 @@ describe("a run that the workspace does not know", () => {
         { references: Layer.succeed(GoneAfter, goneAfter) }
       )
 
-  scenario("for a moment keeps its phase", missingFor("1 hour", ["INITIALIZING", "INITIALIZING", "INITIALIZING"]))
+  scenario("for a moment is said to go on", missingFor("1 hour", ["RUNNING", "RUNNING", "RUNNING"]))
 
-  scenario("for longer ends its attempt", missingFor("1 millis", ["INITIALIZING", "RETRYABLE_FAILED"]))
+  scenario("for longer ends its attempt", missingFor("1 millis", ["RUNNING", "RETRYABLE_FAILED"]))
 })
 
 describe("a run that was polled before", () => {

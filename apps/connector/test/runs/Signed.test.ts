@@ -8,7 +8,7 @@ import { KeyTimeToLive } from "../../src/runs/MetadataKey.ts"
 import { type CallFailed, type FlyteClient } from "../support/FlyteClient.ts"
 import { readMetadata, refusal, tampered } from "../support/outcomes.ts"
 import { type Caller, type Version, versions } from "../support/versions.ts"
-import { scenario, teamPrincipal, type World } from "../support/World.ts"
+import { scenario, teamPrincipal, withConnectorPat, withConnectorPrincipal, type World } from "../support/World.ts"
 
 const one = "first-key-of-at-least-32-characters"
 const two = "second-key-of-at-least-32-characters"
@@ -196,6 +196,61 @@ for (const version of versions) {
     )
   })
 }
+
+describe("somebody who reaches the port and writes metadata", () => {
+  const second = "second.example.com"
+  const ofPod = { auth_type: "oidc_federation", oidc_token_file: "/var/run/secrets/databricks/token" }
+  const ofAccount = { auth_type: "oidc_federation", client_id: "app-1", namespace: "team-oauth" }
+  const m2m = { auth_type: "oauth_m2m", client_id: teamPrincipal.id }
+  const forgeries: Readonly<Record<string, Record<string, string>>> = {
+    "a JWT of the namespace's ServiceAccount, for any audience": {
+      ...ofAccount,
+      oidc_service_account: "spark",
+      oidc_audience: "https://kubernetes.default.svc"
+    },
+    "a JWT of a ServiceAccount without a label": { ...ofAccount, oidc_service_account: "databricks" },
+    "the connector's own JWT, with any client id": { ...ofPod, client_id: "app-2" },
+    "the namespace's client credentials": { ...m2m, oauth_secret_name: "databricks-oauth", namespace: "team-oauth" },
+    "the connector's client credentials": m2m,
+    "the namespace's PAT": { auth_type: "pat", oauth_secret_name: "databricks-token", namespace: "team-pat" },
+    "any Secret with a token in it": { auth_type: "pat", oauth_secret_name: "registry", namespace: "team-pat" },
+    "the connector's PAT": {}
+  }
+
+  withKeys(
+    "sends no credential to a second workspace, whichever it names, and nothing is asked of Kubernetes",
+    (world, { path }) =>
+      world.serving(
+        {
+          ...signing(path),
+          ...withConnectorPat,
+          ...withConnectorPrincipal,
+          FLYTE_DATABRICKS_ALLOWED_INSTANCES: `${world.workspace.url},${second}`
+        },
+        (connector) =>
+          Effect.gen(function* () {
+            for (const [what, forged] of Object.entries(forgeries)) {
+              const bytes = new TextEncoder().encode(
+                JSON.stringify({ databricks_instance: second, run_id: "1", ...forged })
+              )
+              for (const version of versions) {
+                const caller = version.connect(connector.flyte)
+                assert.strictEqual(yield* phaseOf(caller, bytes), "FAILED", what)
+                assert.strictEqual(
+                  (yield* refusal(connector, caller.deleteTask(bytes))).code,
+                  "PERMISSION_DENIED",
+                  what
+                )
+              }
+            }
+            const outcomes = new Set(connector.log.calls().map(({ annotations }) => annotations["outcome"]))
+            assert.deepStrictEqual(outcomes, new Set(["MetadataRefused"]))
+            assert.deepStrictEqual(yield* world.workspace.requests.all(), [])
+            assert.deepStrictEqual(yield* world.kubernetes.requests.all(), [])
+          })
+      )
+  )
+})
 
 describe("an attempt that is created again", () => {
   withKeys("is the same run though the keys changed places, and its token cannot be guessed", (world, keys) =>

@@ -47,13 +47,14 @@ export const find = Effect.fnUntraced(function* (
   return Option.none<string>()
 })
 
-/** Starts it, waits until it listens, and gives its port. */
+/** Starts it, waits until it listens, and gives its port; `python_connector2` is Flyte 2's. */
 export const serve = Effect.fnUntraced(function* (
   python: string,
   env: Readonly<Record<string, string>>,
-  version = current
+  version = current,
+  module: "python_connector" | "python_connector2" = "python_connector"
 ) {
-  const handle = yield* ChildProcess.make(python, ["-c", "import python_connector"], {
+  const handle = yield* ChildProcess.make(python, ["-c", `import ${module}`], {
     env: { ...environment(python, version), ...env },
     extendEnv: true,
     stderr: "inherit",

@@ -89,8 +89,8 @@ export interface Resolved<I extends Identity = Identity> extends Credential<I> {
 export interface Summary {
   /** A fact by its name, as log lines have it. */
   readonly facts: Readonly<Record<string, string>>
-  /** How much of a credential there is. */
-  readonly has: "nothing" | "part" | "whole"
+  /** Whether there is anything of a credential, whole or broken. */
+  readonly hasAny: boolean
   /** Whether a client id without a secret is this mode's. */
   readonly takesClientId?: boolean
 }

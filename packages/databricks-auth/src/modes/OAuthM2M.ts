@@ -12,7 +12,7 @@ import { authTypeOf } from "../IdentityRecord.ts"
 import type { AuthRequest } from "../request/AuthRequest.ts"
 import { type ClientCredentials, ClientCredentialsSource } from "../sources/ClientCredentialsSource.ts"
 import type { AuthMode, Wired } from "./AuthMode.ts"
-import { has, said } from "./internal/facts.ts"
+import { hasAny, said } from "./internal/facts.ts"
 import * as Origins from "./internal/origins.ts"
 import { requirePrincipal } from "./Policy.ts"
 
@@ -62,7 +62,7 @@ const wire = Effect.gen(function* () {
     summarize: (isClientIdTaken) =>
       Effect.map(Effect.result(credentials.connector(Option.none())), (pair) => ({
         facts: { connectorClientSecret: isClientIdTaken && Result.isFailure(pair) ? "none" : said(pair) },
-        has: has(pair)
+        hasAny: hasAny(pair)
       }))
   } satisfies Wired<OAuthM2MIdentity>
 })

@@ -4,9 +4,10 @@
  */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import * as Result from "effect/Result"
 import { AuthError, CredentialsMissing } from "../AuthError.ts"
 import type { Absent, AuthMode, Found, Wired } from "./AuthMode.ts"
-import { has, said } from "./internal/facts.ts"
+import { hasAny, said } from "./internal/facts.ts"
 import type { AuthRequest } from "../request/AuthRequest.ts"
 import { ConnectorSettings, defaultOidcAudience, defaultTokenFile } from "../request/ConnectorSettings.ts"
 import { OidcConnectorIdentity } from "../Identity.ts"
@@ -136,8 +137,8 @@ const wire = Effect.gen(function* () {
           connectorClientId: said(clientId, (id) => id),
           connectorJwt: said(jwt, () => describeFile(ownFile))
         },
-        has: has(clientId) === "whole" && has(jwt) !== "whole" ? "part" : has(clientId),
-        takesClientId: has(clientId) === "whole" && has(jwt) !== "nothing"
+        hasAny: hasAny(clientId),
+        takesClientId: Result.isSuccess(clientId) && hasAny(clientId) && hasAny(jwt)
       }
     })
   } satisfies Wired<OidcConnectorIdentity>

@@ -138,7 +138,7 @@ const wire = Effect.gen(function* () {
     }),
     forget: ({ namespace }) => serviceAccounts.forget(namespace),
     // Nothing of it is on the connector.
-    summarize: () => Effect.succeed({ facts: {}, has: "nothing" })
+    summarize: () => Effect.succeed({ facts: {}, hasAny: false })
   } satisfies Wired<OidcNamespaceIdentity>
 })
 

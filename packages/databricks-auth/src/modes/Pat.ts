@@ -23,7 +23,7 @@ import * as Connection from "../request/Connection.ts"
 import { ConnectorSettings } from "../request/ConnectorSettings.ts"
 import { PatSource } from "../sources/PatSource.ts"
 import type { AuthMode, Place, Wired } from "./AuthMode.ts"
-import { has, said } from "./internal/facts.ts"
+import { hasAny, said } from "./internal/facts.ts"
 import * as Origins from "./internal/origins.ts"
 
 /**
@@ -114,7 +114,7 @@ const wire = Effect.gen(function* () {
     summarize: () =>
       Effect.map(Effect.result(pats.connector), (pat) => ({
         facts: { connectorPat: said(pat) },
-        has: has(pat)
+        hasAny: hasAny(pat)
       }))
   } satisfies Wired<PatIdentity>
 })

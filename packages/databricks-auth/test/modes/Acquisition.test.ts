@@ -122,6 +122,24 @@ describe.each(layers)("acquisition by %s", (_, layer, served) => {
     )
   )
 
+  it.effect("has nothing to forget, to describe or to record of another mode", () =>
+    provided((auth) =>
+      Effect.gen(function* () {
+        const refused = { authorization: Redacted.make("Bearer x") }
+        for (const tag of tags.filter((tag) => !served.includes(tag))) {
+          const identity = identities[tag]
+          assertEquals(yield* auth.subject({ identity }), Option.none())
+          yield* auth.invalidate({ identity }, refused)
+          const { authType } = identity
+          assertEquals(auth.record({ identity, ...resolved }), {
+            ...IdentityRecord.empty(instance),
+            authType: Option.some(authType)
+          })
+        }
+      })
+    )
+  )
+
   it.effect("has none of another mode", () =>
     provided((auth) =>
       Effect.gen(function* () {

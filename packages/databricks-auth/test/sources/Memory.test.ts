@@ -1,13 +1,15 @@
 /** The sources in memory, which stand in for the real ones wherever this core is used and tried out. */
 import {
   ClientCredentialsSource,
+  ConnectorSecrets,
+  ConnectorSettings,
   PatSource,
   ProjectedToken,
   ServiceAccountTokens
 } from "@flyte-databricks/databricks-auth"
 import { assert, describe, it } from "@effect/vitest"
 import { assertEquals } from "@effect/vitest/utils"
-import { Effect, Option, Redacted } from "effect"
+import { Effect, Layer, Option, Redacted } from "effect"
 import { jwt } from "../support/jwt.ts"
 
 describe("PATs in memory", () => {
@@ -81,6 +83,26 @@ describe("JWT files in memory", () => {
     }).pipe(Effect.provide(ProjectedToken.layerMemory({ files: { "/run/token": jwt() }, clientId: "app-0" })))
   )
 
+  it.effect("that a task names are read inside of the operator's directories alone, as on disk", () =>
+    Effect.gen(function* () {
+      const tokens = yield* ProjectedToken.ProjectedToken
+      for (const from of ["task", "run"] as const) {
+        assert.isTrue(Option.isSome(yield* tokens.read({ path: "/tokens/one", from })))
+        for (const path of ["/etc/one", "/tokens/../etc/one", "tokens/one", "/tokens-of-others/one"]) {
+          const { message } = yield* Effect.flip(tokens.read({ path, from }))
+          assert.include(message, "it is not inside /tokens (FLYTE_DATABRICKS_TASK_TOKEN_FILE_DIRS)")
+        }
+      }
+      assert.isTrue(Option.isSome(yield* tokens.read(file("/etc/one"))))
+    }).pipe(
+      Effect.provide(
+        ProjectedToken.layerFiles({ "/tokens/one": jwt(), "/etc/one": jwt() }).pipe(
+          Layer.provide([ConnectorSecrets.layerMemory(), ConnectorSettings.layer({ taskTokenFileDirs: ["/tokens"] })])
+        )
+      )
+    )
+  )
+
   it.effect("are absent where none are given", () =>
     Effect.gen(function* () {
       const tokens = yield* ProjectedToken.ProjectedToken
@@ -92,6 +114,7 @@ describe("JWT files in memory", () => {
 
 describe("ServiceAccounts in memory", () => {
   const offer = { serviceAccount: "spark", clientId: "app-a", audience: Option.none() }
+  const other = { serviceAccount: "tuned", clientId: "app-b", audience: Option.some("account-1") }
 
   it.effect("are what their namespace offers, and get a JWT", () =>
     Effect.gen(function* () {
@@ -100,7 +123,8 @@ describe("ServiceAccounts in memory", () => {
       assert.deepStrictEqual((yield* accounts.mint("team-a", "spark", "databricks")).claims.audiences, ["databricks"])
       yield* accounts.forget("team-a")
       assertEquals(yield* accounts.discover("team-a"), { offers: [offer], skipped: [] })
-    }).pipe(Effect.provide(ServiceAccountTokens.layerMemory({ "team-a": [offer] })))
+      assertEquals(yield* accounts.discover("team-b"), { offers: [other], skipped: [] })
+    }).pipe(Effect.provide(ServiceAccountTokens.layerMemory({ "team-a": [offer], "team-b": [other] })))
   )
 
   it.effect("are absent where none are given, and get no JWT", () =>

@@ -1,8 +1,9 @@
-import { Kubernetes, Pat } from "@flyte-databricks/databricks-auth"
+import { AuthError, DatabricksAuth, Kubernetes, Pat, TokenEndpoint } from "@flyte-databricks/databricks-auth"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { Duration, Effect, Redacted, Ref } from "effect"
 import { TestClock } from "effect/testing"
 import { auth, header, oauth, on, resolve, teamA } from "../support/connector.ts"
+import { instance } from "../support/environment.ts"
 import { bearer } from "../support/tokens.ts"
 
 describe("a credential that was rotated", () => {
@@ -33,6 +34,46 @@ describe("a credential that was rotated", () => {
       yield* resolve(teamA)
       assert.strictEqual(bearer(yield* header(resolved)), "Bearer t2")
     }).pipe(on({ cluster }))
+  )
+
+  it.effect(
+    "is read before the next request once the token endpoint refused it, but not for a failure that may pass",
+    () =>
+      Effect.gen(function* () {
+        const secrets = yield* Ref.make<ReadonlyArray<string>>([])
+        const outcome = yield* Ref.make<"down" | "refused" | "well">("down")
+        const respond = Effect.fnUntraced(function* (request: TokenEndpoint.TokenRequest) {
+          const { clientId, instance: endpoint, source } = request
+          yield* Ref.update(secrets, (all) => [...all, Redacted.value(TokenEndpoint.secretOf(request))])
+          switch (yield* Ref.get(outcome)) {
+            case "down":
+              return yield* new AuthError.AuthError({
+                reason: new AuthError.TokenEndpointUnavailable({ endpoint, detail: "status 503", attempts: 1 })
+              })
+            case "refused":
+              return yield* new AuthError.AuthError({
+                reason: new AuthError.TokenRefused({ endpoint, clientId, source, status: 401, error: "invalid_client" })
+              })
+            case "well":
+              return {
+                value: Redacted.make("t"),
+                lifetime: Duration.hours(1),
+                builtFrom: TokenEndpoint.secretOf(request)
+              }
+          }
+        })
+        yield* Effect.gen(function* () {
+          const resolved = yield* resolve(teamA)
+          const next = Effect.andThen(Effect.exit(header(resolved)), TestClock.adjust("6 seconds"))
+          yield* rotate
+          yield* next
+          yield* Ref.set(outcome, "refused")
+          yield* next
+          yield* Ref.set(outcome, "well")
+          yield* next
+          assert.deepStrictEqual(yield* Ref.get(secrets), ["s1", "s1", "s2"])
+        }).pipe(Effect.provide(DatabricksAuth.layerMemory({ settings: { instance }, secrets: cluster, respond })))
+      })
   )
 
   it.effect("is a PAT: it is read again after five minutes", () =>

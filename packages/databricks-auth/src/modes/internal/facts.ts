@@ -4,7 +4,6 @@
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import type { AuthError } from "../../AuthError.ts"
-import type { Summary } from "../AuthMode.ts"
 
 /** Says that a credential is there, is not, or is broken; `whole` is what a whole one is said to be. */
 export const said = <A>(
@@ -16,9 +15,6 @@ export const said = <A>(
     onSuccess: Option.match({ onNone: () => "none", onSome: whole })
   })
 
-/** How much of a credential there is: of one that is broken, a part. */
-export const has = <A>(found: Result.Result<Option.Option<A>, AuthError>): Summary["has"] =>
-  Result.match(found, {
-    onFailure: () => "part",
-    onSuccess: Option.match({ onNone: () => "nothing", onSome: () => "whole" })
-  })
+/** Whether there is anything of a credential, whole or broken. */
+export const hasAny = <A>(found: Result.Result<Option.Option<A>, AuthError>): boolean =>
+  Result.isFailure(found) || Option.isSome(found.success)
