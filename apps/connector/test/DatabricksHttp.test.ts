@@ -7,6 +7,7 @@ import { DatabricksWorkspace, Fault } from "@flyte-databricks/emulators"
 import * as Certificates from "@flyte-databricks/emulators/Certificates"
 import { ConfigProvider, Effect, FileSystem, Layer, Logger, Redacted, Schedule, type Scope } from "effect"
 import { HttpClient } from "effect/http"
+import * as Https from "node:https"
 import * as DatabricksHttp from "../src/DatabricksHttp.ts"
 import * as Log from "./support/Log.ts"
 import { silentHost } from "./support/silentHost.ts"
@@ -192,6 +193,47 @@ describe("a proxy", () => {
 
     it.effect("a blank one is none", () => Effect.provide(Effect.void, layer({ HTTPS_PROXY: "  " })))
   })
+})
+
+/** A server that counts the requests that get through to it. */
+const serving = Effect.fnUntraced(function* (options: Https.ServerOptions) {
+  let requests = 0
+  const server = Https.createServer(options, (_, response) => {
+    requests++
+    response.end()
+  })
+  yield* Effect.acquireRelease(
+    Effect.callback<void>((resume) => {
+      server.listen(0, "127.0.0.1", () => resume(Effect.void))
+    }),
+    () => Effect.sync(() => server.close())
+  )
+  const address = server.address()
+  return { port: typeof address === "object" && address !== null ? address.port : 0, requests: () => requests }
+})
+
+describe("a workspace is sent nothing", () => {
+  for (const [what, certificate, options, says] of [
+    ["whose certificate has expired", Certificates.expiredCertificate, {}, /certificate has expired/],
+    [
+      "that speaks no TLS of today",
+      Certificates.loopbackCertificate,
+      { minVersion: "TLSv1", maxVersion: "TLSv1.1", ciphers: "DEFAULT@SECLEVEL=0" },
+      /protocol version|unsupported protocol/
+    ]
+  ] as const) {
+    live(
+      what,
+      Effect.gen(function* () {
+        const { caPem, certificatePem: cert, privateKeyPem: key } = yield* certificate
+        const { port, requests } = yield* serving({ cert, key, ...options })
+        const env = { FLYTE_DATABRICKS_CA_FILE: yield* file(caPem) }
+        const { message } = yield* Effect.flip(ask(`localhost:${port}`).pipe(Effect.provide(layer(env))))
+        assert.match(message, says)
+        assert.strictEqual(requests(), 0)
+      })
+    )
+  }
 })
 
 describe("a certificate authority of one's own", () => {

@@ -7,6 +7,7 @@ import {
   RunNotFound,
   TokenRefused
 } from "@flyte-databricks/databricks-jobs/JobsError"
+import * as LiveSecrets from "@flyte-databricks/databricks-auth/http/LiveSecrets"
 import type { Credential } from "@flyte-databricks/databricks-auth/Credential"
 import { OidcNamespaceIdentity } from "@flyte-databricks/databricks-auth/Identity"
 import { WorkspaceHost } from "@flyte-databricks/databricks-auth/WorkspaceHost"
@@ -212,6 +213,17 @@ describe("a refused request", () => {
     Effect.gen(function* () {
       const reason = yield* reasonOf(() => answer(status, body))
       assertEquals(reason, new RequestRejected({ operation: `get run ${runId}`, instance, status, detail }))
+    })
+  )
+})
+
+describe("what an answer means", () => {
+  it.effect("is decided in the server's own words, though one of them is a secret", () =>
+    Effect.gen(function* () {
+      LiveSecrets.add(Redacted.make("RESOURCE_DOES_NOT_EXIST"))
+      const reason = yield* reasonOf(() => answer(400, { error_code: "RESOURCE_DOES_NOT_EXIST", message: "gone" }))
+      assert.strictEqual(reason._tag, "RunNotFound")
+      assert.include(JSON.stringify(reason), "<redacted>")
     })
   )
 })

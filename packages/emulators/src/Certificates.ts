@@ -25,7 +25,7 @@ const newKeys = () => crypto.subtle.generateKey(algorithm, true, ["sign", "verif
 
 const newSerialNumber = () => crypto.randomUUID().replaceAll("-", "").replace(/^./, "1")
 
-const issue = async (names: ReadonlyArray<string>): Promise<ServerCertificate> => {
+const issue = async (names: ReadonlyArray<string>, notAfter = validity.notAfter): Promise<ServerCertificate> => {
   const authorityKeys = await newKeys()
   const authority = await x509.X509CertificateGenerator.createSelfSigned({
     ...validity,
@@ -42,6 +42,7 @@ const issue = async (names: ReadonlyArray<string>): Promise<ServerCertificate> =
   const serverKeys = await newKeys()
   const server = await x509.X509CertificateGenerator.create({
     ...validity,
+    notAfter,
     serialNumber: newSerialNumber(),
     subject: "CN=Emulator",
     issuer: authority.subject,
@@ -76,3 +77,8 @@ export const loopbackCertificate: Effect.Effect<ServerCertificate> = Effect.prom
 /** The same with further host names, for a server that a proxy stands before. */
 export const certificateFor = (names: ReadonlyArray<string>): Effect.Effect<ServerCertificate> =>
   Effect.promise(() => issue(names))
+
+/** The same, of which the time is over. */
+export const expiredCertificate: Effect.Effect<ServerCertificate> = Effect.promise(() =>
+  issue([], new Date("2021-01-01T00:00:00Z"))
+)

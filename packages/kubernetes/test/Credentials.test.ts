@@ -141,6 +141,17 @@ describe("a kubeconfig's user", () => {
     }).pipe(Effect.provide(emulator))
   )
 
+  it.effect("may have any token, which changes nothing of what an answer means", () =>
+    Effect.gen(function* () {
+      const api = yield* KubernetesApi.KubernetesApi
+      const body = { kind: "Status", reason: "NotFound", details: { name: "s" }, message: "not found" }
+      yield* api.faults.add({ action: Fault.status(404, { body }) })
+      for (const token of ["o", "NotFound", "databricks-token"]) {
+        assertTrue(Option.isNone(yield* Effect.provide(read, yield* withUser({ token }))))
+      }
+    }).pipe(Effect.provide(emulator))
+  )
+
   it.effect("may have a name and a password", () =>
     Effect.gen(function* () {
       const api = yield* KubernetesApi.KubernetesApi
