@@ -297,7 +297,7 @@ describe("what does not pass ends the task with what to do:", () => {
       action: Fault.status(403, { body: { error_code: "PERMISSION_DENIED", message: "no right" } }),
       phase: "FAILED",
       outcome: "PermissionDenied",
-      says: "Give it the permission"
+      says: "give it the permission"
     },
     {
       what: "a workspace that is not on the allow-list",
