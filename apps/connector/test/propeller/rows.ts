@@ -199,7 +199,7 @@ const flyteItself: Readonly<Record<string, Row>> = {
     theirs: { ends: { SUCCEEDED: 100 }, left: "some" }
   },
   "old copies are looked at after a resync": {
-    scenario: { tasks: 20, within: 20, habits: { staleCopies: 0.5 } },
+    scenario: { tasks: 20, within: 20, replicas: 2, habits: { staleCopies: 0.5 } },
     ours: fine(20),
     theirs: { ends: { SUCCEEDED: 20 }, left: "some" }
   },
