@@ -79,9 +79,15 @@ describe("every task has one run where", () => {
     weather: ({ path, at }) => (getPath === path && at > 30_000 && at < 45_000 ? Faults.forgetful : undefined)
   })
 
-  allSucceed("the first answer to each submit is lost", {
-    weather: ({ path, before }) => (path === submitPath && before === 0 ? Faults.answerLost : undefined)
-  })
+  for (const [what, lostAt] of [
+    ["submit", submitPath],
+    ["request for a token", tokenPath]
+  ] as const) {
+    allSucceed(`the first answer to each ${what} is lost`, {
+      attempts: 1,
+      weather: ({ path, before }) => (path === lostAt && before === 0 ? Faults.answerLost : undefined)
+    })
+  }
 })
 
 describe("nothing that Flyte does not know of goes on where", () => {
@@ -99,6 +105,14 @@ describe("nothing that Flyte does not know of goes on where", () => {
   nothingLeft("everything takes 5 s", {
     weather: () => Faults.slow("5 seconds"),
     kubernetesTakes: "5 seconds"
+  })
+
+  // Versions before task categories wait for three seconds.
+  nothingLeft("a submit takes 2 s and a token 5, of callers too that wait for three", {
+    attempts: 3,
+    newCallers: false,
+    weather: ({ path }) =>
+      path === submitPath ? Faults.slow("2 seconds") : path === tokenPath ? Faults.slow("5 seconds") : undefined
   })
 
   nothingLeft("every third answer is lost on its way to Flyte", {

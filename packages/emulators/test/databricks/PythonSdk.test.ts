@@ -90,34 +90,47 @@ describe.skipIf(Option.isNone(python))("the official Python SDK", () => {
     60_000
   )
 
+  const login = `
+from databricks.sdk import WorkspaceClient
+client = WorkspaceClient()
+print(client.config.auth_type, client.current_user.me().user_name)
+`
+
+  interface Federated {
+    readonly options?: DatabricksWorkspace.Options
+    readonly env?: Record<string, string>
+    readonly text?: string
+  }
+
   /** Logs in with the token of a file, as whoever the workspace takes its subject for. */
-  const federated = Effect.fnUntraced(function* (policy: { readonly subject?: string }, clientId?: string) {
+  const federated = Effect.fnUntraced(function* (
+    policy: { readonly subject?: string },
+    clientId?: string,
+    { options = {}, env = {}, text = login }: Federated = {}
+  ) {
     const files = yield* FileSystem.FileSystem
     const dir = yield* files.makeTempDirectoryScoped()
     const api = yield* KubernetesApi.make({ tls: true })
     const workspace = yield* DatabricksWorkspace.make({
       servicePrincipals: [{ applicationId, secrets: [] }],
       tls: { caFile: `${dir}/ca.pem` },
-      trustedCas: [api.caPem ?? ""]
+      trustedCas: [api.caPem ?? ""],
+      ...options
     })
     const audiences = [workspace.accountId]
     yield* workspace.addFederationPolicy({ issuer: api.issuer, audiences, ...policy }, clientId)
     const sub = clientId === undefined ? applicationId : "system:serviceaccount:flyte:flyteconnector"
     const token = yield* api.mintToken({ sub, aud: audiences })
     yield* files.writeFileString(`${dir}/token`, Redacted.value(token))
-    const login = `
-from databricks.sdk import WorkspaceClient
-client = WorkspaceClient()
-print(client.config.auth_type, client.current_user.me().user_name)
-`
-    const result = yield* run(executable, login, {
+    const result = yield* run(executable, text, {
+      ...env,
       DATABRICKS_HOST: workspace.url,
       DATABRICKS_AUTH_TYPE: "file-oidc",
       DATABRICKS_OIDC_TOKEN_FILEPATH: `${dir}/token`,
       REQUESTS_CA_BUNDLE: `${dir}/ca.pem`,
       ...(clientId === undefined ? {} : { DATABRICKS_CLIENT_ID: clientId })
     })
-    return { ...result, refusals: yield* workspace.refusals }
+    return { ...result, refusals: yield* workspace.refusals, runs: yield* workspace.runs }
   }, Effect.provide(NodeServices.layer))
 
   it.live(
@@ -167,6 +180,31 @@ print(client.config.auth_type, client.current_user.me().user_name)
         assert.isTrue(ofOAuth.every(({ headers }) => headers["x-databricks-workspace-id"] === undefined))
         const { stderr: refused } = yield* inside(elsewhere)
         assert.include(refused, `PermissionDenied: ${name} is not a member of this workspace.`)
+      }),
+    60_000
+  )
+
+  it.live(
+    "logs in (file-oidc) to one of several workspaces behind a host, and runs there",
+    () =>
+      Effect.gen(function* () {
+        const { exitCode, runs, stderr } = yield* federated(
+          { subject: "system:serviceaccount:flyte:flyteconnector" },
+          applicationId,
+          {
+            text: program,
+            env: { DATABRICKS_WORKSPACE_ID: "22" },
+            options: {
+              ...unified,
+              servicePrincipals: [{ applicationId, secrets: [], workspaces: ["22"] }]
+            }
+          }
+        )
+        assert.strictEqual(exitCode, 0, stderr)
+        assert.deepStrictEqual(
+          runs.map(({ creator, workspaceId }) => [creator, workspaceId]),
+          [[applicationId, "22"]]
+        )
       }),
     60_000
   )
