@@ -100,13 +100,18 @@ export const status = (stream: Http2.ClientHttp2Stream) =>
     stream.on("close", () => resume(Effect.succeed(-1)))
   })
 
-/** A whole call: the number of its status. */
+// Flyte's clients go by their own deadline of ten seconds, whatever they hear.
+const patience = "20 seconds"
+
+/** A whole call: the number of its status; -2 where none came. */
 export const call = (session: Http2.ClientHttp2Session, path: string, message: Uint8Array) =>
   Effect.suspend(() => {
     if (session.destroyed || session.closed) return Effect.succeed(-1)
     const stream = open(session, path)
     stream.end(framed(message))
-    return status(stream)
+    return status(stream).pipe(
+      Effect.timeoutOrElse({ duration: patience, orElse: () => Effect.sync(() => (stream.close(), -2)) })
+    )
   })
 
 /** A frame of HTTP/2 (RFC 9113 §4.1). */
