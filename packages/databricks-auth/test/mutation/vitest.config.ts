@@ -42,7 +42,7 @@ export default defineConfig({
       "test/**/*.cost.test.ts"
     ],
     sequence: { sequencer: NearestFirst },
-    // Enough for a machine that is busy; what a mutant makes wait for ever is ended then.
-    testTimeout: 30_000
+    // Enough for all mutants at once in the code, and a machine that is busy; what waits for ever is ended before.
+    testTimeout: 120_000
   }
 })
