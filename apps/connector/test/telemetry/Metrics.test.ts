@@ -43,7 +43,7 @@ describe("metrics", () => {
         const resourceMeta = yield* flyte.createTask(tasks.createTask())
         yield* flyte.getTask(resourceMeta)
         yield* workspace.faults.add({ path: "/api/2.1/jobs/runs/get", action: Fault.status(503) })
-        yield* flyte.getTask(resourceMeta, { timeout: 1000 })
+        yield* flyte.getTask(resourceMeta, { timeout: 3000 })
         yield* Effect.flip(flyte.createTask(tasks.createTask({ execution: "" })))
         yield* Effect.flip(flyte.createTask(tasks.createTask({ type: "made-up\n{by} a caller" })))
 
