@@ -93,11 +93,14 @@ describe.each(["json", "pretty"])("what a workspace says back, with a log in %s"
             { namespace: `pat-${spelling}`, name: "databricks-token", data: { token: secretOf(pat, spelling) } }
           ])
         })
-        const served = yield* ConnectorProcess.serve({
-          FLYTE_DATABRICKS_INSTANCE: workspace.url,
-          KUBECONFIG: kubeconfigFile,
-          FLYTE_DATABRICKS_LOG_FORMAT: format
-        })
+        const served = yield* ConnectorProcess.serve(
+          {
+            FLYTE_DATABRICKS_INSTANCE: workspace.url,
+            KUBECONFIG: kubeconfigFile,
+            FLYTE_DATABRICKS_LOG_FORMAT: format
+          },
+          ["--log-level", "all"]
+        )
         const flyte = yield* FlyteClient.make(`127.0.0.1:${served.port}`, [])
         const all = yield* Effect.forEach(
           spellings,

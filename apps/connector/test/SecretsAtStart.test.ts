@@ -23,7 +23,9 @@ const variables = [
   "FLYTE_SECRETS_ENV_PREFIX",
   "FLYTE_SECRETS_DEFAULT_DIR",
   "FLYTE_SECRETS_FILE_PREFIX",
-  "FLYTE_DATABRICKS_NO_SUCH_SETTING"
+  "FLYTE_DATABRICKS_NO_SUCH_SETTING",
+  "OTEL_EXPORTER_OTLP_HEADERS",
+  "OTEL_RESOURCE_ATTRIBUTES"
 ]
 
 /** What is said of a start, whether or not it succeeds. */
@@ -64,6 +66,20 @@ it.live("a token on the command line is not shown", () =>
         FLYTE_DATABRICKS_PROMETHEUS_PORT: "0"
       })
       assert.isNotEmpty(stdout + stderr)
+      assert.notInclude(stdout + stderr, secret.slice(4, 20), args.join(" "))
+    }
+  }).pipe(Effect.scoped, Effect.provide(NodeServices.layer))
+)
+
+it.live("a secret of the environment is not shown by the help", () =>
+  Effect.gen(function* () {
+    for (const args of [["--help"], ["serve", "--help"], ["doctor", "--help"]]) {
+      const { stdout, stderr } = yield* ConnectorProcess.finished(args, {
+        ...instance,
+        FLYTE_DATABRICKS_CLIENT_SECRET: secret,
+        FLYTE_DATABRICKS_ACCESS_TOKEN: secret
+      })
+      assert.include(stdout, "USAGE", args.join(" "))
       assert.notInclude(stdout + stderr, secret.slice(4, 20), args.join(" "))
     }
   }).pipe(Effect.scoped, Effect.provide(NodeServices.layer))
