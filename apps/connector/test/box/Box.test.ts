@@ -97,7 +97,9 @@ inBox("in a box with the limits of Flyte's charts", (scenario) => {
           )
         const runsBefore = (yield* creators).length
 
-        const begunBefore = yield* flyte((caller) => caller.createTask({ namespace: "team", execution: "before" }))
+        // Of each chart's own: an attempt that was made before gets the run that it had.
+        const task = (execution: string) => ({ namespace: "team", execution: `${execution}-${chartVersion}` })
+        const begunBefore = yield* flyte((caller) => caller.createTask(task("before")))
         const waiting = yield* phase(begunBefore)
         assert.include(["INITIALIZING", "QUEUED"], waiting)
         const polls = yield* Ref.make<ReadonlyArray<{ readonly address: string; readonly answer: string }>>([])
@@ -128,9 +130,7 @@ inBox("in a box with the limits of Flyte's charts", (scenario) => {
         const ours = deployment.ready()
         const [{ container } = assert.fail("no pod")] = deployment.pods()
         assert.include(yield* container.exec("connector", "doctor"), "FLYTE_DATABRICKS_AUTH_TYPE")
-        const begunMeanwhile = yield* flyte((caller) =>
-          caller.createTask({ namespace: "team", execution: "meanwhile" })
-        )
+        const begunMeanwhile = yield* flyte((caller) => caller.createTask(task("meanwhile")))
         assert.strictEqual(yield* phase(begunBefore), waiting)
 
         yield* type(guided.back)
