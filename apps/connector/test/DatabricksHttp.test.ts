@@ -202,14 +202,7 @@ const serving = Effect.fnUntraced(function* (options: Https.ServerOptions) {
     requests++
     response.end()
   })
-  yield* Effect.acquireRelease(
-    Effect.callback<void>((resume) => {
-      server.listen(0, "127.0.0.1", () => resume(Effect.void))
-    }),
-    () => Effect.sync(() => server.close())
-  )
-  const address = server.address()
-  return { port: typeof address === "object" && address !== null ? address.port : 0, requests: () => requests }
+  return { port: yield* Network.listening(server), requests: () => requests }
 })
 
 describe("a workspace is sent nothing", () => {

@@ -52,7 +52,7 @@ export class AuthError extends Schema.TaggedError<AuthError>()("AuthError", { re
     const { _tag } = this.reason
     return _tag === "KubernetesUnavailable" || _tag === "TokenEndpointUnavailable" || _tag === "TokenResponseInvalid"
   }
-  /** How long to wait before the next try, as far as anybody asked for that. */
+  /** How long the endpoint asks to wait before the next try; 0 where it does not ask. */
   get retryAfterMillis(): number {
     return this.reason._tag === "TokenEndpointUnavailable" ? (this.reason.retryAfterMillis ?? 0) : 0
   }

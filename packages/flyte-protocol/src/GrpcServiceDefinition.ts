@@ -47,7 +47,7 @@ const methodDefinition = (method: DescMethod) => {
 
 /** The service as `@grpc/grpc-js` wants it, for `Server.addService` and `makeGenericClientConstructor`. */
 export function grpcServiceDefinition<Service extends DescService>(service: Service): GrpcServiceDefinition<Service>
-// The methods' names and types live in the type of the descriptor alone: inside, every method has any message.
+// The type of the descriptor alone knows the methods' names and types: inside, a method takes a message of whatever type.
 export function grpcServiceDefinition(service: DescService): GrpcServiceDefinition<DescService> {
   return Object.fromEntries(service.methods.map((method) => [method.localName, methodDefinition(method)]))
 }

@@ -9,8 +9,10 @@ interface Internals {
   readonly incomingEncoding: string
 }
 
-export const streamOf = (call: ServerInterceptingCallInterface): ServerHttp2Stream =>
-  (call as unknown as Internals).stream
+// Its own type names neither.
+const internalsOf = (call: ServerInterceptingCallInterface): Internals => call as unknown as Internals
+
+export const streamOf = (call: ServerInterceptingCallInterface): ServerHttp2Stream => internalsOf(call).stream
 
 /** The connection; none where it is gone already. */
 export const sessionOf = (call: ServerInterceptingCallInterface): ServerHttp2Session | undefined =>
@@ -18,4 +20,4 @@ export const sessionOf = (call: ServerInterceptingCallInterface): ServerHttp2Ses
 
 /** Whether the request comes as it is, and not packed. */
 export const isPlain = (call: ServerInterceptingCallInterface): boolean =>
-  (call as unknown as Internals).incomingEncoding === "identity"
+  internalsOf(call).incomingEncoding === "identity"

@@ -1,7 +1,7 @@
 /**
  * Who made a run, as Databricks tells it, held against who its metadata says it was submitted as.
  */
-import type { Identity } from "@flyte-databricks/databricks-auth"
+import { Identity } from "@flyte-databricks/databricks-auth"
 import type { Run } from "@flyte-databricks/databricks-jobs"
 import * as Option from "effect/Option"
 
@@ -18,22 +18,10 @@ export const somebodyElse = (
   { creator_user_name }: Pick<Run.Run, "creator_user_name">
 ): Option.Option<string> => {
   const creator = creator_user_name?.trim() ?? ""
-  const isElse = Option.exists(clientIdOf(identity), (clientId) =>
+  const isElse = Option.exists(Identity.clientIdOf(identity), (clientId) =>
     applicationId.test(creator)
       ? applicationId.test(clientId) && creator.toLowerCase() !== clientId.toLowerCase()
       : address.test(creator) && creator !== clientId
   )
   return isElse ? Option.some(creator) : Option.none()
-}
-
-const clientIdOf = (identity: Identity.Identity): Option.Option<string> => {
-  switch (identity._tag) {
-    case "pat":
-      return Option.none()
-    case "oauth_m2m":
-      return identity.clientId
-    case "oidc_connector":
-    case "oidc_namespace":
-      return Option.some(identity.clientId)
-  }
 }

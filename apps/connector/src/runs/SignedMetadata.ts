@@ -3,7 +3,7 @@
  * What is verified is to the letter what is read afterwards, so nothing of it is left out, and no two texts are one.
  */
 import { JobMetadata } from "@flyte-databricks/databricks-jobs"
-import type * as Option from "effect/Option"
+import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import { createHmac, timingSafeEqual } from "node:crypto"
@@ -17,9 +17,14 @@ const encode = Schema.encodeSync(Schema.fromJsonString(Signed))
 // JSON writes a text with up to two characters for one; nobody is made to read megabytes that are not signed.
 const maxBytes = 2 * JobMetadata.maxBytes + 1000
 
+// As `sign` begins. What begins otherwise is not read at all: most metadata is not signed, and is read with every poll.
+const beginning = Buffer.from('{"metadata":')
+
 /** What was signed, and by which signature; none where the bytes are anything else. */
 export const read = (resourceMeta: Uint8Array): Option.Option<Signed> =>
-  decode(resourceMeta.length > maxBytes ? "" : new TextDecoder().decode(resourceMeta))
+  resourceMeta.length <= maxBytes && beginning.equals(resourceMeta.subarray(0, beginning.length))
+    ? decode(new TextDecoder().decode(resourceMeta))
+    : Option.none()
 
 /** Signs metadata. */
 export const sign = (metadata: Uint8Array, key: Redacted.Redacted<string>): Uint8Array => {

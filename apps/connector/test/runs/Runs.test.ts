@@ -97,58 +97,33 @@ describe("a run that failed says why:", () => {
     )
   )
 
-  scenario("of several tasks, which", ({ workspace, serving }) =>
-    serving({}, ({ flyte }) =>
-      Effect.gen(function* () {
-        const several = ["extract", "load"].map((task_key) => ({
-          task_key,
-          existing_cluster_id: "c",
-          spark_python_task: { python_file: "dbfs:/a.py" }
-        }))
-        yield* workspace.faults.add({
-          path: "/api/2.1/jobs/runs/get",
-          action: Fault.json({
-            state: { life_cycle_state: "TERMINATED", result_state: "FAILED", state_message: "Task load failed" },
-            tasks: several.map(({ task_key }, index) => ({
-              task_key,
-              run_id: 100 + index,
-              state: { life_cycle_state: "TERMINATED", result_state: index === 0 ? "SUCCESS" : "FAILED" }
-            }))
+  for (const [which, other] of [
+    ["which", "SUCCESS"],
+    ["the one that failed and not the one that was cancelled", "CANCELED"]
+  ] as const) {
+    scenario(`of several tasks, ${which}`, ({ workspace, serving }) =>
+      serving({}, ({ flyte }) =>
+        Effect.gen(function* () {
+          yield* workspace.faults.add({
+            path: "/api/2.1/jobs/runs/get",
+            action: Fault.json({
+              state: { life_cycle_state: "TERMINATED", result_state: "FAILED", state_message: "Task load failed" },
+              tasks: [
+                { task_key: "extract", run_id: 100, state: { life_cycle_state: "TERMINATED", result_state: other } },
+                { task_key: "load", run_id: 101, state: { life_cycle_state: "TERMINATED", result_state: "FAILED" } }
+              ]
+            })
           })
+          yield* workspace.faults.add({ path: outputPath, action: Fault.json({ error: "boom" }) })
+          const resourceMeta = yield* flyte.createTask(tasks.createTask())
+          const { message } = yield* flyte.getTask(resourceMeta)
+          assert.strictEqual(message, "Task load failed\nTask load: FAILED\nboom")
+          const [asked] = yield* workspace.requests.all({ path: outputPath })
+          assert.include(asked?.query, "run_id=101")
         })
-        yield* workspace.faults.add({ path: outputPath, action: Fault.json({ error: "boom" }) })
-        const resourceMeta = yield* flyte.createTask(tasks.createTask())
-        const { message } = yield* flyte.getTask(resourceMeta)
-        assert.strictEqual(message, "Task load failed\nTask load: FAILED\nboom")
-        const [asked] = yield* workspace.requests.all({ path: outputPath })
-        assert.include(asked?.query, "run_id=101")
-      })
+      )
     )
-  )
-
-  scenario("of several tasks, the one that failed and not the one that was cancelled", ({ workspace, serving }) =>
-    serving({}, ({ flyte }) =>
-      Effect.gen(function* () {
-        yield* workspace.faults.add({
-          path: "/api/2.1/jobs/runs/get",
-          action: Fault.json({
-            state: { life_cycle_state: "TERMINATED", result_state: "FAILED", state_message: "Task load failed" },
-            tasks: ["CANCELED", "FAILED"].map((result_state, index) => ({
-              task_key: ["extract", "load"][index],
-              run_id: 100 + index,
-              state: { life_cycle_state: "TERMINATED", result_state }
-            }))
-          })
-        })
-        yield* workspace.faults.add({ path: outputPath, action: Fault.json({ error: "boom" }) })
-        const resourceMeta = yield* flyte.createTask(tasks.createTask())
-        const { message } = yield* flyte.getTask(resourceMeta)
-        assert.strictEqual(message, "Task load failed\nTask load: FAILED\nboom")
-        const [asked] = yield* workspace.requests.all({ path: outputPath })
-        assert.include(asked?.query, "run_id=101")
-      })
-    )
-  )
+  }
 
   scenario("cancelled, without a question for its output: there is none", ({ workspace, serving }) =>
     serving({}, ({ flyte }) =>

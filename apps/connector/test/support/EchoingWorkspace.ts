@@ -3,6 +3,7 @@
  * of the spelling that it says it in, and the id of a run tells what is wrong with the run.
  */
 import { Effect } from "effect"
+import { listening } from "./network.ts"
 import { createServer, type IncomingHttpHeaders } from "node:http"
 import { spellingsOf } from "@flyte-databricks/emulators/testing/Spellings"
 
@@ -106,14 +107,6 @@ export const make = Effect.gen(function* () {
       response.end(typeof body === "string" ? body : JSON.stringify(body))
     })
   })
-  const port = yield* Effect.acquireRelease(
-    Effect.callback<number>((resume) => {
-      server.listen(0, "127.0.0.1", () => {
-        const address = server.address()
-        resume(Effect.succeed(typeof address === "object" && address !== null ? address.port : 0))
-      })
-    }),
-    () => Effect.sync(() => (server.closeAllConnections(), server.close()))
-  )
+  const port = yield* listening(server)
   return { url: `http://127.0.0.1:${port}` }
 })

@@ -6,7 +6,7 @@ import * as Https from "node:https"
 import * as Net from "node:net"
 
 /** Lets the server listen on loopback and gives the port; it ends, with its connections, when the scope closes. */
-const listening = Effect.fnUntraced(function* (server: Net.Server) {
+export const listening = Effect.fnUntraced(function* (server: Net.Server) {
   const open = new Set<Net.Socket>()
   server.on("connection", (socket: Net.Socket) => {
     open.add(socket)

@@ -1,5 +1,6 @@
 /** A host that takes connections and never says a word. */
 import { Deferred, Effect } from "effect"
+import { listening } from "./network.ts"
 import { createServer, type Socket } from "node:net"
 
 /** It knows when a request came, and when it was given up. */
@@ -17,18 +18,6 @@ export const silentHost = Effect.gen(function* () {
     socket.on("error", () => undefined)
     socket.on("close", () => Deferred.doneUnsafe(givenUp, Effect.void))
   })
-  const port = yield* Effect.acquireRelease(
-    Effect.callback<number>((resume) => {
-      server.listen(0, "127.0.0.1", () => {
-        const address = server.address()
-        resume(Effect.succeed(typeof address === "object" && address !== null ? address.port : 0))
-      })
-    }),
-    () =>
-      Effect.sync(() => {
-        sockets.forEach((socket) => socket.destroy())
-        server.close()
-      })
-  )
+  const port = yield* listening(server)
   return { url: `http://127.0.0.1:${port}`, asked: Deferred.await(asked), givenUp: Deferred.await(givenUp) }
 })

@@ -41,7 +41,7 @@ export const text = Effect.fnUntraced(function* <R = never>(
     if (size > limit) return Effect.fail(new BodyTooLarge({ limit }))
     return wasSmall && size > large ? room : Effect.void
   }).pipe(
-    // Fetch has no stream where there is no body, which is as good an empty text as any.
+    // Where there is no body, Fetch has no stream: the text is empty.
     Effect.catchReason("HttpClientError", "EmptyBodyError", () => Effect.void)
   )
   return body + decoder.decode()

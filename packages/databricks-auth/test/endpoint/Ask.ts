@@ -52,6 +52,18 @@ export const exact = Layer.succeed(
   Schedule.max([Schedule.exponential("100 millis"), Schedule.recurs(3)])
 )
 
+/** How it went, in a word: what was answered, where neither a token came nor the endpoint counts as down. */
+export const inAWord = <R>(asked: Effect.Effect<unknown, AuthError.AuthError, R>): Effect.Effect<string, never, R> =>
+  Effect.match(asked, {
+    onSuccess: () => "token",
+    onFailure: ({ reason }) =>
+      reason._tag !== "TokenEndpointUnavailable"
+        ? reason._tag
+        : reason.downSinceMillis === undefined
+          ? reason.detail
+          : "down"
+  })
+
 /** Asks while the clock runs on; tells the outcome, when it was there, and when each request went out. */
 export const timed = (policy: Layer.Layer<never>, ...answers: ReadonlyArray<Answer>) =>
   timedFor(undefined, policy, ...answers)

@@ -10,6 +10,7 @@ import {
 import { assert, describe, it } from "@effect/vitest"
 import { Clock, Effect, Fiber, Layer, Redacted, Schedule } from "effect"
 import { TestClock } from "effect/testing"
+import { inAWord } from "./Ask.ts"
 import { type Answer, answer, makeHttp, networkFault, silence } from "../support/http.ts"
 
 const granted = answer(200, { access_token: "t1", token_type: "Bearer", expires_in: 3600 })
@@ -23,19 +24,8 @@ const ask = (clientId: string, host = instance, tries?: Token.Tries) =>
     clientCredentials({ instance: host, clientId, clientSecret: Redacted.make("hunter22"), source: "s" }, tries)
   )
 
-/** How it went for this client, in a word; and when. */
-const outcome = (clientId: string, host = instance) =>
-  ask(clientId, host).pipe(
-    Effect.match({
-      onSuccess: () => "token",
-      onFailure: ({ reason }) =>
-        reason._tag !== "TokenEndpointUnavailable"
-          ? reason._tag
-          : reason.downSinceMillis === undefined
-            ? reason.detail
-            : "down"
-    })
-  )
+/** How it went for this client, in a word. */
+const outcome = (clientId: string, host = instance) => inAWord(ask(clientId, host))
 
 const failureOf = (clientId: string) =>
   Effect.map(Effect.flip(ask(clientId)), (error: AuthError.AuthError) => {

@@ -3,9 +3,9 @@ import { Circuit, RetryPolicy, TokenEndpoint, WorkspaceHost } from "@flyte-datab
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Redacted, Schedule } from "effect"
 import { TestClock } from "effect/testing"
+import { ask, granted, inAWord } from "./Ask.ts"
 import { type Answer, answer, makeHttp, networkFault } from "../support/http.ts"
 
-const granted = answer(200, { access_token: "t1", token_type: "Bearer", expires_in: 3600 })
 const cut = networkFault(new Error("socket hang up"))
 const instance = WorkspaceHost.WorkspaceHost.make("dbc-a1b2.cloud.databricks.com")
 const policies = Layer.merge(
@@ -24,19 +24,7 @@ const world = <A, E>(rule: (clientId: string) => Answer, use: Effect.Effect<A, E
   })
 
 const outcome = (clientId: string, isTaskClient = false) =>
-  TokenEndpoint.TokenEndpoint.use(({ clientCredentials }) =>
-    clientCredentials({ instance, clientId, clientSecret: Redacted.make("s"), source: "s", isTaskClient })
-  ).pipe(
-    Effect.match({
-      onSuccess: () => "token",
-      onFailure: ({ reason }) =>
-        reason._tag !== "TokenEndpointUnavailable"
-          ? reason._tag
-          : reason.downSinceMillis === undefined
-            ? "failed"
-            : "down"
-    })
-  )
+  inAWord(ask({ instance, clientId, clientSecret: Redacted.make("s"), source: "s", isTaskClient }))
 const madeUp = Effect.forEach(
   Array.from({ length: 6 }, (_, index) => `made-up-${index}`),
   (id) => outcome(id, true)
@@ -49,7 +37,7 @@ describe("client ids that tasks made up, which a front end cuts off,", () => {
       unlessMadeUp,
       Effect.gen(function* () {
         for (let innocent = 0; innocent < 40; innocent++) {
-          assert.deepStrictEqual(new Set(yield* madeUp), new Set(["failed"]))
+          assert.deepStrictEqual(new Set(yield* madeUp), new Set(["socket hang up"]))
           assert.strictEqual(yield* outcome(`app-${innocent}`, innocent % 2 === 0), "token")
           yield* TestClock.adjust("1 second")
         }
@@ -83,10 +71,10 @@ describe("a client id of a task that was given a token", () => {
       Effect.gen(function* () {
         assert.deepStrictEqual(yield* all, ["token", "token", "token"])
         isDown = true
-        assert.deepStrictEqual(yield* all, ["failed", "failed", "failed"])
+        assert.deepStrictEqual(yield* all, ["status 503", "status 503", "status 503"])
         assert.deepStrictEqual(yield* all, ["down", "down", "down"])
         assert.strictEqual(yield* outcome("d"), "down")
-        assert.strictEqual(yield* outcome("made-up", true), "failed")
+        assert.strictEqual(yield* outcome("made-up", true), "status 503")
       })
     )
   })
@@ -100,7 +88,7 @@ describe("a client id of a task that was given a token", () => {
         assert.deepStrictEqual(yield* all, ["TokenRefused", "TokenRefused", "TokenRefused"])
         isDown = true
         yield* all
-        assert.strictEqual(yield* outcome("d"), "failed")
+        assert.strictEqual(yield* outcome("d"), "status 503")
       })
     )
   })

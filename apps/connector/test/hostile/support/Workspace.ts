@@ -3,6 +3,7 @@
  * byte for byte.
  */
 import { Effect } from "effect"
+import { listening } from "../../support/network.ts"
 import { createServer } from "node:http"
 
 export interface Answer {
@@ -31,14 +32,6 @@ export const make = Effect.fnUntraced(function* (answers: Readonly<Record<string
       response.end(answer.body)
     })
   })
-  const port = yield* Effect.acquireRelease(
-    Effect.callback<number>((resume) => {
-      server.listen(0, "127.0.0.1", () => {
-        const address = server.address()
-        resume(Effect.succeed(typeof address === "object" && address !== null ? address.port : 0))
-      })
-    }),
-    () => Effect.sync(() => (server.closeAllConnections(), server.close()))
-  )
+  const port = yield* listening(server)
   return { url: `http://127.0.0.1:${port}` }
 })
