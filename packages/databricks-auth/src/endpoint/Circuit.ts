@@ -1,6 +1,7 @@
 /**
- * A circuit breaker per workspace, for its token endpoint. A dead endpoint would hold every caller for as long as it may wait. So once
- * requests of several clients in a row have failed, callers hear so at once, and one at a time tries whether it is back.
+ * A circuit breaker per workspace, for its token endpoint. A dead endpoint would hold every caller for as long as it may
+ * wait. So once requests of several clients in a row have failed, callers hear so at once, and one at a time tries whether
+ * it is back.
  *
  *     closed ──clients in a row fail──▶ open ──time──▶ half open: one try
  *        ▲                               ▲               │        │

@@ -9,16 +9,14 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
+import * as Ref from "effect/Ref"
 import * as Schema from "effect/Schema"
 import * as FetchHttpClient from "effect/http/FetchHttpClient"
 import * as HttpClient from "effect/http/HttpClient"
 import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import { AuthError, InstanceRefused, TokenEndpointUnavailable, TokenResponseInvalid } from "../AuthError.ts"
-import * as Answer from "../http/Answer.ts"
 import * as BoundedBody from "../http/BoundedBody.ts"
 import { printable } from "../http/ForeignText.ts"
-import * as RetryAfter from "../http/RetryAfter.ts"
-import * as TransportFault from "../http/TransportFault.ts"
 import { userAgent } from "../http/UserAgent.ts"
 import {
   AllowedInstances,
@@ -29,6 +27,7 @@ import {
   isAccountWide,
   type WorkspaceHost
 } from "../WorkspaceHost.ts"
+import * as Fault from "./internal/fault.ts"
 import { makeTry, RetryPolicy, within } from "./RetryPolicy.ts"
 
 // What a host says of itself changes when an account is moved.
@@ -77,7 +76,7 @@ export const make: Effect.Effect<Discovery, never, HttpClient.HttpClient | Allow
 
   /** A document as text; none where there is nothing of the kind. */
   const read = Effect.fnUntraced(function* (url: string) {
-    const unavailable = (fault: Pick<TokenEndpointUnavailable, "detail" | "status" | "retryAfterMillis">) =>
+    const unavailable = (fault: Fault.Fault) =>
       new AuthError({ reason: new TokenEndpointUnavailable({ endpoint: url, attempts: 1, ...fault }) })
     const request = HttpClientRequest.get(url).pipe(
       HttpClientRequest.acceptJson,
@@ -90,19 +89,12 @@ export const make: Effect.Effect<Discovery, never, HttpClient.HttpClient | Allow
           new AuthError({ reason: new TokenResponseInvalid({ endpoint: url, status: 200, problem: message }) })
         )
       ),
-      Effect.catchTag("HttpClientError", (error) =>
-        Effect.fail(unavailable({ detail: printable(TransportFault.describe(error), { maxLength: 300 }) }))
-      ),
+      Effect.catchTag("HttpClientError", (error) => Effect.fail(unavailable(Fault.ofTransport(error)))),
       Effect.provideService(FetchHttpClient.RequestInit, { redirect: "manual" })
     )
     const { response, body } = yield* aTry(answered, (detail) => unavailable({ detail }))
-    const { status, headers } = response
-    if (Answer.mayPass(status)) {
-      const retryAfterMillis = RetryAfter.millis(headers["retry-after"], yield* Clock.currentTimeMillis)
-      const retryAfter = retryAfterMillis === undefined ? {} : { retryAfterMillis }
-      return yield* unavailable({ detail: `status ${status}`, status, ...retryAfter })
-    }
-    return { status, body }
+    const fault = yield* Fault.ofAnswer(response)
+    return Option.isSome(fault) ? yield* unavailable(fault.value) : { status: response.status, body }
   })
 
   /** Fails where credentials may not go to the host of a URL that a document names. */
@@ -160,10 +152,15 @@ export const make: Effect.Effect<Discovery, never, HttpClient.HttpClient | Allow
 
   const patiently = Effect.fnUntraced(function* (host: WorkspaceHost) {
     const deadline = (yield* Clock.currentTimeMillis) + Duration.toMillis(lookUpTimeout)
-    return yield* Effect.retry(lookUp(host), {
-      schedule: within(retryPolicy, deadline),
-      while: ({ reason }) => reason._tag === "TokenEndpointUnavailable"
-    })
+    const tries = yield* Ref.make(0)
+    return yield* Ref.update(tries, (count) => count + 1).pipe(
+      Effect.andThen(lookUp(host)),
+      Effect.retry({
+        schedule: within(retryPolicy, deadline),
+        while: ({ reason }) => reason._tag === "TokenEndpointUnavailable"
+      }),
+      Effect.catch((error) => Effect.flatMap(Ref.get(tries), (attempts) => Effect.fail(after(attempts, error))))
+    )
   })
 
   const cache = yield* Cache.makeWith(patiently, {
@@ -187,3 +184,8 @@ export const make: Effect.Effect<Discovery, never, HttpClient.HttpClient | Allow
     })
   }
 })
+
+const after = (attempts: number, error: AuthError): AuthError =>
+  error.reason._tag === "TokenEndpointUnavailable"
+    ? new AuthError({ reason: new TokenEndpointUnavailable({ ...error.reason, attempts }) })
+    : error

@@ -16,17 +16,15 @@ import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import type * as HttpClientResponse from "effect/http/HttpClientResponse"
 import { AuthError, TokenEndpointUnavailable } from "../AuthError.ts"
 import type { Progress, Token, Tries } from "./Token.ts"
-import { mayPass } from "../http/Answer.ts"
 import * as BoundedBody from "../http/BoundedBody.ts"
 import * as LiveSecrets from "../http/LiveSecrets.ts"
 import * as Circuit from "./Circuit.ts"
 import * as Discovery from "./Discovery.ts"
 import { basicCredentials } from "./internal/basicCredentials.ts"
-import { type Answer, type Asked, clean, readAnswer } from "./internal/tokenAnswer.ts"
+import * as Fault from "./internal/fault.ts"
+import { type Answer, type Asked, readAnswer } from "./internal/tokenAnswer.ts"
 import type { Jwt } from "../Jwt.ts"
-import * as RetryAfter from "../http/RetryAfter.ts"
 import { makeTry, RetryPolicy, tooLong, within } from "./RetryPolicy.ts"
-import * as TransportFault from "../http/TransportFault.ts"
 import { userAgent } from "../http/UserAgent.ts"
 import type { AllowedInstances, WorkspaceHost } from "../WorkspaceHost.ts"
 
@@ -86,22 +84,21 @@ export const layer: Layer.Layer<TokenEndpoint, never, HttpClient.HttpClient | Al
 
     const read = Effect.fnUntraced(function* (response: HttpClientResponse.HttpClientResponse) {
       const { status, headers } = response
-      if (mayPass(status)) {
-        const retryAfterMillis = RetryAfter.millis(headers["retry-after"], yield* Clock.currentTimeMillis)
+      const fault = yield* Fault.ofAnswer(response)
+      if (Option.isSome(fault)) {
         yield* BoundedBody.discard(response)
-        const retryAfter = retryAfterMillis === undefined ? {} : { retryAfterMillis }
-        return yield* Effect.fail<Fault>({ detail: `status ${status}`, status, ...retryAfter })
+        return yield* Effect.fail(fault.value)
       }
       const body = yield* BoundedBody.text(response, bodyLimit).pipe(Effect.catchTag("BodyTooLarge", Effect.succeed))
       return { status, body, headers } satisfies Answer
     })
 
-    const send = (request: HttpClientRequest.HttpClientRequest): Effect.Effect<Answer, Fault> =>
+    const send = (request: HttpClientRequest.HttpClientRequest): Effect.Effect<Answer, Fault.Fault> =>
       client.execute(HttpClientRequest.acceptJson(request)).pipe(
         Effect.flatMap(read),
         // A client that follows redirects by itself would take the credentials along.
         Effect.provideService(FetchHttpClient.RequestInit, { redirect: "manual" }),
-        Effect.mapError((error) => ("detail" in error ? error : { detail: clean(TransportFault.describe(error)) }))
+        Effect.mapError((error) => ("detail" in error ? error : Fault.ofTransport(error)))
       )
 
     const ask = Effect.fnUntraced(function* (
@@ -120,7 +117,7 @@ export const layer: Layer.Layer<TokenEndpoint, never, HttpClient.HttpClient | Al
         Effect.andThen(send(request)),
         Effect.tapError(({ detail: lastAnswer }) => progressed((progress) => ({ ...progress, lastAnswer })))
       )
-      const attempt = aTry(once, (detail): Fault => ({ detail })).pipe(
+      const attempt = aTry(once, (detail): Fault.Fault => ({ detail })).pipe(
         Effect.catch((fault) =>
           Effect.flatMap(Ref.get(progress), ({ attempts }) =>
             Effect.fail(new TokenEndpointUnavailable({ endpoint, attempts, ...fault }))
@@ -169,9 +166,6 @@ export const layer: Layer.Layer<TokenEndpoint, never, HttpClient.HttpClient | Al
     })
   })
 )
-
-/** What a try met with that may pass. */
-type Fault = Pick<TokenEndpointUnavailable, "detail" | "status" | "retryAfterMillis">
 
 const waitedFor: Tries = { isWaitedFor: true, onProgress: () => Effect.void }
 

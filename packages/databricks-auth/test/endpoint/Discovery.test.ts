@@ -4,7 +4,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Arbitrary, Effect, Fiber, Layer, Option, Redacted, Schedule, Schema } from "effect"
 import { TestClock } from "effect/testing"
 import { type Answer, answer, makeHttp, makeHttpUnder, networkFault, silence } from "../support/http.ts"
-import { ask, granted, never, request } from "./Ask.ts"
+import { ask, exact, granted, never, request } from "./Ask.ts"
 
 const workspace = (text: string) => WorkspaceHost.WorkspaceHost.make(text)
 const host = "https://acme.databricks.com"
@@ -134,6 +134,21 @@ describe("a host that serves several workspaces", () => {
       assert.lengthOf(yield* sent, 5)
       const failed = yield* asked([answer(503), config(), server(), granted], [one, one])
       assert.strictEqual(failed.outcomes.map(({ _tag }) => _tag).join(), "Failure,Success")
+    })
+  )
+
+  it.effect("that fails for long is an error which says how often it was tried", () =>
+    Effect.gen(function* () {
+      const { layer, sent } = yield* makeHttp(answer(503))
+      const fiber = yield* Effect.flip(ask(one)).pipe(
+        Effect.provide(TokenEndpoint.layer),
+        Effect.provide([layer, exact]),
+        Effect.forkChild({ startImmediately: true })
+      )
+      yield* TestClock.adjust("5 seconds")
+      const { message } = yield* Fiber.join(fiber)
+      assert.include(message, `${host}/.well-known/databricks-config was tried 4 times and gave no token`)
+      assert.lengthOf(yield* sent, 4)
     })
   )
 

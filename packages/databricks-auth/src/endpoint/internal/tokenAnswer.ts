@@ -160,4 +160,4 @@ const asJson = (value: unknown): string =>
 /**
  * Foreign text as an error may repeat it.
  */
-export const clean = (text: string, maxLength = 300): string => printable(text, { maxLength })
+const clean = (text: string, maxLength = 300): string => printable(text, { maxLength })
