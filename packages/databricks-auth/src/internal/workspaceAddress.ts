@@ -56,6 +56,7 @@ const oddQuery = "it has a query other than ?o= and the id of a workspace, or a 
 
 /** The id of a browser's address, or what is wrong with it. What names the account says nothing that the host does not. */
 const idOfQuery = (query: string): { readonly id: string | undefined } | string => {
+  if (query === "") return { id: undefined }
   const parameters = [...new URLSearchParams(query)].filter(([name]) => name !== "a")
   const isOdd = parameters.some(
     ([name, value]) => !(name === "o" && numericId.test(value)) && !(name === "w" && anyId.test(value))
@@ -96,8 +97,9 @@ export const parse = (input: string, given?: GivenId): Address | string => {
   if (typeof id === "string") return id
   const origin = `${scheme}://${hostname}${port === "" ? "" : `:${port}`}`
   // The URL parser has the last word on where a request goes. What it reads otherwise is not admitted as what it seems.
-  const isUsual = URL.canParse(origin) && new URL(origin).origin === origin
-  return isUsual ? { scheme, hostname, port, ...id } : "it is an IP address in an unusual notation, or no host name"
+  return URL.parse(origin)?.origin === origin
+    ? { scheme, hostname, port, ...id }
+    : "it is an IP address in an unusual notation, or no host name"
 }
 
 /** The one id that name, address and setting agree on; what is wrong, where two differ. */
