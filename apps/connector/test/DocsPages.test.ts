@@ -100,6 +100,7 @@ describe("docs/", () => {
       "token-endpoint-down",
       "pod-template",
       "rate-limited",
+      "overloaded",
       "deadline",
       "metadata-refused",
       "run-of-another",

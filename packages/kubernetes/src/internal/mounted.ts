@@ -20,10 +20,7 @@ import { describeFault } from "./faults.ts"
 const current = 60_000
 
 /** Loads what was located; what is wrong with it fails here. */
-export const load = Effect.fnUntraced(function* ({
-  server,
-  directory
-}: Extract<ClusterConfig, { _tag: "InCluster" }>) {
+export const load = Effect.fnUntraced(function* ({ server, directory }: Extract<ClusterConfig, { _tag: "InCluster" }>) {
   const path = yield* Path.Path
   const caFile = path.join(directory, "ca.crt")
   const invalid = (problem: string) =>
