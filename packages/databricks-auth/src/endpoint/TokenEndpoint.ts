@@ -20,6 +20,7 @@ import * as BoundedBody from "../http/BoundedBody.ts"
 import * as LiveSecrets from "../http/LiveSecrets.ts"
 import * as Circuit from "./Circuit.ts"
 import * as Discovery from "./Discovery.ts"
+import * as endpointMetrics from "./endpointMetrics.ts"
 import { basicCredentials } from "./internal/basicCredentials.ts"
 import * as Fault from "./internal/fault.ts"
 import { type Answer, type Asked, readAnswer } from "./internal/tokenAnswer.ts"
@@ -80,6 +81,7 @@ export const layer: Layer.Layer<TokenEndpoint, never, HttpClient.HttpClient | Al
     const aTry = yield* makeTry
     const totalTimeout = Duration.fromInputUnsafe(yield* TotalTimeout)
     const circuit = yield* Circuit.make
+    yield* endpointMetrics.begin
     const discovery = yield* Discovery.make
 
     const read = Effect.fnUntraced(function* (response: HttpClientResponse.HttpClientResponse) {
@@ -147,7 +149,7 @@ export const layer: Layer.Layer<TokenEndpoint, never, HttpClient.HttpClient | Al
           { ...request, endpoint, secret: request.clientSecret, claims: Option.none() },
           tries
         )
-      }),
+      }, endpointMetrics.measured("client_credentials")),
       tokenExchange: Effect.fn("TokenEndpoint.tokenExchange")(function* (request, tries) {
         const endpoint = yield* discovery.tokenEndpoint(request.instance)
         const { token, claims } = request.subject
@@ -162,7 +164,7 @@ export const layer: Layer.Layer<TokenEndpoint, never, HttpClient.HttpClient | Al
           })
         )
         return yield* ask(httpRequest, { ...request, endpoint, secret: token, claims: Option.some(claims) }, tries)
-      })
+      }, endpointMetrics.measured("token_exchange"))
     })
   })
 )
