@@ -18,6 +18,7 @@ import { isTransient, rideOut } from "../call/Faults.ts"
 import { hedged } from "../call/hedged.ts"
 import * as Creator from "./Creator.ts"
 import * as FailureCause from "./FailureCause.ts"
+import * as Followed from "./Followed.ts"
 import * as LastReports from "./LastReports.ts"
 import { MetadataKey } from "./MetadataKey.ts"
 import * as PinnedRun from "./PinnedRun.ts"
@@ -39,6 +40,7 @@ export const make = Effect.fnUntraced(function* (reports: LastReports.LastReport
   const key = yield* MetadataKey
   const patience = Duration.toMillis(yield* Settings.pollPatience)
   const goneAfter = Duration.toMillis(yield* GoneAfter)
+  const followed = yield* Followed.make
 
   const ask = Effect.fnUntraced(function* (
     metadata: JobMetadata.JobMetadata,
@@ -119,6 +121,7 @@ export const make = Effect.fnUntraced(function* (reports: LastReports.LastReport
       Call.within(until - start),
       Effect.result
     )
+    followed.polled(key, Result.isSuccess(polled) && RunState.hasEnded(polled.success.phase), start)
     if (Result.isSuccess(polled)) {
       reports.reported(key, polled.success)
       return polled.success
