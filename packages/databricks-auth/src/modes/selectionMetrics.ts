@@ -1,7 +1,7 @@
 /**
  * What selection shows of itself: decisions who a task is.
  */
-import * as Effect from "effect/Effect"
+import type * as Effect from "effect/Effect"
 import * as Metric from "effect/Metric"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
