@@ -40,7 +40,8 @@ interface Refused {
  */
 export const make = Effect.fnUntraced(function* (
   signal: Signal,
-  { url, headers, timeout }: Destination
+  { url, headers }: Destination,
+  timeout: Duration.Duration
 ): Effect.fn.Return<HttpClient.HttpClient, never, Scope.Scope> {
   const label = signal.toLowerCase()
   const millis = Duration.toMillis(timeout)

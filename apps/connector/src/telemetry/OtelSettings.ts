@@ -20,7 +20,6 @@ export interface Destination {
   readonly protocol: "http/protobuf" | "http/json"
   /** They usually hold a key. */
   readonly headers: Redacted.Redacted<Readonly<Record<string, string>>>
-  readonly timeout: Duration.Duration
 }
 
 /** All that the variables say. */
@@ -32,6 +31,8 @@ export interface OtelSettings {
   readonly tracesEvery: Duration.Duration
   readonly metricsEvery: Duration.Duration
   readonly batch: number
+  /** For a batch to be taken. */
+  readonly timeout: Duration.Duration
   readonly resource: { readonly serviceName: string; readonly attributes: Readonly<Record<string, string>> }
 }
 
@@ -141,8 +142,7 @@ const destination = (signal: Signal): Config.Config<Option.Option<Destination>> 
       off: isOff(signal),
       url: urlOf(signal),
       protocol: protocolOf(signal),
-      headers: headersOf(signal),
-      timeout: millis("OTEL_EXPORTER_OTLP_TIMEOUT", "10 seconds")
+      headers: headersOf(signal)
     }),
     ({ disabled, off, url, ...how }) => (disabled || off ? Option.none() : Option.map(url, (url) => ({ url, ...how })))
   )
@@ -181,5 +181,6 @@ export const read: Config.Config<OtelSettings> = Config.all({
   tracesEvery: millis("OTEL_BSP_SCHEDULE_DELAY", "5 seconds"),
   metricsEvery: millis("OTEL_METRIC_EXPORT_INTERVAL", "60 seconds"),
   batch: SettingValue.setting("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", SettingValue.integer(1, 10_000), 512),
+  timeout: millis("OTEL_EXPORTER_OTLP_TIMEOUT", "10 seconds"),
   resource
 })

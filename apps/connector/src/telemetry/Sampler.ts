@@ -11,8 +11,6 @@ export interface Sampler {
   readonly ratio: number
 }
 
-export const byDefault: Sampler = { isParentBased: true, ratio: 1 }
-
 const kinds = ["always_on", "always_off", "traceidratio"] as const
 
 /** Samplers by their names; some take a ratio. */

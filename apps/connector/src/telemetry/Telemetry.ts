@@ -30,9 +30,13 @@ const serializations = {
 }
 
 /** What exporting to a destination needs, and nothing that it has in common with calls. */
-const exporting = (signal: OtelSettings.Signal, destination: OtelSettings.Destination) =>
+const exporting = (
+  { timeout }: OtelSettings.OtelSettings,
+  signal: OtelSettings.Signal,
+  destination: OtelSettings.Destination
+) =>
   Layer.mergeAll(
-    Layer.effect(HttpClient.HttpClient, Collector.make(signal, destination)),
+    Layer.effect(HttpClient.HttpClient, Collector.make(signal, destination, timeout)),
     Redaction.layer.pipe(Layer.provide(serializations[destination.protocol])),
     OtlpExporter.layerFlusher
   )
@@ -53,7 +57,7 @@ const tracesTo = (settings: OtelSettings.OtelSettings, destination: OtelSettings
       maxBatchSize: settings.batch,
       shutdownTimeout
     }).pipe(Effect.map((tracer) => Sampler.sampling(settings.sampler, tracer)))
-  ).pipe(Layer.provide(exporting("TRACES", destination)))
+  ).pipe(Layer.provide(exporting(settings, "TRACES", destination)))
 
 const metricsTo = (settings: OtelSettings.OtelSettings, destination: OtelSettings.Destination) =>
   Layer.effectDiscard(
@@ -63,7 +67,7 @@ const metricsTo = (settings: OtelSettings.OtelSettings, destination: OtelSetting
       exportInterval: settings.metricsEvery,
       shutdownTimeout
     })
-  ).pipe(Layer.provide(exporting("METRICS", destination)))
+  ).pipe(Layer.provide(exporting(settings, "METRICS", destination)))
 
 const noTraces = Layer.succeed(References.TracerEnabled, false)
 

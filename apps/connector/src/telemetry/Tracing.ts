@@ -4,7 +4,7 @@
  */
 import * as Spans from "@flyte-databricks/databricks-auth/telemetry/Spans"
 import { type Metadata, status } from "@grpc/grpc-js"
-import * as Context from "effect/Context"
+import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type { Facts } from "../call/Call.ts"
@@ -27,7 +27,7 @@ const ownFailures: ReadonlyArray<status> = [
 ]
 
 /** How a call ended. */
-export interface Ended {
+interface Ended {
   readonly code: status
   readonly facts: Facts
   /** What it met with: that of an error, or of what its caller is spared. */
