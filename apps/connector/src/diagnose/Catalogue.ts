@@ -67,6 +67,7 @@ const kinds: { readonly [T in Tag]: readonly [Code, ...Array<Code>] } = {
   DeadlinePassed: ["FDC604"],
   RunNotCancelled: ["FDC602"],
   MetadataRefused: ["FDC608"],
+  AuditUnavailable: ["FDC610"],
   PageTokenInvalid: ["FDC606"],
   MetricsUnavailable: ["FDC606"]
 }

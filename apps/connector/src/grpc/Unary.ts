@@ -30,7 +30,8 @@ export const unary =
         operation,
         deadlineOf(call),
         Effect.suspend(() => handle(call.request)),
-        (end) => Metrics.ended(operation, measured(end))
+        (end) => Metrics.ended(operation, measured(end)),
+        call.getPeer()
       ),
       {
         onExit: (exit) => {

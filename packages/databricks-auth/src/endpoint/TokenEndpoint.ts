@@ -150,7 +150,7 @@ export const layer: Layer.Layer<TokenEndpoint, never, HttpClient.HttpClient | Al
       }),
       tokenExchange: Effect.fn("TokenEndpoint.tokenExchange")(function* (request, tries) {
         const endpoint = yield* discovery.tokenEndpoint(request.instance)
-        const { token, claims } = request.subject
+        const { token, claims, header } = request.subject
         const httpRequest = HttpClientRequest.post(endpoint).pipe(
           HttpClientRequest.setHeader("user-agent", userAgent("oidc_federation")),
           HttpClientRequest.bodyUrlParams({
@@ -161,7 +161,8 @@ export const layer: Layer.Layer<TokenEndpoint, never, HttpClient.HttpClient | Al
             subject_token: Redacted.value(token)
           })
         )
-        return yield* ask(httpRequest, { ...request, endpoint, secret: token, claims: Option.some(claims) }, tries)
+        const asked = { ...request, endpoint, secret: token, claims: Option.some(claims), kid: header.kid }
+        return { ...(yield* ask(httpRequest, asked, tries)), jwt: { header, claims } }
       })
     })
   })

@@ -36,6 +36,8 @@ export interface Asked {
   readonly secret: Redacted.Redacted<string>
   /** What the JWT says, where there is one. */
   readonly claims: Option.Option<Claims>
+  /** Which key of its issuer signed it, where it says so. */
+  readonly kid?: string | undefined
 }
 
 // What Databricks says of a JWT holds the policy that would let it in, with the audience last.
@@ -101,10 +103,12 @@ export const readAnswer = Effect.fnUntraced(function* (
     return yield* invalid("the token is not a bearer token")
   if (!fitsHeader(Redacted.value(access_token)))
     return yield* invalid("the access_token has characters, or so many of them, that no header may carry")
+  const id = requestId(headers)
   return {
     value: access_token,
     lifetime: Duration.seconds(expires_in ?? lifetimeUnsaid),
-    builtFrom: asked.secret
+    builtFrom: asked.secret,
+    ...(id === undefined ? {} : { requestId: id })
   }
 })
 
@@ -123,7 +127,12 @@ const refused = (said: typeof Refusal.Type, status: number, headers: Headers.Hea
   return new AuthError({
     reason: Option.match(asked.claims, {
       onNone: () => new TokenRefused(fields),
-      onSome: (claims) => new ExchangeRefused({ ...fields, ...stated(claims) })
+      onSome: (claims) =>
+        new ExchangeRefused({
+          ...fields,
+          ...stated(claims),
+          ...(asked.kid === undefined ? {} : { keyId: claim(asked.kid) })
+        })
     })
   })
 }
