@@ -28,8 +28,7 @@ export const pat =
         Layer.provide([PatSource.layerMemory({ connector: Redacted.make(token) }), Setups.settings(host)])
       ),
       context: {},
-      source,
-      hasTimes: false
+      source
     })
 
 export const oauthM2M =
@@ -44,8 +43,7 @@ export const oauthM2M =
         Layer.provide(Setups.settings(host))
       ),
       context: {},
-      source,
-      hasTimes: true
+      source
     })
 
 export const oidc =
@@ -57,8 +55,7 @@ export const oidc =
         Layer.provide(Setups.settings(host))
       ),
       context: {},
-      source,
-      hasTimes: true
+      source
     })
 
 const projected = (clientId: string, idToken: IdToken, source: string): Layer.Layer<ProjectedToken.ProjectedToken> =>
