@@ -32,6 +32,7 @@ export default defineConfig({
       project("apps/tour"),
       project("bench"),
       project("apps/demo"),
+      project("examples"),
       box,
       hostile
     ]

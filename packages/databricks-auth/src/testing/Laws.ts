@@ -118,6 +118,11 @@ export const of = <World extends object>(subject: Subject<World>): ReadonlyArray
   const refusal = (request: AuthRequest.TaskContext) =>
     boundary.use(({ resolve }) => Effect.flip(resolve(request))).pipe(Effect.orDie)
 
+  const isOnly = Effect.map(
+    refusal({ namespace, settings: { authType: mode.authType === "pat" ? "oauth_m2m" : "pat" } }),
+    ({ reason }) => reason._tag === "ModeUnavailable" && reason.served.length === 1
+  )
+
   /** A world with everything but what this place holds. */
   const besides = (tenancy: string): Partial<World> =>
     fillings
@@ -287,6 +292,8 @@ export const of = <World extends object>(subject: Subject<World>): ReadonlyArray
           yield* fail(new Kubernetes.Forbidden({ detail: "forbidden by RBAC" }))
           mustBe((yield* refusal({ ...task(filling), ...explicit })).reason._tag, "AccessForbidden", "reason")
           const { message, reason } = yield* refusal(task(filling))
+          // The only auth type that there is counts as set.
+          if (yield* isOnly) return mustBe(reason._tag, "AccessForbidden", "reason")
           must(reason._tag === "CredentialsMissing", message)
           mustBe(reason.looked.filter(({ outcome }) => outcome === "forbidden").length, 1, "forbidden places")
         }).pipe(Effect.provide(on(filling.whole)))

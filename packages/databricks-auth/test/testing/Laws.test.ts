@@ -1,5 +1,5 @@
 /** Laws that cannot be broken are none: modes that break one each are told so by that law. */
-import { AuthMode, Identity, IdTokenSource, Oidc } from "@flyte-databricks/databricks-auth"
+import { type AuthMode, Identity, IdTokenSource, Oidc } from "@flyte-databricks/databricks-auth"
 import { AuthMemory, IdToken, Laws } from "@flyte-databricks/databricks-auth/testing"
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, Exit, Layer, Option } from "effect"
