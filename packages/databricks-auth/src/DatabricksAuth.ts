@@ -28,6 +28,7 @@ import * as OAuthM2M from "./modes/OAuthM2M.ts"
 import * as Oidc from "./modes/Oidc.ts"
 import * as Pat from "./modes/Pat.ts"
 import * as Policy from "./modes/Policy.ts"
+import { decided } from "./modes/selectionMetrics.ts"
 import * as Selection from "./modes/Selection.ts"
 import * as AuthRequest from "./request/AuthRequest.ts"
 import type { Connection } from "./request/Connection.ts"
@@ -37,6 +38,7 @@ import * as ConnectorSecrets from "./sources/ConnectorSecrets.ts"
 import type { IdTokenSource } from "./sources/IdTokenSource.ts"
 import * as NamespaceSecrets from "./sources/NamespaceSecrets.ts"
 import * as PatSource from "./sources/PatSource.ts"
+import * as ProjectedTokenExpiry from "./sources/ProjectedTokenExpiry.ts"
 import * as ProjectedToken from "./sources/ProjectedToken.ts"
 import * as ServiceAccountTokens from "./sources/ServiceAccountTokens.ts"
 import * as TokenCache from "./tokens/TokenCache.ts"
@@ -118,7 +120,12 @@ export const layerOf = <const M extends AuthMode.AnyMode>(
       return DatabricksAuth.of({
         explain,
         resolve: Effect.fn("DatabricksAuth.resolve")(function* (task) {
-          const resolved = yield* Effect.fromResult((yield* explain(task)).outcome)
+          const { outcome, request } = yield* explain(task)
+          yield* decided(
+            outcome,
+            Option.flatMap(request, ({ authType }) => Option.map(authType, ({ value }) => value))
+          )
+          const resolved = yield* Effect.fromResult(outcome)
           if (Option.isSome(resolved.builtFrom)) yield* cache.retire(resolved, resolved.builtFrom.value)
           return resolved
         }),
@@ -198,7 +205,7 @@ export const layerConfig: Layer.Layer<
   DatabricksAuth | AuthSummary.AuthSummary,
   AuthError | Config.ConfigError,
   Kubernetes.Kubernetes | HttpClient.HttpClient | FileSystem.FileSystem | Path.Path
-> = Layer.merge(layer, AuthSummary.layer).pipe(
+> = Layer.mergeAll(layer, AuthSummary.layer, ProjectedTokenExpiry.layer).pipe(
   Layer.provide([
     PatSource.layer,
     ClientCredentialsSource.layer,

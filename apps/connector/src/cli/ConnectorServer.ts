@@ -23,14 +23,15 @@ import type { DoorSettingInvalid } from "../grpc/DoorSettingInvalid.ts"
 import type { ListenFailed } from "../grpc/Listener.ts"
 import * as Server from "../grpc/Server.ts"
 import * as MetadataKey from "../runs/MetadataKey.ts"
+import * as HttpTelemetry from "../telemetry/HttpTelemetry.ts"
 
-// A span of an HTTP call holds whatever its client's own error says, unredacted.
+// A span of an HTTP call holds whatever its client's own error says, unredacted. `HttpTelemetry` makes one without.
 const untracedHttp = Layer.succeed(HttpClient.TracerDisabledWhen, () => true)
 
 const connector = DatabricksConnector.layer.pipe(
   Layer.provide([JobsClient.layer, MetadataKey.layerConfig]),
   Layer.provideMerge(DatabricksAuth.layerConfig),
-  Layer.provide([KubernetesClient.layerConfig, DatabricksHttp.layer]),
+  Layer.provide([KubernetesClient.layerConfig, Layer.provide(HttpTelemetry.layer, DatabricksHttp.layer)]),
   Layer.provide(NodeServices.layer)
 )
 

@@ -8,6 +8,7 @@ import * as Console from "effect/Console"
 import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Runtime from "effect/Runtime"
 import * as Command from "effect/cli/Command"
@@ -19,6 +20,7 @@ import * as Address from "../grpc/Address.ts"
 import * as Server from "../grpc/Server.ts"
 import * as Logging from "../telemetry/Logging.ts"
 import * as MetricsServer from "../telemetry/MetricsServer.ts"
+import * as Telemetry from "../telemetry/Telemetry.ts"
 import { version } from "../Version.ts"
 import * as SettingValue from "../SettingValue.ts"
 import * as Variables from "./Variables.ts"
@@ -139,7 +141,8 @@ export const run = (given: Given): Effect.Effect<never, { readonly _tag: "StartU
   Effect.flatMap(Variables.watched, ({ layer, warnings }) =>
     Effect.flatMap(Config.all(given), (options) => Effect.andThen(Signals.ignored, serve(options, warnings))).pipe(
       Effect.scoped,
-      Effect.provide(Logging.layer),
+      // It ends after the calls, whose spans it still sends.
+      Effect.provide(Layer.provideMerge(Telemetry.layer, Logging.layer)),
       Effect.provide(layer)
     )
   ).pipe(

@@ -2,9 +2,9 @@
  * Where Prometheus reads the metrics: `GET /metrics` on a port of its own, as Flyte's own connector has it.
  */
 import * as Effect from "effect/Effect"
-import { PrometheusMetrics } from "effect/observability"
 import type * as Scope from "effect/Scope"
 import { createServer } from "node:http"
+import * as Metrics from "./Metrics.ts"
 
 /**
  * Serves for as long as the scope is open; on port 0 not at all. If it cannot, it logs a warning: metrics are no reason
@@ -19,7 +19,7 @@ export const serve = Effect.fnUntraced(function* (
   const server = createServer((request, response) => {
     const found = request.method === "GET" && /^\/(metrics)?(\?|$)/.test(request.url ?? "")
     response.writeHead(found ? 200 : 404, { "content-type": "text/plain; version=0.0.4; charset=utf-8" })
-    response.end(found ? PrometheusMetrics.formatUnsafe(services) : "Metrics are at /metrics.\n")
+    response.end(found ? Metrics.prometheus(services) : "Metrics are at /metrics.\n")
   })
   yield* Effect.acquireRelease(
     Effect.callback<void, Error>((resume) => {

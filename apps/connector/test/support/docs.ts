@@ -24,6 +24,8 @@ import * as Door from "../../src/grpc/Door.ts"
 import * as MetadataKey from "../../src/runs/MetadataKey.ts"
 import * as Settings from "../../src/Settings.ts"
 import * as Logging from "../../src/telemetry/Logging.ts"
+import * as OtelSettings from "../../src/telemetry/OtelSettings.ts"
+import * as Telemetry from "../../src/telemetry/Telemetry.ts"
 
 export const root = fileURLToPath(new URL("../../../..", import.meta.url))
 export const files = (pattern: string) => globSync(pattern, { cwd: root }).toSorted()
@@ -97,7 +99,11 @@ export const everything = Effect.gen(function* () {
     taskTypes: yield* Settings.taskTypes,
     createPatience: yield* Settings.createPatience,
     pollPatience: yield* Settings.pollPatience,
+    maxConcurrentRequests: yield* Settings.maxConcurrentRequests,
+    submitsPerSecond: yield* Settings.submitsPerSecond,
+    getsPerSecond: yield* Settings.getsPerSecond,
     metadataSignatures: yield* Settings.metadataSignatures,
+    otel: yield* OtelSettings.read,
     settings: yield* ConnectorSettings.fromConfig
   }
 }).pipe(
@@ -106,7 +112,8 @@ export const everything = Effect.gen(function* () {
       Layer.provide([Layer.mock(JobsClient.JobsClient, {}), MetadataKey.layerConfig]),
       Layer.provideMerge(DatabricksAuth.layerConfig),
       Layer.provide([Kubernetes.layerMemory(), DatabricksHttp.layer]),
-      Layer.merge(Logging.layer)
+      Layer.merge(Logging.layer),
+      Layer.merge(Telemetry.layer)
     )
   ),
   bare

@@ -15,8 +15,10 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
 import * as CircuitBreaker from "effect/persistence/CircuitBreaker"
 import { TokenEndpointUnavailable } from "../AuthError.ts"
+import { showCircuits } from "./endpointMetrics.ts"
 
 /**
  * When a token endpoint counts as down, and for how long it is left alone then.
@@ -87,6 +89,7 @@ export const make: Effect.Effect<Circuit, never, Scope.Scope> = Effect.gen(funct
     openDuration: openFor,
     maxOpenDuration: longestRetryAfter
   })
+  yield* Effect.forkScoped(Stream.runForEach(breaker.transitions, yield* showCircuits), { startImmediately: true })
   const outages = new Map<string, Outage>()
   const proven = new Set<string>()
 

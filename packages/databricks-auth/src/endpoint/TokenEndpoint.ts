@@ -11,6 +11,7 @@ import type { AuthError } from "../AuthError.ts"
 import type { Jwt } from "../Jwt.ts"
 import type { AllowedInstances, WorkspaceHost } from "../WorkspaceHost.ts"
 import * as Discovery from "./Discovery.ts"
+import * as endpointMetrics from "./endpointMetrics.ts"
 import * as OAuthEndpoint from "./OAuthEndpoint.ts"
 import type { Token, Tries } from "./Token.ts"
 
@@ -54,6 +55,7 @@ export const layer: Layer.Layer<TokenEndpoint, never, HttpClient.HttpClient | Al
   TokenEndpoint,
   Effect.gen(function* () {
     const oauth = yield* OAuthEndpoint.make
+    yield* endpointMetrics.begin
     const discovery = yield* Discovery.make
 
     return TokenEndpoint.of({
@@ -71,7 +73,7 @@ export const layer: Layer.Layer<TokenEndpoint, never, HttpClient.HttpClient | Al
           },
           tries
         )
-      }),
+      }, endpointMetrics.measured("client_credentials")),
       tokenExchange: Effect.fn("TokenEndpoint.tokenExchange")(function* (request, tries) {
         const { clientId, instance, subject } = request
         return yield* oauth.token(
@@ -92,7 +94,7 @@ export const layer: Layer.Layer<TokenEndpoint, never, HttpClient.HttpClient | Al
           },
           tries
         )
-      })
+      }, endpointMetrics.measured("token_exchange"))
     })
   })
 )
