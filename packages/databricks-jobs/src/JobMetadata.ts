@@ -10,6 +10,7 @@ import { nonBlank } from "@flyte-databricks/databricks-auth/request/Variable"
 import * as IdentityRecord from "@flyte-databricks/databricks-auth/IdentityRecord"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
+import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as SchemaTransformation from "effect/SchemaTransformation"
@@ -90,7 +91,6 @@ const Resource = Schema.Struct(Struct.renameKeys(wireFields, wireNames)).pipe(
 )
 
 const decodeResource = Schema.decodeUnknownResult(Resource)
-const encodeResource = Schema.encodeSync(Resource)
 
 const refuse = (problem: string): Result.Result<never, JobsError> =>
   Result.fail(new JobsError({ reason: new JobMetadataInvalid({ problem }) }))
@@ -136,11 +136,23 @@ const utf8 = (bytes: Uint8Array): Result.Result<string, void> =>
  * know the run and its workspace, then came the token, then the rest, where absent values are `null`.
  */
 export const encode = (metadata: JobMetadata): Result.Result<Uint8Array, JobsError> => {
-  const { token_secret_name: _, ...keys } = encodeResource(metadata)
-  const { databricks_instance, run_id, auth_token, ...rest } = keys
-  if (Object.values(rest).some((value) => value !== null)) return toBytes(keys)
-  return toBytes(auth_token === null ? { databricks_instance, run_id } : { databricks_instance, run_id, auth_token })
+  const run = { databricks_instance: metadata.instance, run_id: metadata.runId }
+  const auth_token = Option.getOrNull(Option.map(metadata.authToken, Redacted.value))
+  const rest: Record<string, string | null> = {}
+  for (const field of written) rest[wireNames[field]] = Option.getOrNull<string>(metadata[field])
+  if (Object.values(rest).some((value) => value !== null)) return toBytes({ ...run, auth_token, ...rest })
+  return toBytes(auth_token === null ? run : { ...run, auth_token })
 }
+
+const written = [
+  "authType",
+  "clientId",
+  "oauthSecretName",
+  "oidcTokenFile",
+  "oidcServiceAccount",
+  "oidcAudience",
+  "namespace"
+] as const
 
 const toBytes = (keys: object): Result.Result<Uint8Array, JobsError> => {
   const bytes = new TextEncoder().encode(JSON.stringify(keys))
