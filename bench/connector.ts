@@ -3,10 +3,9 @@
  * (`npm run setup:python`): same callers, same requests, same workspace, mode M2M, no Kubernetes. It writes
  * `reports/connector.md`.
  */
-import { readFileSync, writeFileSync } from "node:fs"
+import { writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { create, toBinary } from "@bufbuild/protobuf"
-import { Flyte1 } from "@flyte-databricks/flyte-protocol"
+import { messages, pathOf } from "./support/calls.ts"
 import { load } from "./support/client.ts"
 import * as Connectors from "./support/connectors.ts"
 import { profiled, shares, type Shares } from "./support/profile.ts"
@@ -15,26 +14,6 @@ import { type Figures, report } from "./support/report.ts"
 const rounds = 3
 const starts = 5
 const seconds = 2
-
-// Flyte numbers executions; the bench's single one is created again and again, which the workspace here does not mind.
-const requests: Record<string, string> = JSON.parse(
-  readFileSync(join(Connectors.root, "apps/tour/flytekit/requests.json"), "utf8")
-)
-
-const messages = (host: string) => ({
-  CreateTask: Buffer.from(requests["weekly-report"] ?? "", "base64"),
-  GetTask: toBinary(
-    Flyte1.GetTaskRequestSchema,
-    create(Flyte1.GetTaskRequestSchema, {
-      resourceMeta: Buffer.from(
-        JSON.stringify({ databricks_instance: host, run_id: "123", auth_type: "oauth_m2m", client_id: "client" })
-      ),
-      taskCategory: { name: "databricks" }
-    })
-  )
-})
-
-const pathOf = (operation: string) => `/flyteidl.service.AsyncAgentService/${operation}`
 
 const inTurn = <A>(all: ReadonlyArray<A>, round: number): ReadonlyArray<A> => (round % 2 === 0 ? all : all.toReversed())
 

@@ -5,12 +5,14 @@ import { benchAuth } from "./auth.ts"
 import { benchConnector } from "./connector.ts"
 import { benchDay } from "./day.ts"
 import { benchOutage } from "./outage.ts"
+import { benchTelemetry } from "./telemetry.ts"
 
 const benchmarks: Record<string, () => Promise<void>> = {
   auth: benchAuth,
   connector: benchConnector,
   day: benchDay,
-  outage: benchOutage
+  outage: benchOutage,
+  telemetry: benchTelemetry
 }
 
 const chosen = process.argv.slice(2)
