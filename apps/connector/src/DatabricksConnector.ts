@@ -15,6 +15,7 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Call from "./call/Call.ts"
 import { ConnectorError, type Failure, MetricsUnavailable, TaskTypeUnknown } from "./call/ConnectorError.ts"
+import * as Turns from "./admission/Turns.ts"
 import type { Attempt } from "./IdempotencyToken.ts"
 import * as Cancellation from "./runs/Cancellation.ts"
 import { holdOut } from "./call/Faults.ts"
@@ -83,6 +84,7 @@ export const layer: Layer.Layer<
   Effect.gen(function* () {
     const auth = yield* DatabricksAuth.DatabricksAuth
     const jobs = yield* JobsClient.JobsClient
+    const turns = yield* Turns.Turns
     const key = yield* MetadataKey
     const submissions = yield* Submissions.make(jobs)
     const reports = LastReports.make()
@@ -96,6 +98,7 @@ export const layer: Layer.Layer<
 
     const create = Effect.fn("DatabricksConnector.create")(function* (task: Task) {
       yield* serves(taskTypes, task.taskType)
+      yield* turns.unlessFull("submit")
       const { org, project, domain, execution } = task.attempt
       yield* Call.note({ namespace: task.namespace, execution: `${project}:${domain}:${execution}` })
       const body = yield* Effect.fromResult(
@@ -181,7 +184,7 @@ export const layer: Layer.Layer<
 
     return DatabricksConnector.of({ create, get, delete: cancel, logs, metrics })
   })
-)
+).pipe(Layer.provide(Turns.layer))
 
 const serves = Effect.fnUntraced(function* (
   served: ReadonlyArray<string>,

@@ -25,6 +25,7 @@ import * as Acquisition from "./modes/Acquisition.ts"
 import * as AuthMode from "./modes/AuthMode.ts"
 import * as Modes from "./modes/Modes.ts"
 import * as OAuthM2M from "./modes/OAuthM2M.ts"
+import * as Oidc from "./modes/Oidc.ts"
 import * as Pat from "./modes/Pat.ts"
 import * as Policy from "./modes/Policy.ts"
 import { decided } from "./modes/selectionMetrics.ts"
@@ -34,6 +35,7 @@ import type { Connection } from "./request/Connection.ts"
 import * as ConnectorSettings from "./request/ConnectorSettings.ts"
 import * as ClientCredentialsSource from "./sources/ClientCredentialsSource.ts"
 import * as ConnectorSecrets from "./sources/ConnectorSecrets.ts"
+import type { IdTokenSource } from "./sources/IdTokenSource.ts"
 import * as NamespaceSecrets from "./sources/NamespaceSecrets.ts"
 import * as PatSource from "./sources/PatSource.ts"
 import * as ProjectedTokenExpiry from "./sources/ProjectedTokenExpiry.ts"
@@ -100,6 +102,7 @@ export const layerOf = <const M extends AuthMode.AnyMode>(
       const ready = yield* AuthMode.wireAll(modes)
       const select = yield* Selection.make(settings, ready)
       const acquisition = Acquisition.make(ready)
+      const guarded = [...new Set([...Modes.taskSettings, ...modes.flatMap((mode) => mode.taskSettings)])]
 
       const cache = yield* TokenCache.make((credential, refused, tries) =>
         Effect.flatMap(Policy.admitted(settings, credential), (admitted) =>
@@ -108,7 +111,7 @@ export const layerOf = <const M extends AuthMode.AnyMode>(
       )
 
       const explain = Effect.fnUntraced(function* (task: AuthRequest.TaskContext): Effect.fn.Return<Explained> {
-        const request = yield* Effect.result(AuthRequest.make(settings, Modes.taskSettings, task))
+        const request = yield* Effect.result(AuthRequest.make(settings, guarded, task))
         return Result.isFailure(request)
           ? { request: Option.none(), looked: [], outcome: Result.fail(request.failure) }
           : { request: Option.some(request.success), ...(yield* select(request.success)) }
@@ -168,6 +171,18 @@ export const layerOidcFederation: Layer.Layer<
   | TokenEndpoint.TokenEndpoint
   | ConnectorSettings.ConnectorSettings
 > = layerOf(Modes.oidcFederation)
+
+/**
+ * OIDC federation by the ID tokens of one `IdTokenSource`, as this service principal, and nothing else: for a service that
+ * is no pod of a cluster.
+ */
+export const layerOidc = (
+  own: Oidc.Options
+): Layer.Layer<
+  DatabricksAuth,
+  never,
+  IdTokenSource | TokenEndpoint.TokenEndpoint | ConnectorSettings.ConnectorSettings
+> => layerOf([Oidc.mode(own)])
 
 /**
  * Every mode: the auth type that the task or the environment sets, else the strongest that is reachable.

@@ -143,7 +143,15 @@ const serving = Effect.gen(function* () {
         Command.make("serve", Serve.flags, (given) => Config.all(given)),
         { version }
       )([]),
-      Config.all([Settings.taskTypes, Settings.createPatience, Settings.pollPatience, Logging.format]),
+      Config.all([
+        Settings.taskTypes,
+        Settings.createPatience,
+        Settings.pollPatience,
+        Settings.maxConcurrentRequests,
+        Settings.submitsPerSecond,
+        Settings.getsPerSecond,
+        Logging.format
+      ]),
       Door.make(PodAddresses.layerNone)
     ],
     { discard: true }

@@ -42,6 +42,7 @@ export const codeOf = (failure: Failure): status => {
     case "TokenResponseInvalid":
     case "JobsUnavailable":
     case "ResponseInvalid":
+    case "Overloaded":
       return status.UNAVAILABLE
     case "RunNotFound":
     case "TaskTypeUnknown":

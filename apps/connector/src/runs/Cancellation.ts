@@ -7,6 +7,7 @@ import { type AuthError, type Connection, DatabricksAuth } from "@flyte-databric
 import { JobsClient, type JobsError, type RunId, RunState } from "@flyte-databricks/databricks-jobs"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import * as Turns from "../admission/Turns.ts"
 import * as Call from "../call/Call.ts"
 import { ConnectorError, type Failure, RunNotCancelled } from "../call/ConnectorError.ts"
 import { askAgainIfGone, holdOut } from "../call/Faults.ts"
@@ -21,6 +22,7 @@ import type { Submissions } from "./Submissions.ts"
 export const make = Effect.fnUntraced(function* (reports: LastReports, submissions: Submissions) {
   const auth = yield* DatabricksAuth.DatabricksAuth
   const jobs = yield* JobsClient.JobsClient
+  const turns = yield* Turns.Turns
   const key = yield* MetadataKey
 
   return Effect.fnUntraced(function* (
@@ -39,6 +41,7 @@ export const make = Effect.fnUntraced(function* (reports: LastReports, submissio
       // A no may be about a run that is over, or come from a right to see it and not to manage it.
       const unlessOver = (refusal: JobsError.JobsError) =>
         jobs.get(credential, runId, { header }).pipe(
+          turns.take("get", credential),
           Effect.mapError(() => refusal),
           Effect.filterOrFail(
             (run) => RunState.hasEnded(RunState.toPhaseReport(run).phase),
@@ -47,6 +50,7 @@ export const make = Effect.fnUntraced(function* (reports: LastReports, submissio
         )
       yield* hedged(jobs.cancel(credential, runId, { header })).pipe(
         Call.waitFor(`${credential.identity.instance} to cancel run ${runId}`),
+        turns.take("cancel", credential),
         Effect.catchReasons("JobsError", {
           RequestRejected: (_, refusal) => unlessOver(refusal),
           PermissionDenied: (_, refusal) => unlessOver(refusal)
@@ -57,7 +61,10 @@ export const make = Effect.fnUntraced(function* (reports: LastReports, submissio
       holdOut(yield* Call.endsAt),
       askAgainIfGone,
       Effect.catchReason("JobsError", "RunNotFound", () => Effect.void),
-      Effect.mapError((refusal) => notCancelled(runId, report, refusal))
+      Effect.mapError((failure) =>
+        // That nothing was sent is about the connector, and Flyte asks again.
+        failure._tag === "ConnectorError" ? failure : notCancelled(runId, report, failure)
+      )
     )
   })
 })

@@ -12,6 +12,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as Call from "../call/Call.ts"
+import * as Turns from "../admission/Turns.ts"
 import * as Settings from "../Settings.ts"
 import { endByHand } from "../call/byHand.ts"
 import { isTransient, rideOut } from "../call/Faults.ts"
@@ -37,6 +38,7 @@ export const GoneAfter = Context.Reference<Duration.Input>("@flyte-databricks/co
 export const make = Effect.fnUntraced(function* (reports: LastReports.LastReports, submissions: Submissions) {
   const auth = yield* DatabricksAuth.DatabricksAuth
   const jobs = yield* JobsClient.JobsClient
+  const turns = yield* Turns.Turns
   const key = yield* MetadataKey
   const patience = Duration.toMillis(yield* Settings.pollPatience)
   const goneAfter = Duration.toMillis(yield* GoneAfter)
@@ -54,7 +56,8 @@ export const make = Effect.fnUntraced(function* (reports: LastReports.LastReport
     const { identity } = credential
     const asked = jobs.get(credential, runId, { header })
     const run = yield* (isFaulty ? asked : hedged(asked)).pipe(
-      Call.waitFor(`${identity.instance} to say how run ${runId} is doing`)
+      Call.waitFor(`${identity.instance} to say how run ${runId} is doing`),
+      turns.take("get", credential)
     )
     const report = RunReport.ofRun(identity, runId, run)
     yield* PinnedRun.noteRun(run)
@@ -80,6 +83,7 @@ export const make = Effect.fnUntraced(function* (reports: LastReports.LastReport
   ) {
     const left = (until - (yield* Clock.currentTimeMillis)) / 2
     const output = yield* jobs.output(credential, FailureCause.culprit(runId, run)).pipe(
+      turns.take("output", credential),
       Call.within(left),
       Effect.catch((failure) => Effect.succeed({ error: `(Its output could not be read: ${failure.message})` }))
     )

@@ -10,8 +10,8 @@
  *
  * All of it is in memory. What a crash or another replica makes impossible is in docs/deadlines.md.
  */
-import type { AuthError, Credential } from "@flyte-databricks/databricks-auth"
-import type { JobsClient, JobsError, RunId } from "@flyte-databricks/databricks-jobs"
+import type { Credential } from "@flyte-databricks/databricks-auth"
+import type { JobsClient, RunId } from "@flyte-databricks/databricks-jobs"
 import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import type * as Duration from "effect/Duration"
@@ -22,7 +22,9 @@ import * as Schedule from "effect/Schedule"
 import type * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
+import * as Turns from "../admission/Turns.ts"
 import * as Call from "../call/Call.ts"
+import type { Failure } from "../call/ConnectorError.ts"
 import { holdOut, isTransient, leavesDoubt } from "../call/Faults.ts"
 import { hedged } from "../call/hedged.ts"
 import * as IdempotencyToken from "../IdempotencyToken.ts"
@@ -38,8 +40,6 @@ export interface Order extends UnknownRuns.Held {
   /** Until when a submit that failed for certain is made again, in milliseconds. */
   readonly patientUntil: number
 }
-
-type Failure = AuthError.AuthError | JobsError.JobsError
 
 export interface Submissions {
   /** Starts the attempt's run, or gives the one that it has. */
@@ -86,13 +86,14 @@ const decide = (submission: Submission, fate: Fate) => Deferred.doneUnsafe(submi
 /** Makes the one way to submit. When the scope closes, what is under way is finished first. */
 export const make = Effect.fnUntraced(function* (
   jobs: JobsClient.JobsClient["Service"]
-): Effect.fn.Return<Submissions, never, MetadataKey | Scope.Scope> {
+): Effect.fn.Return<Submissions, never, MetadataKey | Turns.Turns | Scope.Scope> {
   const times = yield* SubmissionTimes
+  const turns = yield* Turns.Turns
   const key = yield* MetadataKey
   const disown = yield* Disowned.make(jobs)
   const lives = yield* FiberSet.make()
   // After an outage there may be many in doubt, and those who wait need Databricks too.
-  const turns = yield* Semaphore.make(8)
+  const few = yield* Semaphore.make(8)
   const held = UnknownRuns.make<Submission>((submission) => decide(submission, "known"))
 
   // The same token gives the same run, whatever became of a request whose answer was lost.
@@ -108,6 +109,7 @@ export const make = Effect.fnUntraced(function* (
       )
     )
     const exit = yield* Effect.suspend(() => (submission.waiting > 0 ? hedged(ask) : Effect.interrupt)).pipe(
+      turns.take("submit", credential),
       holdOut(() => (submission.isInDoubt ? endsAt : submission.patientUntil)),
       Effect.exit
     )
@@ -117,7 +119,8 @@ export const make = Effect.fnUntraced(function* (
     if (!submission.isInDoubt) return undefined
     // Where there may be a run it is asked for on: it has to be cancelled.
     return yield* ask.pipe(
-      turns.withPermits(1),
+      turns.take("submit", credential),
+      few.withPermits(1),
       Effect.retry({ while: isTransient, schedule: unhurried(times.doubt) }),
       Effect.catch((failure) => Effect.as(Disowned.inDoubt(submission, failure), undefined)),
       Call.outside

@@ -5,6 +5,7 @@ import { type Credential, Identity, WorkspaceHost } from "@flyte-databricks/data
 import { JobsClient, JobsError, type RunId } from "@flyte-databricks/databricks-jobs"
 import { Clock, Effect, Exit, Fiber, Logger, Metric, Option, Redacted, Scope } from "effect"
 import { TestClock } from "effect/testing"
+import * as Turns from "../../src/admission/Turns.ts"
 import * as Call from "../../src/call/Call.ts"
 import * as MetadataKey from "../../src/runs/MetadataKey.ts"
 import * as Submissions from "../../src/runs/Submissions.ts"
@@ -88,10 +89,10 @@ const world = Effect.fnUntraced(function* (...weather: ReadonlyArray<Weather>) {
   }
 })
 
-type Services = JobsClient.JobsClient | JobsClient.JobsClientMemory | MetadataKey.MetadataKey
+type Services = JobsClient.JobsClient | JobsClient.JobsClientMemory | MetadataKey.MetadataKey | Turns.Turns
 
 const test = (name: string, run: Effect.Effect<void, unknown, Services>) =>
-  it.effect(name, () => Effect.provide(run, [JobsClient.layerMemory, MetadataKey.layerNone]))
+  it.effect(name, () => Effect.provide(run, [JobsClient.layerMemory, MetadataKey.layerNone, Turns.layer]))
 
 describe("an attempt", () => {
   test(

@@ -99,6 +99,9 @@ export const everything = Effect.gen(function* () {
     taskTypes: yield* Settings.taskTypes,
     createPatience: yield* Settings.createPatience,
     pollPatience: yield* Settings.pollPatience,
+    maxConcurrentRequests: yield* Settings.maxConcurrentRequests,
+    submitsPerSecond: yield* Settings.submitsPerSecond,
+    getsPerSecond: yield* Settings.getsPerSecond,
     metadataSignatures: yield* Settings.metadataSignatures,
     otel: yield* OtelSettings.read,
     settings: yield* ConnectorSettings.fromConfig

@@ -43,7 +43,7 @@ export const CircuitPolicy = Context.Reference<Policy>("@flyte-databricks/databr
 
 /** One try of one client. */
 export interface Try {
-  /** The circuit is the workspace's own: two behind one host fail each for itself. */
+  /** What fails together. It is the workspace's own circuit: two behind one host fail each for itself. */
   readonly instance: string
   readonly endpoint: string
   readonly clientId: string
@@ -51,7 +51,7 @@ export interface Try {
    * A task chose the client id, which may be made up. It has no part in the circuit before it was given a token: what
    * authors make up neither opens it for others nor takes their turn to try.
    */
-  readonly isTaskClient?: boolean
+  readonly isTaskClient?: boolean | undefined
 }
 
 /** What is known of an endpoint that fails; forgotten when it answers. */

@@ -15,12 +15,14 @@ const selections = MetricFamily.counters<"auth_type" | "origin" | "outcome">(
 )
 
 /** Whose the credential of an identity is. */
-const originOf = (identity: Identity): "request" | "namespace" | "connector" => {
+const originOf = (identity: Identity): "request" | "namespace" | "connector" | "extension" => {
   switch (identity._tag) {
     case "oidc_connector":
       return "connector"
     case "oidc_namespace":
       return "namespace"
+    case "extension":
+      return "extension"
     case "pat":
     case "oauth_m2m":
       switch (identity.origin._tag) {

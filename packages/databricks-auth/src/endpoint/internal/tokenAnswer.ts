@@ -31,7 +31,8 @@ export interface Asked {
   readonly endpoint: string
   readonly clientId: string
   readonly source: string
-  readonly isTaskClient?: boolean
+  readonly remedy?: string | undefined
+  readonly isTaskClient?: boolean | undefined
   /** The client secret or the JWT: a server may send back what it was sent. */
   readonly secret: Redacted.Redacted<string>
   /** What the JWT says, where there is one. */
@@ -115,6 +116,7 @@ const refused = (said: typeof Refusal.Type, status: number, headers: Headers.Hea
     endpoint: asked.endpoint,
     clientId: asked.clientId,
     source: asked.source,
+    ...(asked.remedy === undefined ? {} : { remedy: asked.remedy }),
     status,
     error: clean(errorOf(said)),
     ...(description === "" ? {} : { description: clean(description, maxDescription) }),
