@@ -12,12 +12,13 @@ import { PrometheusMetrics } from "effect/observability"
 import * as Sampler from "@flyte-databricks/connector/telemetry/Sampler"
 import { authOf, credentialOf } from "./auth/fixture.ts"
 import { messages, pathOf } from "./support/calls.ts"
-import { load } from "./support/client.ts"
+import { callMany } from "./support/client.ts"
 import * as Connectors from "./support/connectors.ts"
 import { median, nanosPerCall, spread } from "./support/measure.ts"
 
-const rounds = 7
-const seconds = 2
+const rounds = 12
+const callsPerRound = 300
+const warmUp = 2500
 const callers = 32
 const hot = 64
 
@@ -53,13 +54,8 @@ const seenBy = (
 
 const metricsPort = (port: number) => port + 100
 
-interface Point {
-  readonly cpuMs: number
-  readonly p99: number
-}
-
 /** CPU milliseconds per call, by operation and by who looks. */
-const calls = async (): Promise<ReadonlyMap<string, ReadonlyArray<Point>>> => {
+const calls = async (): Promise<ReadonlyMap<string, ReadonlyArray<number>>> => {
   const taking = await collector()
   const workspace = await Connectors.startWorkspace()
   const bundle = Connectors.bundle()
@@ -76,7 +72,7 @@ const calls = async (): Promise<ReadonlyMap<string, ReadonlyArray<Point>>> => {
     seenBy(bundle, some, traced("0.01")),
     seenBy(bundle, all, traced("1"))
   ]
-  const points = new Map<string, Array<Point>>()
+  const points = new Map<string, Array<number>>()
   const running: Array<readonly [string, Connectors.Running]> = []
   // As often as Prometheus is usually told to, ten times over.
   const scrapes = setInterval(() => {
@@ -87,13 +83,14 @@ const calls = async (): Promise<ReadonlyMap<string, ReadonlyArray<Point>>> => {
   try {
     for (const kind of kinds) running.push([kind.name, await Connectors.start(kind, workspace)])
     for (let round = -1; round < rounds; round++) {
+      // Until what is called often is compiled.
+      const calls = round < 0 ? warmUp : callsPerRound
       for (const [operation, message] of Object.entries(messages(workspace.host))) {
         for (const [name, { port, cpuMs }] of round % 2 === 0 ? running : running.toReversed()) {
           const before = cpuMs()
-          const result = await load(port, pathOf(operation), message, { callers, seconds })
-          const point = { cpuMs: (cpuMs() - before) / result.calls, p99: result.p99 }
-          // The first round warms up.
-          if (round >= 0) points.set(`${operation}|${name}`, [...(points.get(`${operation}|${name}`) ?? []), point])
+          await callMany(port, pathOf(operation), message, { callers, calls })
+          const point = `${operation}|${name}`
+          if (round >= 0) points.set(point, [...(points.get(point) ?? []), (cpuMs() - before) / calls])
         }
       }
     }
@@ -148,15 +145,16 @@ const table = (rows: ReadonlyArray<ReadonlyArray<string>>): string =>
   [rows[0]!, rows[0]!.map(() => "---"), ...rows.slice(1)].map((row) => `| ${row.join(" | ")} |`).join("\n")
 
 export const benchTelemetry = async (): Promise<void> => {
+  // As in the connector, whose errors and spans have no traces of the stack.
+  Error.stackTraceLimit = 0
   const ofHeaders = await headers()
   const ofCalls = await calls()
   const seen = [off, metrics, some, all]
-  const cpu = (operation: string, name: string) =>
-    median((ofCalls.get(`${operation}|${name}`) ?? []).map(({ cpuMs }) => cpuMs))
+  const cpu = (operation: string, name: string) => median(ofCalls.get(`${operation}|${name}`) ?? [])
   // Round by round, a machine that is busy is so for all.
   const more = (operation: string, name: string) => {
     const [mine, others] = [name, off].map((one) => ofCalls.get(`${operation}|${one}`) ?? [])
-    const ratio = median(mine!.map(({ cpuMs }, round) => cpuMs / (others![round]?.cpuMs ?? Number.NaN)))
+    const ratio = median(mine!.map((cpuMs, round) => cpuMs / (others![round] ?? Number.NaN)))
     return name === off ? "" : `${((ratio - 1) * 100).toFixed(0)} %`
   }
   const [{ model = "unknown" } = {}] = cpus()
@@ -166,8 +164,8 @@ export const benchTelemetry = async (): Promise<void> => {
 
 ## A call
 
-CPU time per call of the connector's bundle under ${callers} callers: the median of ${rounds} rounds of ${seconds} s, all four side by side in one run, in turned
-order. Metrics are read by Prometheus every 1.5 seconds. Traces go to a collector on this machine as protocol buffers. What is "more" is the median of the
+CPU time per call of the connector's bundle under ${callers} callers: the median of ${rounds} rounds of ${callsPerRound} calls, after ${warmUp} to
+warm up, all four side by side in one run, in turned order. Metrics are read by Prometheus every 1.5 seconds. Traces go to a collector on this machine as protocol buffers. What is "more" is the median of the
 ratios of each round.
 
 ${table([

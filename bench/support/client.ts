@@ -100,3 +100,21 @@ export const load = async (
   const at = (part: number) => latencies[Math.floor((latencies.length - 1) * part)] ?? Number.NaN
   return { calls, callsPerSecond: latencies.length / elapsed, p50: at(0.5), p99: at(0.99) }
 }
+
+/** Makes so many calls of one method. */
+export const callMany = async (
+  port: number,
+  path: string,
+  message: Uint8Array,
+  { callers, calls }: { readonly callers: number; readonly calls: number }
+): Promise<void> => {
+  const sessions = await Promise.all(Array.from({ length: Math.ceil(callers / 8) }, () => open(port)))
+  const body = framed(message)
+  let left = calls
+  await Promise.all(
+    Array.from({ length: callers }, async (_, index) => {
+      while (left-- > 0) await call(sessions[index % sessions.length]!, path, body)
+    })
+  )
+  sessions.forEach((session) => session.destroy())
+}
