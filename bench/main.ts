@@ -2,6 +2,7 @@
  * Benchmarks, each beside its peers in one run: `npm run bench -- auth day`, or all of them.
  */
 import { benchAuth } from "./auth.ts"
+import { benchClient } from "./client.ts"
 import { benchConnector } from "./connector.ts"
 import { benchDay } from "./day.ts"
 import { benchOutage } from "./outage.ts"
@@ -9,6 +10,7 @@ import { benchTelemetry } from "./telemetry.ts"
 
 const benchmarks: Record<string, () => Promise<void>> = {
   auth: benchAuth,
+  client: benchClient,
   connector: benchConnector,
   day: benchDay,
   outage: benchOutage,

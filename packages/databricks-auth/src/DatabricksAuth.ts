@@ -16,7 +16,7 @@ import type * as HttpClient from "effect/http/HttpClient"
 import type { AuthError } from "./AuthError.ts"
 import * as AuthSummary from "./AuthSummary.ts"
 import type { AuthHeader, Credential } from "./Credential.ts"
-import type { Progress } from "./endpoint/Token.ts"
+import type { Progress, Token } from "./endpoint/Token.ts"
 import * as TokenEndpoint from "./endpoint/TokenEndpoint.ts"
 import type { IdentityRecord } from "./IdentityRecord.ts"
 import type * as Jwt from "./Jwt.ts"
@@ -44,6 +44,7 @@ import * as ServiceAccountTokens from "./sources/ServiceAccountTokens.ts"
 import * as TokenCache from "./tokens/TokenCache.ts"
 import * as TokenEntries from "./tokens/TokenEntries.ts"
 import type { TokenStatus } from "./tokens/TokenStatus.ts"
+import { TokenObserver } from "./TokenObserver.ts"
 import { admit } from "./WorkspaceHost.ts"
 
 export type Resolved = AuthMode.Resolved
@@ -104,9 +105,17 @@ export const layerOf = <const M extends AuthMode.AnyMode>(
       const acquisition = Acquisition.make(ready)
       const guarded = [...new Set([...Modes.taskSettings, ...modes.flatMap((mode) => mode.taskSettings)])]
 
+      const observer = yield* TokenObserver
       const cache = yield* TokenCache.make((credential, refused, tries) =>
         Effect.flatMap(Policy.admitted(settings, credential), (admitted) =>
           acquisition.acquire(admitted, refused, tries)
+        ).pipe(
+          Effect.tap((token) =>
+            credential.identity._tag === "pat" ? Effect.void : observer.issued(issued(credential, token))
+          ),
+          Effect.tapError((error) =>
+            error.retryable ? Effect.void : observer.refused({ identity: credential.identity, error })
+          )
         )
       )
 
@@ -144,6 +153,13 @@ export const layerOf = <const M extends AuthMode.AnyMode>(
       })
     })
   ).pipe(Layer.provide(TokenEntries.layer))
+
+const issued = ({ identity }: Credential, { lifetime, jwt, requestId }: Token) => ({
+  identity,
+  lifetimeMillis: Duration.toMillis(lifetime),
+  ...(jwt === undefined ? {} : { jwt }),
+  ...(requestId === undefined ? {} : { requestId })
+})
 
 /**
  * PAT and nothing else: no other credential is among the requirements.
@@ -238,15 +254,29 @@ export interface Memory {
 export const layerMemory = (
   memory: Memory = {},
   boundary: Layer.Layer<DatabricksAuth, never, Layer.Services<typeof layer>> = layer
+): Layer.Layer<DatabricksAuth | AuthSummary.AuthSummary | Inside, AuthError> =>
+  inMemory(Layer.merge(boundary, AuthSummary.layer), memory)
+
+/**
+ * The same over modes of one's own. What they are built on beside the sources of this package, the caller provides.
+ */
+export const layerMemoryOf = <const M extends AuthMode.AnyMode>(
+  modes: ReadonlyArray<M>,
+  memory: Memory = {}
 ): Layer.Layer<
-  | DatabricksAuth
-  | AuthSummary.AuthSummary
-  | ConnectorSettings.ConnectorSettings
-  | Kubernetes.KubernetesMemory
-  | TokenEndpoint.TokenEndpointMemory,
-  AuthError
-> =>
-  Layer.merge(boundary, AuthSummary.layer).pipe(
+  DatabricksAuth | AuthSummary.AuthSummary | Inside,
+  AuthError,
+  Exclude<AuthMode.SourcesOf<M>, Layer.Services<typeof layer> | Kubernetes.Kubernetes>
+> => inMemory(Layer.merge(layerOf(modes), AuthSummary.layerOf(modes)), memory)
+
+/** What is inside of a boundary in memory. */
+type Inside = ConnectorSettings.ConnectorSettings | Kubernetes.KubernetesMemory | TokenEndpoint.TokenEndpointMemory
+
+const inMemory = <A, R>(
+  boundary: Layer.Layer<A, AuthError, R>,
+  memory: Memory
+): Layer.Layer<A | Inside, AuthError, Exclude<R, Layer.Services<typeof layer> | Kubernetes.Kubernetes>> =>
+  boundary.pipe(
     Layer.provide([
       PatSource.layer,
       ClientCredentialsSource.layer,
@@ -259,7 +289,7 @@ export const layerMemory = (
       TokenEndpoint.layerMemory(memory.respond ?? numbered),
       ConnectorSettings.layer(memory.settings)
     ])
-  )
+  ) as Layer.Layer<A | Inside, AuthError, Exclude<R, Layer.Services<typeof layer> | Kubernetes.Kubernetes>>
 
 const numbered = (request: TokenEndpoint.TokenRequest, count: number) =>
   Effect.succeed({

@@ -5,7 +5,7 @@
 import type { AuthError } from "@flyte-databricks/databricks-auth/AuthError"
 import { DatabricksAuth } from "@flyte-databricks/databricks-auth/DatabricksAuth"
 import type { AuthHeader, Credential } from "@flyte-databricks/databricks-auth/Credential"
-import { refusesToken } from "@flyte-databricks/databricks-auth/http/Answer"
+import { refusesToken, requestId } from "@flyte-databricks/databricks-auth/http/Answer"
 import { userAgent } from "@flyte-databricks/databricks-auth/http/UserAgent"
 import { baseUrl, headers } from "@flyte-databricks/databricks-auth/WorkspaceHost"
 import * as Context from "effect/Context"
@@ -15,9 +15,10 @@ import * as HttpClient from "effect/http/HttpClient"
 import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import * as Layer from "effect/Layer"
 import * as Ref from "effect/Ref"
+import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as Semaphore from "effect/Semaphore"
-import { type Asked, read } from "./internal/apiAnswer.ts"
+import { type Answer, type Asked, read } from "./internal/apiAnswer.ts"
 import * as apiRequest from "./internal/apiRequest.ts"
 import { integer } from "./internal/losslessJson.ts"
 import type { Identity } from "@flyte-databricks/databricks-auth/Identity"
@@ -30,6 +31,8 @@ import type { RunState } from "./RunState.ts"
 export interface CallOptions {
   /** The credential's header, for who has just asked for it; otherwise the call asks. */
   readonly header?: AuthHeader
+  /** Told the id that Databricks gave a request that it carried out. */
+  readonly onRequestId?: (id: string) => void
 }
 
 /** A call about a run. */
@@ -95,7 +98,7 @@ export const layer: Layer.Layer<JobsClient, never, HttpClient.HttpClient | Datab
 
     const call = Effect.fnUntraced(function* <A>(
       credential: Credential,
-      { header: given }: CallOptions,
+      { header: given, onRequestId }: CallOptions,
       unaddressed: HttpClientRequest.HttpClientRequest,
       schema: Schema.Codec<A, unknown>,
       operation: string,
@@ -109,13 +112,19 @@ export const layer: Layer.Layer<JobsClient, never, HttpClient.HttpClient | Datab
       })
       const asked: Asked = { operation, identity: credential.identity, ...(runId === undefined ? {} : { runId }) }
       const header = given ?? (yield* auth.getHeader(credential))
+      const readIt = (answer: Answer) => {
+        const result = read(answer, schema)
+        const id = requestId(answer.headers)
+        if (id !== undefined && Result.isSuccess(result)) onRequestId?.(id)
+        return Effect.fromResult(result)
+      }
       const answer = yield* sending(request, asked, header)
-      if (!refusesToken(answer)) return yield* Effect.fromResult(read(answer, schema))
+      if (!refusesToken(answer)) return yield* readIt(answer)
       // The token was revoked or rotated after it was cached: try once more, with a new one for the same identity.
       answer.body = ""
       yield* auth.invalidate(credential, header)
       const again = yield* sending(request, asked, yield* auth.getHeader(credential))
-      return yield* Effect.fromResult(read(again, schema))
+      return yield* readIt(again)
     })
 
     const url = ({ identity }: Credential, path: string) => `${baseUrl(identity.instance)}/api/2.1/jobs/${path}`

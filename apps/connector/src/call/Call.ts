@@ -52,6 +52,8 @@ interface CallState {
 
 interface CallUnderWay {
   readonly operation: string
+  /** The address that it came from. */
+  readonly caller: string | undefined
   readonly setBy: "caller" | "connector"
   readonly state: Ref.Ref<CallState>
   readonly endsAt: number
@@ -63,6 +65,11 @@ const CurrentCall = Context.Reference<CallUnderWay | undefined>("@flyte-databric
 
 const update = (change: (state: CallState) => CallState): Effect.Effect<void> =>
   Effect.flatMap(CurrentCall, (call) => (call === undefined ? Effect.void : Ref.update(call.state, change)))
+
+/**
+ * The call under way, and who makes it; outside of one, none.
+ */
+export const current: Effect.Effect<Pick<CallUnderWay, "operation" | "caller"> | undefined> = CurrentCall
 
 /**
  * Adds what was learnt to the log line of the call under way.
@@ -136,7 +143,8 @@ export const run = Effect.fnUntraced(function* <A, E extends { readonly _tag: st
   deadline: Option.Option<number>,
   work: Effect.Effect<A, E>,
   /** Told how the call ended. */
-  ended: (end: End<A, E | ConnectorError>) => Effect.Effect<void> = () => Effect.void
+  ended: (end: End<A, E | ConnectorError>) => Effect.Effect<void> = () => Effect.void,
+  caller?: string
 ): Effect.fn.Return<A, E | ConnectorError> {
   const state = yield* Ref.make<CallState>({ facts: {}, waitingFor: Effect.succeed("its turn"), setbacks: 0 })
   const start = yield* Clock.currentTimeMillis
@@ -154,7 +162,7 @@ export const run = Effect.fnUntraced(function* <A, E extends { readonly _tag: st
         yield* ended({ exit, durationMs, facts, warning })
       })
     ),
-    Effect.provideService(CurrentCall, { operation, setBy, state, endsAt: start + bound })
+    Effect.provideService(CurrentCall, { operation, caller, setBy, state, endsAt: start + bound })
   )
 })
 

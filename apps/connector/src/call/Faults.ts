@@ -16,6 +16,7 @@ export const isTransient = (failure: Failure): boolean =>
   failure.reason._tag === "DeadlinePassed" ||
   failure.reason._tag === "AuthClosed" ||
   failure.reason._tag === "Overloaded" ||
+  failure.reason._tag === "AuditUnavailable" ||
   ("retryable" in failure && failure.retryable)
 
 const retryAfter = (failure: Failure): Duration.Duration =>

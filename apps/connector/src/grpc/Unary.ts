@@ -34,7 +34,8 @@ export const unary = (services: Context.Context<never>) => {
             operation,
             deadlineOf(call),
             Effect.suspend(() => handle(call.request)),
-            (end) => watch(end)
+            (end) => watch(end),
+            call.getPeer()
           )
         ),
         {

@@ -20,6 +20,7 @@ import * as DatabricksHttp from "../../src/DatabricksHttp.ts"
 import type * as Server from "../../src/grpc/Server.ts"
 import { PodAddresses } from "@flyte-databricks/kubernetes"
 import * as AsyncConnector from "../../src/flyte2/AsyncConnector.ts"
+import * as Audit from "../../src/audit/Audit.ts"
 import * as Door from "../../src/grpc/Door.ts"
 import * as MetadataKey from "../../src/runs/MetadataKey.ts"
 import * as Settings from "../../src/Settings.ts"
@@ -97,6 +98,7 @@ export const everything = Effect.gen(function* () {
     reason,
     flags: yield* flags,
     taskTypes: yield* Settings.taskTypes,
+    auditRequired: yield* Settings.auditRequired,
     createPatience: yield* Settings.createPatience,
     pollPatience: yield* Settings.pollPatience,
     maxConcurrentRequests: yield* Settings.maxConcurrentRequests,
@@ -109,7 +111,7 @@ export const everything = Effect.gen(function* () {
 }).pipe(
   Effect.provide(
     DatabricksConnector.layer.pipe(
-      Layer.provide([Layer.mock(JobsClient.JobsClient, {}), MetadataKey.layerConfig]),
+      Layer.provide([Layer.mock(JobsClient.JobsClient, {}), MetadataKey.layerConfig, Audit.layerConfig]),
       Layer.provideMerge(DatabricksAuth.layerConfig),
       Layer.provide([Kubernetes.layerMemory(), DatabricksHttp.layer]),
       Layer.merge(Logging.layer),

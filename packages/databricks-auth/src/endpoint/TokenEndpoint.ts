@@ -90,7 +90,7 @@ export const layer: Layer.Layer<TokenEndpoint, never, HttpClient.HttpClient | Al
               subject_token: subject.token
             },
             secret: subject.token,
-            claims: subject.claims
+            jwt: subject
           },
           tries
         )

@@ -21,6 +21,8 @@ export const known: ReadonlyArray<string> = [
   "ALLOWED_AUDIENCES",
   "ALLOWED_INSTANCES",
   "ALLOW_TASK_AUTH_OVERRIDE",
+  "AUDIT",
+  "AUDIT_REQUIRED",
   "AUTH_TYPE",
   "CA_FILE",
   "CALLERS",
