@@ -42,7 +42,7 @@ const seriesOf = (text: string): ReadonlyArray<Series> =>
 /** What a label may say, as the docs have it. */
 const allowed: Readonly<Record<string, RegExp>> = {
   task_type: /^(spark|databricks|unknown)$/,
-  operation: /^(create|get|delete|CreateTask|GetTask|DeleteTask|GetTaskLogs|GetTaskMetrics)$/,
+  operation: /^(create|get|delete|submit|cancel|output|CreateTask|GetTask|DeleteTask|GetTaskLogs|GetTaskMetrics)$/,
   error_code: /^\d{3}$/,
   outcome: /^([A-Z]\w+|resolved|refused|unavailable)$/,
   reason: /^([A-Z]\w+|capacity|weight|idle)$/,
@@ -50,6 +50,9 @@ const allowed: Readonly<Record<string, RegExp>> = {
   flyte_namespace: /^(team-pat|other)$/,
   auth_type: /^(pat|oauth_m2m|oidc_federation|none)$/,
   origin: /^(request|namespace|connector|none)$/,
+  event: /^[a-z.]+$/,
+  why: /^(full|late|superseded|unclaimed)$/,
+  bound: /^(requests|rate)$/,
   grant: /^(client_credentials|token_exchange)$/,
   result: /^[a-z_]+$/,
   state: /^[a-z]+$/,
