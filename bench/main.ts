@@ -9,6 +9,7 @@ import { benchBox } from "./box.ts"
 import { benchConnector } from "./connector.ts"
 import { benchDay } from "./day.ts"
 import { benchOutage } from "./outage.ts"
+import { benchTelemetry } from "./telemetry.ts"
 
 const { positionals: chosen, values } = parseArgs({
   allowPositionals: true,
@@ -21,7 +22,8 @@ const benchmarks: Record<string, () => Promise<void>> = {
   connector: () =>
     values.box ? benchBox(values.steady ? { steadySeconds: Number(values.steady) } : {}) : benchConnector(),
   day: benchDay,
-  outage: benchOutage
+  outage: benchOutage,
+  telemetry: benchTelemetry
 }
 
 const unknown = chosen.filter((name) => !(name in benchmarks))
