@@ -105,6 +105,7 @@ const wrong: Record<string, readonly [values: ReadonlyArray<string>, expected: s
     "stdout, stderr or file:PATH"
   ],
   FLYTE_DATABRICKS_AUDIT_REQUIRED: [flags, "true or false"],
+  FLYTE_DATABRICKS_LOG_LEVEL: [["verbose", "INFO", "warning", "0"], "trace, debug, info, warn or error"],
   FLYTE_DATABRICKS_CA_FILE: [["/missing.pem", "/etc/hostname", "/"], "the path of a file with certificates in PEM"],
   FLYTE_DATABRICKS_LISTEN: [
     ["unix:sock", "localhost", "127.0.0.1:99999", "http://0.0.0.0:80", "a b:8000"],
@@ -351,6 +352,7 @@ describe("a variable that nothing reads", () => {
           FLYTE_DATABRICKS_POLL_PATIENCE: "12h",
           FLYTE_DATABRICKS_TASK_TYPES: "databricks",
           FLYTE_DATABRICKS_LOG_FORMAT: "json",
+          FLYTE_DATABRICKS_LOG_LEVEL: "info",
           FLYTE_DATABRICKS_AUDIT: "stdout",
           FLYTE_DATABRICKS_AUDIT_REQUIRED: "false",
           ...Object.fromEntries(free.filter((name) => name.startsWith("FLYTE_DATABRICKS_")).map((name) => [name, "x"])),

@@ -205,8 +205,10 @@ const logLine = Effect.fnUntraced(function* <A, E extends { readonly _tag: strin
       durationMs
     })
   if (Exit.isSuccess(exit)) {
+    // Polls that are fine are summed up elsewhere.
+    const log = operation === "GetTask" ? Effect.logDebug : Effect.logInfo
     return warning === undefined
-      ? yield* line("ok", Effect.logInfo(operation))
+      ? yield* line("ok", log(operation))
       : yield* line(warning.outcome, Effect.logWarning(`${operation}: ${message(warning.message)}`))
   }
   const error = Cause.findErrorOption(exit.cause)

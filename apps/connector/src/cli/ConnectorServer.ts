@@ -26,6 +26,7 @@ import type { DoorSettingInvalid } from "../grpc/DoorSettingInvalid.ts"
 import type { ListenFailed } from "../grpc/Listener.ts"
 import * as Server from "../grpc/Server.ts"
 import * as MetadataKey from "../runs/MetadataKey.ts"
+import * as Polls from "../telemetry/Polls.ts"
 
 // A span of an HTTP call holds whatever its client's own error says, unredacted.
 const untracedHttp = Layer.succeed(HttpClient.TracerDisabledWhen, () => true)
@@ -69,11 +70,12 @@ export const layerOf = <E, R>(
     Effect.gen(function* () {
       const door = yield* Effect.provide(Door.make(pods), NodeServices.layer)
       const pending = yield* DatabricksConnector.makePending
-      const server = yield* Effect.provideService(
-        services,
-        DatabricksConnector.DatabricksConnector,
-        pending.connector
-      ).pipe(Effect.flatMap((made) => Server.listen(options, made, door)))
+      const polls = yield* Polls.make
+      const server = yield* services.pipe(
+        Effect.provideService(DatabricksConnector.DatabricksConnector, pending.connector),
+        Effect.provideService(Polls.Polls, polls),
+        Effect.flatMap((made) => Server.listen(options, made, door))
+      )
       const started = yield* Layer.build(starting)
       yield* pending.start(Context.get(started, DatabricksConnector.DatabricksConnector))
       yield* server.serve

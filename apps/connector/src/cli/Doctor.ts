@@ -144,7 +144,7 @@ const serving = Effect.gen(function* () {
         Command.make("serve", Serve.flags, (given) => Config.all(given)),
         { version }
       )([]),
-      Config.all([Settings.taskTypes, Settings.createPatience, Settings.pollPatience, Logging.format]),
+      Config.all([Settings.taskTypes, Settings.createPatience, Settings.pollPatience, Logging.format, Logging.level]),
       Audit.settings,
       Door.make(PodAddresses.layerNone)
     ],

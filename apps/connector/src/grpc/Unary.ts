@@ -12,6 +12,7 @@ import * as Option from "effect/Option"
 import * as Call from "../call/Call.ts"
 import type { Failure } from "../call/ConnectorError.ts"
 import * as Catalogue from "../diagnose/Catalogue.ts"
+import * as Polls from "../telemetry/Polls.ts"
 import * as Metrics from "../telemetry/Metrics.ts"
 import { codeOf } from "./Status.ts"
 
@@ -30,7 +31,7 @@ export const unary =
         operation,
         deadlineOf(call),
         Effect.suspend(() => handle(call.request)),
-        (end) => Metrics.ended(operation, measured(end)),
+        (end) => Effect.andThen(Metrics.ended(operation, measured(end)), summedUp(end)),
         call.getPeer()
       ),
       {
@@ -42,6 +43,12 @@ export const unary =
     )
     call.on("cancelled", () => interrupt())
   }
+
+// Only polls have a phase.
+const summedUp = ({ exit, facts, warning }: Call.End<unknown, Failure>): Effect.Effect<void> =>
+  Exit.isSuccess(exit) && warning === undefined && facts.phase !== undefined
+    ? Effect.map(Polls.Polls, ({ seen }) => seen(facts.instance ?? "unknown", facts.phase ?? ""))
+    : Effect.void
 
 const measured = ({ exit, durationMs, facts, warning }: Call.End<unknown, Failure>): Metrics.Ended => ({
   taskType: facts.taskType,

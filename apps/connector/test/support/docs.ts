@@ -96,6 +96,7 @@ export const everything = Effect.gen(function* () {
     reason,
     flags: yield* flags,
     taskTypes: yield* Settings.taskTypes,
+    logLevel: yield* Logging.level,
     auditRequired: yield* Settings.auditRequired,
     createPatience: yield* Settings.createPatience,
     pollPatience: yield* Settings.pollPatience,

@@ -36,6 +36,7 @@ export const known: ReadonlyArray<string> = [
   "LISTEN_HOST",
   "LISTEN_PORT",
   "LOG_FORMAT",
+  "LOG_LEVEL",
   "MAX_CONCURRENT_STREAMS",
   "MAX_CONNECTION_AGE",
   "MAX_MESSAGE_BYTES",
