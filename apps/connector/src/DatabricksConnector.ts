@@ -24,6 +24,7 @@ import * as Decisions from "./audit/decisions.ts"
 import type { OnBehalfOf } from "./audit/decisions.ts"
 import * as Call from "./call/Call.ts"
 import { ConnectorError, type Failure, MetricsUnavailable, TaskTypeUnknown } from "./call/ConnectorError.ts"
+import * as Turns from "./admission/Turns.ts"
 import type { Attempt } from "./IdempotencyToken.ts"
 import * as Cancellation from "./runs/Cancellation.ts"
 import { holdOut } from "./call/Faults.ts"
@@ -94,6 +95,7 @@ export const layer: Layer.Layer<
   Effect.gen(function* () {
     const auth = yield* DatabricksAuth.DatabricksAuth
     const jobs = yield* JobsClient.JobsClient
+    const turns = yield* Turns.Turns
     const key = yield* MetadataKey
     const audit = yield* Audit
     const submissions = yield* Submissions.make(jobs)
@@ -108,6 +110,7 @@ export const layer: Layer.Layer<
 
     const create = Effect.fn("DatabricksConnector.create")(function* (task: Task) {
       yield* serves(taskTypes, task.taskType)
+      yield* turns.unlessFull("submit")
       const { org, project, domain, execution } = task.attempt
       yield* Call.note({ namespace: task.namespace, execution: `${project}:${domain}:${execution}` })
       const body = yield* Effect.fromResult(
@@ -214,7 +217,7 @@ export const layer: Layer.Layer<
 
     return DatabricksConnector.of({ create, get, delete: cancel, logs, metrics })
   })
-)
+).pipe(Layer.provide(Turns.layer))
 
 const serves = Effect.fnUntraced(function* (
   served: ReadonlyArray<string>,

@@ -25,16 +25,20 @@ import * as Acquisition from "./modes/Acquisition.ts"
 import * as AuthMode from "./modes/AuthMode.ts"
 import * as Modes from "./modes/Modes.ts"
 import * as OAuthM2M from "./modes/OAuthM2M.ts"
+import * as Oidc from "./modes/Oidc.ts"
 import * as Pat from "./modes/Pat.ts"
 import * as Policy from "./modes/Policy.ts"
+import { decided } from "./modes/selectionMetrics.ts"
 import * as Selection from "./modes/Selection.ts"
 import * as AuthRequest from "./request/AuthRequest.ts"
 import type { Connection } from "./request/Connection.ts"
 import * as ConnectorSettings from "./request/ConnectorSettings.ts"
 import * as ClientCredentialsSource from "./sources/ClientCredentialsSource.ts"
 import * as ConnectorSecrets from "./sources/ConnectorSecrets.ts"
+import type { IdTokenSource } from "./sources/IdTokenSource.ts"
 import * as NamespaceSecrets from "./sources/NamespaceSecrets.ts"
 import * as PatSource from "./sources/PatSource.ts"
+import * as ProjectedTokenExpiry from "./sources/ProjectedTokenExpiry.ts"
 import * as ProjectedToken from "./sources/ProjectedToken.ts"
 import * as ServiceAccountTokens from "./sources/ServiceAccountTokens.ts"
 import * as TokenCache from "./tokens/TokenCache.ts"
@@ -99,6 +103,7 @@ export const layerOf = <const M extends AuthMode.AnyMode>(
       const ready = yield* AuthMode.wireAll(modes)
       const select = yield* Selection.make(settings, ready)
       const acquisition = Acquisition.make(ready)
+      const guarded = [...new Set([...Modes.taskSettings, ...modes.flatMap((mode) => mode.taskSettings)])]
 
       const observer = yield* TokenObserver
       const cache = yield* TokenCache.make((credential, refused, tries) =>
@@ -115,7 +120,7 @@ export const layerOf = <const M extends AuthMode.AnyMode>(
       )
 
       const explain = Effect.fnUntraced(function* (task: AuthRequest.TaskContext): Effect.fn.Return<Explained> {
-        const request = yield* Effect.result(AuthRequest.make(settings, Modes.taskSettings, task))
+        const request = yield* Effect.result(AuthRequest.make(settings, guarded, task))
         return Result.isFailure(request)
           ? { request: Option.none(), looked: [], outcome: Result.fail(request.failure) }
           : { request: Option.some(request.success), ...(yield* select(request.success)) }
@@ -124,7 +129,12 @@ export const layerOf = <const M extends AuthMode.AnyMode>(
       return DatabricksAuth.of({
         explain,
         resolve: Effect.fn("DatabricksAuth.resolve")(function* (task) {
-          const resolved = yield* Effect.fromResult((yield* explain(task)).outcome)
+          const { outcome, request } = yield* explain(task)
+          yield* decided(
+            outcome,
+            Option.flatMap(request, ({ authType }) => Option.map(authType, ({ value }) => value))
+          )
+          const resolved = yield* Effect.fromResult(outcome)
           if (Option.isSome(resolved.builtFrom)) yield* cache.retire(resolved, resolved.builtFrom.value)
           return resolved
         }),
@@ -179,6 +189,18 @@ export const layerOidcFederation: Layer.Layer<
 > = layerOf(Modes.oidcFederation)
 
 /**
+ * OIDC federation by the ID tokens of one `IdTokenSource`, as this service principal, and nothing else: for a service that
+ * is no pod of a cluster.
+ */
+export const layerOidc = (
+  own: Oidc.Options
+): Layer.Layer<
+  DatabricksAuth,
+  never,
+  IdTokenSource | TokenEndpoint.TokenEndpoint | ConnectorSettings.ConnectorSettings
+> => layerOf([Oidc.mode(own)])
+
+/**
  * Every mode: the auth type that the task or the environment sets, else the strongest that is reachable.
  */
 export const layer: Layer.Layer<
@@ -199,7 +221,7 @@ export const layerConfig: Layer.Layer<
   DatabricksAuth | AuthSummary.AuthSummary,
   AuthError | Config.ConfigError,
   Kubernetes.Kubernetes | HttpClient.HttpClient | FileSystem.FileSystem | Path.Path
-> = Layer.merge(layer, AuthSummary.layer).pipe(
+> = Layer.mergeAll(layer, AuthSummary.layer, ProjectedTokenExpiry.layer).pipe(
   Layer.provide([
     PatSource.layer,
     ClientCredentialsSource.layer,

@@ -111,6 +111,18 @@ export const outside = <A, E, R>(work: Effect.Effect<A, E, R>): Effect.Effect<A,
 export const endsAt: Effect.Effect<number> = Effect.map(CurrentCall, (call) => call?.endsAt ?? Infinity)
 
 /**
+ * When the work of the call under way has to end, and the namespace that it is for, as far as it is known: blank outside
+ * of a call.
+ */
+export const bounds: Effect.Effect<{ readonly endsAt: number; readonly namespace: string }> = Effect.flatMap(
+  CurrentCall,
+  (call) =>
+    call === undefined
+      ? Effect.succeed({ endsAt: Infinity, namespace: "" })
+      : Effect.map(Ref.get(call.state), ({ facts }) => ({ endsAt: call.endsAt, namespace: facts.namespace ?? "" }))
+)
+
+/**
  * How long a call may take whose caller set no deadline. Flyte always sets one.
  */
 export const UnboundedCallTimeout = Context.Reference<Duration.Input>(

@@ -16,6 +16,7 @@ export const isTransient = (failure: Failure): boolean =>
   failure.reason._tag === "DeadlinePassed" ||
   failure.reason._tag === "AuthClosed" ||
   failure.reason._tag === "AuditUnavailable" ||
+  failure.reason._tag === "Overloaded" ||
   ("retryable" in failure && failure.retryable)
 
 const retryAfter = (failure: Failure): Duration.Duration =>
@@ -76,7 +77,8 @@ const retrying =
       Effect.retry(
         Effect.tapError(call, ({ message }) => Call.setback(message)),
         {
-          while: isTransient,
+          // Who was turned away would only stand in line again.
+          while: (failure) => isTransient(failure) && failure.reason._tag !== "Overloaded",
           schedule: backOff.pipe(
             Schedule.modifyDelay(({ duration, ...times }) =>
               Effect.succeed(Duration.min(duration, Duration.millis(longestWait(times))))

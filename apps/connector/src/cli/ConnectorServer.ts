@@ -13,6 +13,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as HttpClient from "effect/http/HttpClient"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import * as Audit from "../audit/Audit.ts"
 import { tokenIssued, tokenRefused } from "../audit/decisions.ts"
 import * as DatabricksConnector from "../DatabricksConnector.ts"
@@ -26,9 +27,11 @@ import type { DoorSettingInvalid } from "../grpc/DoorSettingInvalid.ts"
 import type { ListenFailed } from "../grpc/Listener.ts"
 import * as Server from "../grpc/Server.ts"
 import * as MetadataKey from "../runs/MetadataKey.ts"
+import * as HttpTelemetry from "../telemetry/HttpTelemetry.ts"
+import * as Statusz from "../telemetry/Statusz.ts"
 import * as Polls from "../telemetry/Polls.ts"
 
-// A span of an HTTP call holds whatever its client's own error says, unredacted.
+// A span of an HTTP call holds whatever its client's own error says, unredacted. `HttpTelemetry` makes one without.
 const untracedHttp = Layer.succeed(HttpClient.TracerDisabledWhen, () => true)
 
 /** Tokens are recorded too, those that are renewed in the background among them. */
@@ -46,7 +49,7 @@ const connector = DatabricksConnector.layer.pipe(
   Layer.provideMerge(DatabricksAuth.layerConfig),
   Layer.provide(tokensRecorded),
   Layer.provide(Audit.layerConfig),
-  Layer.provide([KubernetesClient.layerConfig, DatabricksHttp.layer]),
+  Layer.provide([KubernetesClient.layerConfig, Layer.provide(HttpTelemetry.layer, DatabricksHttp.layer)]),
   Layer.provide(NodeServices.layer)
 )
 
@@ -80,7 +83,14 @@ export const layerOf = <E, R>(
       yield* pending.start(Context.get(started, DatabricksConnector.DatabricksConnector))
       yield* server.serve
       return Context.make(Server.Server, server).pipe(
-        Context.add(AuthSummary.AuthSummary, Context.get(started, AuthSummary.AuthSummary))
+        Context.add(AuthSummary.AuthSummary, Context.get(started, AuthSummary.AuthSummary)),
+        Context.add(
+          Statusz.Tokens,
+          Option.match(Context.getOption(started, DatabricksAuth.DatabricksAuth), {
+            onNone: () => Effect.succeed([]),
+            onSome: ({ tokens }) => tokens
+          })
+        )
       )
     })
   ).pipe(Layer.provide(untracedHttp))

@@ -144,7 +144,16 @@ const serving = Effect.gen(function* () {
         Command.make("serve", Serve.flags, (given) => Config.all(given)),
         { version }
       )([]),
-      Config.all([Settings.taskTypes, Settings.createPatience, Settings.pollPatience, Logging.format, Logging.level]),
+      Config.all([
+        Settings.taskTypes,
+        Settings.createPatience,
+        Settings.pollPatience,
+        Settings.maxConcurrentRequests,
+        Settings.submitsPerSecond,
+        Settings.getsPerSecond,
+        Logging.format,
+        Logging.level
+      ]),
       Audit.settings,
       Door.make(PodAddresses.layerNone)
     ],

@@ -43,6 +43,7 @@ export const codeOf = (failure: Failure): status => {
     case "JobsUnavailable":
     case "ResponseInvalid":
     case "AuditUnavailable":
+    case "Overloaded":
       return status.UNAVAILABLE
     case "RunNotFound":
     case "TaskTypeUnknown":

@@ -7,6 +7,7 @@ import { type AuthError, type Connection, DatabricksAuth, type Identity } from "
 import { JobsClient, type JobsError, type RunId, RunState } from "@flyte-databricks/databricks-jobs"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import * as Turns from "../admission/Turns.ts"
 import { Audit } from "../audit/Audit.ts"
 import { type OnBehalfOf, runCancelled, runNotCancelled } from "../audit/decisions.ts"
 import * as Call from "../call/Call.ts"
@@ -23,6 +24,7 @@ import type { Submissions } from "./Submissions.ts"
 export const make = Effect.fnUntraced(function* (reports: LastReports, submissions: Submissions) {
   const auth = yield* DatabricksAuth.DatabricksAuth
   const jobs = yield* JobsClient.JobsClient
+  const turns = yield* Turns.Turns
   const key = yield* MetadataKey
   const audit = yield* Audit
 
@@ -49,6 +51,7 @@ export const make = Effect.fnUntraced(function* (reports: LastReports, submissio
       // A no may be about a run that is over, or come from a right to see it and not to manage it.
       const unlessOver = (refusal: JobsError.JobsError) =>
         jobs.get(credential, runId, { header }).pipe(
+          turns.take("get", credential),
           Effect.mapError(() => refusal),
           Effect.filterOrFail(
             (run) => RunState.hasEnded(RunState.toPhaseReport(run).phase),
@@ -57,6 +60,7 @@ export const make = Effect.fnUntraced(function* (reports: LastReports, submissio
         )
       yield* hedged(jobs.cancel(credential, runId, { header })).pipe(
         Call.waitFor(`${credential.identity.instance} to cancel run ${runId}`),
+        turns.take("cancel", credential),
         Effect.andThen(audit.record(runCancelled(learnt, runId, "asked"))),
         Effect.catchReasons("JobsError", {
           RequestRejected: (_, refusal) => unlessOver(refusal),
@@ -68,7 +72,10 @@ export const make = Effect.fnUntraced(function* (reports: LastReports, submissio
       holdOut(yield* Call.endsAt),
       askAgainIfGone,
       Effect.catchReason("JobsError", "RunNotFound", () => Effect.void),
-      Effect.mapError((refusal) => notCancelled(runId, report, refusal))
+      Effect.mapError((failure) =>
+        // That nothing was sent is about the connector, and Flyte asks again.
+        failure._tag === "ConnectorError" ? failure : notCancelled(runId, report, failure)
+      )
     )
   })
 

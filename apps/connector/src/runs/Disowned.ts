@@ -11,6 +11,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Metric from "effect/Metric"
 import * as Semaphore from "effect/Semaphore"
+import * as Turns from "../admission/Turns.ts"
 import { endByHand } from "../call/byHand.ts"
 import { askAgainIfGone, rideOut } from "../call/Faults.ts"
 import { Audit } from "../audit/Audit.ts"
@@ -46,7 +47,8 @@ const atOnce = 8
 
 /** Makes the way to end them. */
 export const make = Effect.fnUntraced(function* (jobs: JobsClient.JobsClient["Service"]) {
-  const turns = yield* Semaphore.make(atOnce)
+  const turns = yield* Turns.Turns
+  const few = yield* Semaphore.make(atOnce)
   const { record } = yield* Audit
 
   return Effect.fnUntraced(
@@ -54,9 +56,9 @@ export const make = Effect.fnUntraced(function* (jobs: JobsClient.JobsClient["Se
       const subject = { attempt, onBehalfOf, identity: credential.identity }
       // It may be over: another replica may have told Flyte of it.
       const end = Effect.gen(function* () {
-        const run = yield* jobs.get(credential, runId)
+        const run = yield* jobs.get(credential, runId).pipe(turns.take("get", credential))
         if (RunState.hasEnded(RunState.toPhaseReport(run).phase)) return "over"
-        yield* jobs.cancel(credential, runId)
+        yield* jobs.cancel(credential, runId).pipe(turns.take("cancel", credential))
         yield* record(runCancelled(subject, runId, why))
         return "cancelled"
       })
@@ -75,7 +77,7 @@ export const make = Effect.fnUntraced(function* (jobs: JobsClient.JobsClient["Se
       return yield* Effect.void
     },
     (effect, { attempt, credential, runId }, why) =>
-      effect.pipe(turns.withPermits(1), Effect.annotateLogs({ ...factsOf({ attempt, credential }), runId, why }))
+      effect.pipe(few.withPermits(1), Effect.annotateLogs({ ...factsOf({ attempt, credential }), runId, why }))
   )
 })
 

@@ -15,12 +15,14 @@ import * as Result from "effect/Result"
 import { Audit } from "../audit/Audit.ts"
 import { identityRefused } from "../audit/decisions.ts"
 import * as Call from "../call/Call.ts"
+import * as Turns from "../admission/Turns.ts"
 import * as Settings from "../Settings.ts"
 import { endByHand } from "../call/byHand.ts"
 import { isTransient, rideOut } from "../call/Faults.ts"
 import { hedged } from "../call/hedged.ts"
 import * as Creator from "./Creator.ts"
 import * as FailureCause from "./FailureCause.ts"
+import * as Followed from "./Followed.ts"
 import * as LastReports from "./LastReports.ts"
 import { MetadataKey } from "./MetadataKey.ts"
 import * as PinnedRun from "./PinnedRun.ts"
@@ -39,10 +41,12 @@ export const GoneAfter = Context.Reference<Duration.Input>("@flyte-databricks/co
 export const make = Effect.fnUntraced(function* (reports: LastReports.LastReports, submissions: Submissions) {
   const auth = yield* DatabricksAuth.DatabricksAuth
   const jobs = yield* JobsClient.JobsClient
+  const turns = yield* Turns.Turns
   const key = yield* MetadataKey
   const audit = yield* Audit
   const patience = Duration.toMillis(yield* Settings.pollPatience)
   const goneAfter = Duration.toMillis(yield* GoneAfter)
+  const followed = yield* Followed.make
 
   const ask = Effect.fnUntraced(function* (
     metadata: JobMetadata.JobMetadata,
@@ -56,7 +60,8 @@ export const make = Effect.fnUntraced(function* (reports: LastReports.LastReport
     const { identity } = credential
     const asked = jobs.get(credential, runId, { header })
     const run = yield* (isFaulty ? asked : hedged(asked)).pipe(
-      Call.waitFor(`${identity.instance} to say how run ${runId} is doing`)
+      Call.waitFor(`${identity.instance} to say how run ${runId} is doing`),
+      turns.take("get", credential)
     )
     const report = RunReport.ofRun(identity, runId, run)
     yield* PinnedRun.noteRun(run)
@@ -82,6 +87,7 @@ export const make = Effect.fnUntraced(function* (reports: LastReports.LastReport
   ) {
     const left = (until - (yield* Clock.currentTimeMillis)) / 2
     const output = yield* jobs.output(credential, FailureCause.culprit(runId, run)).pipe(
+      turns.take("output", credential),
       Call.within(left),
       Effect.catch((failure) => Effect.succeed({ error: `(Its output could not be read: ${failure.message})` }))
     )
@@ -123,6 +129,7 @@ export const make = Effect.fnUntraced(function* (reports: LastReports.LastReport
       Call.within(until - start),
       Effect.result
     )
+    followed.polled(key, Result.isSuccess(polled) && RunState.hasEnded(polled.success.phase), start)
     if (Result.isSuccess(polled)) {
       reports.reported(key, polled.success)
       return polled.success

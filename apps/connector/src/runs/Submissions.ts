@@ -22,6 +22,7 @@ import * as Schedule from "effect/Schedule"
 import type * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
+import * as Turns from "../admission/Turns.ts"
 import { Audit } from "../audit/Audit.ts"
 import * as Decisions from "../audit/decisions.ts"
 import * as Call from "../call/Call.ts"
@@ -91,15 +92,16 @@ const decide = (submission: Submission, fate: Fate) => Deferred.doneUnsafe(submi
 /** Makes the one way to submit. When the scope closes, what is under way is finished first. */
 export const make = Effect.fnUntraced(function* (
   jobs: JobsClient.JobsClient["Service"]
-): Effect.fn.Return<Submissions, never, Audit | MetadataKey | Scope.Scope> {
+): Effect.fn.Return<Submissions, never, Audit | MetadataKey | Turns.Turns | Scope.Scope> {
   const times = yield* SubmissionTimes
+  const turns = yield* Turns.Turns
   const key = yield* MetadataKey
   const audit = yield* Audit
   const recorded = Kept.make<RunKey, true>(mostRecorded)
   const disown = yield* Disowned.make(jobs)
   const lives = yield* FiberSet.make()
   // After an outage there may be many in doubt, and those who wait need Databricks too.
-  const turns = yield* Semaphore.make(8)
+  const few = yield* Semaphore.make(8)
   const held = UnknownRuns.make<Submission>((submission) => decide(submission, "known"))
 
   // The same token gives the same run, whatever became of a request whose answer was lost.
@@ -136,6 +138,7 @@ export const make = Effect.fnUntraced(function* (
     const exit = yield* Effect.suspend(() =>
       submission.waiting > 0 ? Effect.andThen(intend, hedged(ask)) : Effect.interrupt
     ).pipe(
+      turns.take("submit", credential),
       holdOut(() => (submission.isInDoubt ? endsAt : submission.patientUntil)),
       Effect.exit
     )
@@ -149,7 +152,8 @@ export const make = Effect.fnUntraced(function* (
     }
     // Where there may be a run it is asked for on: it has to be cancelled.
     return yield* ask.pipe(
-      turns.withPermits(1),
+      turns.take("submit", credential),
+      few.withPermits(1),
       Effect.retry({ while: isTransient, schedule: unhurried(times.doubt) }),
       Effect.tap(submitted),
       Effect.catch((failure) =>

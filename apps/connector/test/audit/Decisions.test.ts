@@ -200,7 +200,7 @@ describe("a record that has to be", () => {
           const { code, details } = yield* Effect.flip(flyte.createTask(again, { timeout: 3000 }))
           assert.strictEqual(code, "UNAVAILABLE")
           assert.include(details, "could not be written to /dev/full: ENOSPC")
-          assert.include(details, "[FDC610, docs/troubleshooting.md#audit-unavailable]")
+          assert.include(details, "[FDC611, docs/troubleshooting.md#audit-unavailable]")
           assert.lengthOf(yield* world.workspace.runs, 1)
           yield* flyte.getTask(resourceMeta)
           yield* flyte.deleteTask(resourceMeta)

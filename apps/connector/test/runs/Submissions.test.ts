@@ -5,6 +5,7 @@ import { type Credential, Identity, WorkspaceHost } from "@flyte-databricks/data
 import { JobsClient, JobsError, type RunId } from "@flyte-databricks/databricks-jobs"
 import { Clock, Effect, Exit, Fiber, Logger, Metric, Option, Redacted, Scope } from "effect"
 import { TestClock } from "effect/testing"
+import * as Turns from "../../src/admission/Turns.ts"
 import * as Audit from "../../src/audit/Audit.ts"
 import * as Call from "../../src/call/Call.ts"
 import * as MetadataKey from "../../src/runs/MetadataKey.ts"
@@ -95,9 +96,12 @@ type Services =
   | JobsClient.JobsClient
   | JobsClient.JobsClientMemory
   | MetadataKey.MetadataKey
+  | Turns.Turns
 
 const test = (name: string, run: Effect.Effect<void, unknown, Services>) =>
-  it.effect(name, () => Effect.provide(run, [JobsClient.layerMemory, MetadataKey.layerNone, Audit.layerMemory]))
+  it.effect(name, () =>
+    Effect.provide(run, [JobsClient.layerMemory, MetadataKey.layerNone, Audit.layerMemory, Turns.layer])
+  )
 
 describe("an attempt", () => {
   test(

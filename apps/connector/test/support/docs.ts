@@ -24,7 +24,10 @@ import * as Audit from "../../src/audit/Audit.ts"
 import * as Door from "../../src/grpc/Door.ts"
 import * as MetadataKey from "../../src/runs/MetadataKey.ts"
 import * as Settings from "../../src/Settings.ts"
+import * as Statusz from "../../src/telemetry/Statusz.ts"
 import * as Logging from "../../src/telemetry/Logging.ts"
+import * as OtelSettings from "../../src/telemetry/OtelSettings.ts"
+import * as Telemetry from "../../src/telemetry/Telemetry.ts"
 
 export const root = fileURLToPath(new URL("../../../..", import.meta.url))
 export const files = (pattern: string) => globSync(pattern, { cwd: root }).toSorted()
@@ -97,10 +100,15 @@ export const everything = Effect.gen(function* () {
     flags: yield* flags,
     taskTypes: yield* Settings.taskTypes,
     logLevel: yield* Logging.level,
+    statusz: yield* Effect.flatMap(ConnectorSecrets.ConnectorSecrets, Statusz.token),
     auditRequired: yield* Settings.auditRequired,
     createPatience: yield* Settings.createPatience,
     pollPatience: yield* Settings.pollPatience,
+    maxConcurrentRequests: yield* Settings.maxConcurrentRequests,
+    submitsPerSecond: yield* Settings.submitsPerSecond,
+    getsPerSecond: yield* Settings.getsPerSecond,
     metadataSignatures: yield* Settings.metadataSignatures,
+    otel: yield* OtelSettings.read,
     settings: yield* ConnectorSettings.fromConfig
   }
 }).pipe(
@@ -109,7 +117,9 @@ export const everything = Effect.gen(function* () {
       Layer.provide([Layer.mock(JobsClient.JobsClient, {}), MetadataKey.layerConfig, Audit.layerConfig]),
       Layer.provideMerge(DatabricksAuth.layerConfig),
       Layer.provide([Kubernetes.layerMemory(), DatabricksHttp.layer]),
-      Layer.merge(Logging.layer)
+      Layer.merge(Logging.layer),
+      Layer.merge(Telemetry.layer),
+      Layer.merge(ConnectorSecrets.layer)
     )
   ),
   bare

@@ -22,6 +22,7 @@ import * as CredentialSource from "./credentials.ts"
 import { exchange } from "./exchange.ts"
 import type { Loaded } from "./kubeConfig.ts"
 import * as Pools from "./pools.ts"
+import * as RequestTelemetry from "./requestTelemetry.ts"
 
 // An API server answers within a second. Where there is no answer in this part of the time, two seconds by default, the
 // request may be lost: another is made beside it, and the answer that comes first counts. All operations may be repeated.
@@ -29,6 +30,7 @@ const lostAfter = 1 / 15
 
 /** An operation of the API. */
 export interface Operation<Api, A> {
+  readonly request: RequestTelemetry.Request
   /** Calls the library's method, with the options given. */
   readonly method: (api: Api, options: ConfigurationOptions) => Promise<unknown>
   /** Reads what the method gives; none where that is not what was asked for. */
@@ -45,17 +47,25 @@ export const make = Effect.fnUntraced(function* <Api>(
   const pools = yield* Pools.make
   const api = makeApi(createConfiguration({ baseServer: new ServerConfiguration(server, {}) }))
 
+  const measured = RequestTelemetry.measured(server)
+
   const attempt = Effect.fnUntraced(function* <A>(
-    { method, decode }: Operation<Api, A>,
+    { request, method, decode }: Operation<Api, A>,
     credentials: CredentialSource.Credentials
   ): Effect.fn.Return<A, Failure, Scope.Scope> {
     const dispatcher = yield* RcMap.get(pools, credentials.transport)
     const headers = Redacted.value(credentials.headers)
-    const value = yield* Effect.tryPromise({
+    let status: number | undefined
+    const answered = (code: number) => void (status = code)
+    const sent = Effect.tryPromise({
       try: (signal) =>
-        method(api, { middleware: [exchange({ headers, dispatcher, signal })], middlewareMergeStrategy: "append" }),
+        method(api, {
+          middleware: [exchange({ headers, dispatcher, signal, answered })],
+          middlewareMergeStrategy: "append"
+        }),
       catch: (error) => classify(error)
-    }).pipe(
+    })
+    const value = yield* measured(request, () => status, sent).pipe(
       // The pool learns in the next turn that the connection is free; a call made before that would open another one.
       Effect.ensuring(Effect.yieldNow)
     )

@@ -20,12 +20,21 @@ export const make = Effect.fnUntraced(function* (config: ClusterConfig, timeout:
   const { call, credentials } = yield* Call.make(loaded, timeout, (configuration) => new CoreV1Api(configuration))
 
   const readSecret = Effect.fn("Kubernetes.readSecret")((namespace: string, name: string) =>
-    call({ method: (api, options) => api.readNamespacedSecret({ namespace, name }, options), decode: decodeSecret })
+    call({
+      request: { verb: "get", resource: "secrets", template: "/api/v1/namespaces/{namespace}/secrets/{name}" },
+      method: (api, options) => api.readNamespacedSecret({ namespace, name }, options),
+      decode: decodeSecret
+    })
   )
 
   const listServiceAccounts = Effect.fn("Kubernetes.listServiceAccounts")(
     (namespace: string, labelSelector: string) =>
       call({
+        request: {
+          verb: "list",
+          resource: "serviceaccounts",
+          template: "/api/v1/namespaces/{namespace}/serviceaccounts"
+        },
         method: (api, options) => api.listNamespacedServiceAccount({ namespace, labelSelector }, options),
         decode: decodeServiceAccounts
       }),
@@ -39,6 +48,11 @@ export const make = Effect.fnUntraced(function* (config: ClusterConfig, timeout:
   ) => {
     const spec = { audiences: [audience], expirationSeconds: Math.ceil(Duration.toSeconds(lifetime)) }
     return call({
+      request: {
+        verb: "create",
+        resource: "serviceaccounts/token",
+        template: "/api/v1/namespaces/{namespace}/serviceaccounts/{name}/token"
+      },
       method: (api, options) => api.createNamespacedServiceAccountToken({ namespace, name, body: { spec } }, options),
       decode: decodeToken
     })

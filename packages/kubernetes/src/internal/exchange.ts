@@ -15,6 +15,8 @@ export const exchange = (request: {
   readonly headers: Readonly<Record<string, string>>
   readonly dispatcher: Dispatcher
   readonly signal: AbortSignal
+  /** Told the status of the answer. */
+  readonly answered: (status: number) => void
 }): ObservableMiddleware => ({
   pre: (context) => {
     for (const [name, value] of Object.entries(request.headers)) context.setHeaderParam(name, value)
@@ -23,10 +25,12 @@ export const exchange = (request: {
     return new Observable(Promise.resolve(context))
   },
   // The library leaves some bodies unread, and an unread body keeps its connection from the pool.
-  post: (context) =>
-    new Observable(
+  post: (context) => {
+    request.answered(context.httpStatusCode)
+    return new Observable(
       readBody(context).then((bytes) => new ResponseContext(context.httpStatusCode, context.headers, bodyOf(bytes)))
     )
+  }
 })
 
 const readBody = async ({ httpStatusCode: status, headers, body }: ResponseContext): Promise<Buffer> => {

@@ -51,10 +51,16 @@ export const make = Effect.fnUntraced(function* (config: ClusterConfig, timeout:
       )
   return {
     version: call({
+      request: { verb: "get", resource: "version", template: "/version" },
       method: ({ version }, options) => version.getCode({}, options),
       decode: reader(Version, ({ gitVersion }) => gitVersion)
     }).pipe(known("unknown")),
     whoAmI: call({
+      request: {
+        verb: "create",
+        resource: "selfsubjectreviews",
+        template: "/apis/authentication.k8s.io/v1/selfsubjectreviews"
+      },
       method: ({ authentication }, options) => authentication.createSelfSubjectReview({ body: {} }, options),
       decode: reader(Who, ({ status }) => status.userInfo.username)
     }).pipe(known("unknown")),
@@ -69,12 +75,18 @@ export const make = Effect.fnUntraced(function* (config: ClusterConfig, timeout:
         ...(name === undefined ? {} : { name })
       }
       return call({
+        request: {
+          verb: "create",
+          resource: "selfsubjectaccessreviews",
+          template: "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+        },
         method: ({ authorization }, options) =>
           authorization.createSelfSubjectAccessReview({ body: { spec: { resourceAttributes } } }, options),
         decode: reader(Access, ({ status }) => status.allowed)
       }).pipe(known(false))
     },
     issuer: call({
+      request: { verb: "get", resource: "openid-configuration", template: "/.well-known/openid-configuration" },
       method: ({ wellKnown }, options) => wellKnown.getServiceAccountIssuerOpenIDConfiguration({}, options),
       decode: (value) =>
         Option.some(
@@ -85,6 +97,7 @@ export const make = Effect.fnUntraced(function* (config: ClusterConfig, timeout:
         )
     }).pipe(known(Option.none<string>())),
     listNamespaces: call({
+      request: { verb: "list", resource: "namespaces", template: "/api/v1/namespaces" },
       method: ({ core }, options) => core.listNamespace({}, options),
       decode: reader(Namespaces, ({ items }) => items.map(({ metadata }) => metadata.name))
     }).pipe(known<ReadonlyArray<string>>([]))

@@ -31,13 +31,14 @@ export interface Asked {
   readonly endpoint: string
   readonly clientId: string
   readonly source: string
-  readonly isTaskClient?: boolean
+  readonly remedy?: string | undefined
+  readonly isTaskClient?: boolean | undefined
   /** The client secret or the JWT: a server may send back what it was sent. */
   readonly secret: Redacted.Redacted<string>
   /** What the JWT says, where there is one. */
   readonly claims: Option.Option<Claims>
   /** Which key of its issuer signed it, where it says so. */
-  readonly kid?: string | undefined
+  readonly keyId?: string | undefined
 }
 
 // What Databricks says of a JWT holds the policy that would let it in, with the audience last.
@@ -119,6 +120,7 @@ const refused = (said: typeof Refusal.Type, status: number, headers: Headers.Hea
     endpoint: asked.endpoint,
     clientId: asked.clientId,
     source: asked.source,
+    ...(asked.remedy === undefined ? {} : { remedy: asked.remedy }),
     status,
     error: clean(errorOf(said)),
     ...(description === "" ? {} : { description: clean(description, maxDescription) }),
@@ -131,7 +133,7 @@ const refused = (said: typeof Refusal.Type, status: number, headers: Headers.Hea
         new ExchangeRefused({
           ...fields,
           ...stated(claims),
-          ...(asked.kid === undefined ? {} : { keyId: claim(asked.kid) })
+          ...(asked.keyId === undefined ? {} : { keyId: claim(asked.keyId) })
         })
     })
   })
