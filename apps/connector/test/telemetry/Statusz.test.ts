@@ -1,7 +1,7 @@
 /** What the metrics port says to people: to whom, how much, and no secret. */
 import { assert, describe, it } from "@effect/vitest"
 import { NodeServices } from "@effect/platform-node"
-import { ConnectorSecrets, Identity, type TokenStatus, WorkspaceHost } from "@flyte-databricks/databricks-auth"
+import { type ConnectorSecrets, Identity, type TokenStatus, WorkspaceHost } from "@flyte-databricks/databricks-auth"
 import { DatabricksWorkspace, Fault } from "@flyte-databricks/emulators"
 import { Effect, Option, Redacted, Schema } from "effect"
 import type { IncomingMessage } from "node:http"
