@@ -229,8 +229,10 @@ const logLine = <A, E extends { readonly _tag: string; readonly message: string 
       durationMs
     })
   if (Exit.isSuccess(exit)) {
+    // Polls that are fine are summed up elsewhere.
+    const log = operation === "GetTask" ? Effect.logDebug : Effect.logInfo
     return warning === undefined
-      ? line("ok", Effect.logInfo(operation))
+      ? line("ok", log(operation))
       : line(warning.outcome, Effect.logWarning(`${operation}: ${message(warning.message)}`))
   }
   const error = Cause.findErrorOption(exit.cause)
