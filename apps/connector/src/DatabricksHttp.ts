@@ -2,7 +2,6 @@
  * The way to Databricks, as companies have it: through a proxy, and with certificate authorities of their own. It is for
  * the token endpoint and the Jobs API alone; the Kubernetes API has a way of its own, which none of this touches.
  */
-import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import * as LiveSecrets from "@flyte-databricks/databricks-auth/http/LiveSecrets"
 import * as TransportFault from "@flyte-databricks/databricks-auth/http/TransportFault"
 import { shown } from "@flyte-databricks/databricks-auth/request/Variable"
@@ -18,7 +17,8 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import { X509Certificate } from "node:crypto"
 import { getCACertificates } from "node:tls"
-import { EnvHttpProxyAgent, Pool } from "undici"
+import { Agent, EnvHttpProxyAgent, Pool } from "undici"
+import * as DispatcherClient from "./DispatcherClient.ts"
 import * as Settings from "./Settings.ts"
 
 /**
@@ -36,17 +36,15 @@ export class NetworkSettingInvalid extends Schema.TaggedError<NetworkSettingInva
 }
 
 // Only this client knows the setting, so the advice is given here: the core is also used where there is none.
-const namingTheSetting = HttpClient.transformResponse(
-  Effect.mapError((error: HttpClientError.HttpClientError) => {
-    const [fault = ""] = TransportFault.describe(error).split("; if the root CA is installed locally")
-    if (!/self-signed certificate|unable to (get|verify) .*certificate/.test(fault)) return error
-    const advice = `if its authority is your company's, name the authority's file in ${Settings.caFileName}`
-    const cause = new Error(`${fault}; ${advice}`)
-    return new HttpClientError.HttpClientError({
-      reason: new HttpClientError.TransportError({ request: error.request, cause })
-    })
+const namingTheSetting = (error: HttpClientError.HttpClientError): HttpClientError.HttpClientError => {
+  const [fault = ""] = TransportFault.describe(error).split("; if the root CA is installed locally")
+  if (!/self-signed certificate|unable to (get|verify) .*certificate/.test(fault)) return error
+  const advice = `if its authority is your company's, name the authority's file in ${Settings.caFileName}`
+  const cause = new Error(`${fault}; ${advice}`)
+  return new HttpClientError.HttpClientError({
+    reason: new HttpClientError.TransportError({ request: error.request, cause })
   })
-)
+}
 
 // More than these only queue at Databricks' rate limits.
 const pool = {
@@ -96,27 +94,27 @@ export const layer: Layer.Layer<
   HttpClient.HttpClient,
   NetworkSettingInvalid | Config.ConfigError,
   FileSystem.FileSystem
-> = Layer.effect(HttpClient.HttpClient, Effect.map(HttpClient.HttpClient, namingTheSetting)).pipe(
-  Layer.provide(NodeHttpClient.layerUndiciNoDispatcher),
-  Layer.provide(
-    Layer.effect(
-      NodeHttpClient.Dispatcher,
-      Effect.gen(function* () {
-        const { proxy, noProxy, options } = yield* wayOut
-        if (Option.contains(yield* Settings.verifiesCertificates, "0")) yield* Effect.logWarning(stillVerified)
-        if (Option.isSome(proxy)) {
-          yield* Effect.logInfo(
-            `Databricks is reached through the proxy ${proxy.value.shown}` +
-              (noProxy === "" ? "" : `, except what NO_PROXY lists: ${noProxy}`)
-          )
-        }
-        return yield* Effect.acquireRelease(
-          Effect.sync(() => new EnvHttpProxyAgent(options({ rejectUnauthorized: true }))),
-          (dispatcher) => Effect.promise(() => dispatcher.destroy())
-        )
-      })
+> = Layer.effect(
+  HttpClient.HttpClient,
+  Effect.gen(function* () {
+    const { proxy, noProxy, options } = yield* wayOut
+    if (Option.contains(yield* Settings.verifiesCertificates, "0")) yield* Effect.logWarning(stillVerified)
+    if (Option.isSome(proxy)) {
+      yield* Effect.logInfo(
+        `Databricks is reached through the proxy ${proxy.value.shown}` +
+          (noProxy === "" ? "" : `, except what NO_PROXY lists: ${noProxy}`)
+      )
+    }
+    const dispatcher = yield* Effect.acquireRelease(
+      Effect.sync(() => {
+        const given = options({ rejectUnauthorized: true })
+        // Which host goes through the proxy is looked at with every request.
+        return Option.isSome(proxy) ? new EnvHttpProxyAgent(given) : new Agent(given)
+      }),
+      (dispatcher) => Effect.promise(() => dispatcher.destroy())
     )
-  )
+    return DispatcherClient.make(dispatcher, namingTheSetting)
+  })
 )
 
 const stillVerified =

@@ -130,3 +130,13 @@ export const tlsAllowedClients = variable("FLYTE_DATABRICKS_TLS_ALLOWED_CLIENTS"
 
 /** The ServiceAccounts, as `namespace/name`, whose pods may call. */
 export const callers = variable("FLYTE_DATABRICKS_CALLERS")
+
+export const auditName = "FLYTE_DATABRICKS_AUDIT"
+
+/** Where audit events go: `stdout`, `stderr` or `file:PATH`. */
+export const audit = variable(auditName)
+
+export const auditRequiredName = "FLYTE_DATABRICKS_AUDIT_REQUIRED"
+
+/** Whether nothing is submitted that cannot be recorded. */
+export const auditRequired = SettingValue.setting(auditRequiredName, SettingValue.boolean, false)

@@ -104,6 +104,7 @@ describe("docs/", () => {
       "deadline",
       "metadata-refused",
       "run-of-another",
+      "audit-unavailable",
       "task-runs-as-a-pod",
       "sensor-or-webhook-fails",
       "cancelled-in-databricks",

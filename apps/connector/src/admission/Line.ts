@@ -73,8 +73,6 @@ interface Workspace {
 /** How it went. */
 export type Outcome = { readonly _tag: "Answered" } | { readonly _tag: "Limited"; readonly retryAfterMillis: number }
 
-export type Lines = ReturnType<typeof make>
-
 /** An answer also has to be read and passed on. */
 const margin = 150
 

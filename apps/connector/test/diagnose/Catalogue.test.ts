@@ -88,7 +88,8 @@ const unseen: Readonly<Record<string, string>> = {
   FDC607: "of a task that becomes no job",
   FDC608: "of a run",
   FDC609: "of a run",
-  FDC610: "of a call of Flyte's"
+  FDC610: "of a call of Flyte's",
+  FDC611: "of a run"
 }
 
 describe("the golden files", () => {

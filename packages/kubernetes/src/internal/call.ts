@@ -15,6 +15,7 @@ import type { Dispatcher } from "undici"
 import { classify, type Failure } from "./answers.ts"
 import type { Credentials, CredentialSource } from "./credentials.ts"
 import * as Pools from "./pools.ts"
+import * as RequestTelemetry from "./requestTelemetry.ts"
 
 // An API server answers within a second. Where there is no answer in this part of the time, two seconds by default, the
 // request may be lost: another is made beside it, and the answer that comes first counts. All operations may be repeated.
@@ -22,6 +23,8 @@ const lostAfter = 1 / 15
 
 /** A cluster, and what is sent to it. */
 export interface Cluster {
+  /** The server's URL. */
+  readonly server: string
   /** The server as messages show it, without credentials. */
   readonly address: string
   readonly source: CredentialSource
@@ -32,10 +35,14 @@ export interface Sending {
   readonly headers: Readonly<Record<string, string>>
   readonly dispatcher: Dispatcher
   readonly signal: AbortSignal
+  /** Told the status of the answer. */
+  readonly answered: (status: number) => void
 }
 
 /** An operation of the API. */
 export interface Operation<Api, A> {
+  /** What it is, for who measures. */
+  readonly request: RequestTelemetry.Request
   /** Makes the request. */
   readonly method: (api: Api, sending: Sending) => Promise<unknown>
   /** Reads what the method gives; none where that is not what was asked for. */
@@ -44,22 +51,27 @@ export interface Operation<Api, A> {
 
 /** Makes the way to a cluster; its connections are closed with the scope. */
 export const make = Effect.fnUntraced(function* <Api>(
-  { address, source }: Cluster,
+  { address, server, source }: Cluster,
   timeout: Duration.Duration,
   api: Api
 ) {
   const pools = yield* Pools.make
 
+  const measured = RequestTelemetry.measured(server)
+
   const attempt = Effect.fnUntraced(function* <A>(
-    { method, decode }: Operation<Api, A>,
+    { request, method, decode }: Operation<Api, A>,
     credentials: Credentials
   ): Effect.fn.Return<A, Failure, Scope.Scope> {
     const dispatcher = yield* RcMap.get(pools, credentials.transport)
     const headers = Redacted.value(credentials.headers)
-    const value = yield* Effect.tryPromise({
-      try: (signal) => method(api, { headers, dispatcher, signal }),
+    let status: number | undefined
+    const answered = (code: number) => void (status = code)
+    const sent = Effect.tryPromise({
+      try: (signal) => method(api, { headers, dispatcher, signal, answered }),
       catch: (error) => classify(error)
-    }).pipe(
+    })
+    const value = yield* measured(request, () => status, sent).pipe(
       // The pool learns in the next turn that the connection is free; a call made before that would open another one.
       Effect.ensuring(Effect.yieldNow)
     )

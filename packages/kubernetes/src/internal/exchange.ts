@@ -16,12 +16,14 @@ export const options = (sending: Sending): ConfigurationOptions => ({
         return new Observable(Promise.resolve(context))
       },
       // The library leaves some bodies unread, and an unread body keeps its connection from the pool.
-      post: ({ httpStatusCode, headers, body }) =>
-        new Observable(
+      post: ({ httpStatusCode, headers, body }) => {
+        sending.answered(httpStatusCode)
+        return new Observable(
           AnswerBody.read(httpStatusCode, headers["content-type"], body.stream() ?? []).then(
             (bytes) => new ResponseContext(httpStatusCode, headers, bodyOf(bytes))
           )
         )
+      }
     }
   ],
   middlewareMergeStrategy: "append"

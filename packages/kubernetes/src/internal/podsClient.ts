@@ -43,6 +43,7 @@ export const make = Effect.fnUntraced(function* (config: ClusterConfig, timeout:
       (namespace: string, serviceAccount: string) => {
         const fieldSelector = `spec.serviceAccountName=${serviceAccount},status.phase=Running`
         return call({
+          request: { verb: "list", resource: "pods", template: "/api/v1/namespaces/{namespace}/pods" },
           method: (api, sending) => api.listNamespacedPod({ namespace, fieldSelector, limit: 500 }, sending),
           decode: decodeAddresses
         })

@@ -13,7 +13,11 @@ interface Request {
   readonly body?: unknown
 }
 
-const send = async (server: string, { headers, dispatcher, signal }: Sending, request: Request): Promise<unknown> => {
+const send = async (
+  server: string,
+  { headers, dispatcher, signal, answered }: Sending,
+  request: Request
+): Promise<unknown> => {
   const { origin, pathname } = new URL(server)
   const path = ["api", "v1", ...request.path].map(encodeURIComponent).join("/")
   const query = new URLSearchParams(request.query).toString()
@@ -30,6 +34,7 @@ const send = async (server: string, { headers, dispatcher, signal }: Sending, re
     signal
   }
   const answer = await dispatcher.request(asked)
+  answered(answer.statusCode)
   const contentType = answer.headers["content-type"]
   const bytes = await AnswerBody.read(answer.statusCode, contentType?.toString(), answer.body)
   const text = bytes.toString("utf8")

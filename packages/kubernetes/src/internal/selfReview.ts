@@ -53,10 +53,16 @@ export const make = Effect.fnUntraced(function* (config: ClusterConfig, timeout:
       )
   return {
     version: call({
+      request: { verb: "get", resource: "version", template: "/version" },
       method: ({ version }, sending) => version.getCode({}, options(sending)),
       decode: reader(Version, ({ gitVersion }) => gitVersion)
     }).pipe(known("unknown")),
     whoAmI: call({
+      request: {
+        verb: "create",
+        resource: "selfsubjectreviews",
+        template: "/apis/authentication.k8s.io/v1/selfsubjectreviews"
+      },
       method: ({ authentication }, sending) => authentication.createSelfSubjectReview({ body: {} }, options(sending)),
       decode: reader(Who, ({ status }) => status.userInfo.username)
     }).pipe(known("unknown")),
@@ -71,12 +77,18 @@ export const make = Effect.fnUntraced(function* (config: ClusterConfig, timeout:
         ...(name === undefined ? {} : { name })
       }
       return call({
+        request: {
+          verb: "create",
+          resource: "selfsubjectaccessreviews",
+          template: "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+        },
         method: ({ authorization }, sending) =>
           authorization.createSelfSubjectAccessReview({ body: { spec: { resourceAttributes } } }, options(sending)),
         decode: reader(Access, ({ status }) => status.allowed)
       }).pipe(known(false))
     },
     issuer: call({
+      request: { verb: "get", resource: "openid-configuration", template: "/.well-known/openid-configuration" },
       method: ({ wellKnown }, sending) => wellKnown.getServiceAccountIssuerOpenIDConfiguration({}, options(sending)),
       decode: (value) =>
         Option.some(
@@ -87,6 +99,7 @@ export const make = Effect.fnUntraced(function* (config: ClusterConfig, timeout:
         )
     }).pipe(known(Option.none<string>())),
     listNamespaces: call({
+      request: { verb: "list", resource: "namespaces", template: "/api/v1/namespaces" },
       method: ({ core }, sending) => core.listNamespace({}, options(sending)),
       decode: reader(Namespaces, ({ items }) => items.map(({ metadata }) => metadata.name))
     }).pipe(known<ReadonlyArray<string>>([]))

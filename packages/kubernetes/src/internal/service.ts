@@ -23,12 +23,21 @@ export const make = Effect.fnUntraced(function* (
   const { call } = yield* Call.make(cluster, timeout, api)
 
   const readSecret = Effect.fn("Kubernetes.readSecret")((namespace: string, name: string) =>
-    call({ method: (api, sending) => api.readNamespacedSecret({ namespace, name }, sending), decode: decodeSecret })
+    call({
+      request: { verb: "get", resource: "secrets", template: "/api/v1/namespaces/{namespace}/secrets/{name}" },
+      method: (api, sending) => api.readNamespacedSecret({ namespace, name }, sending),
+      decode: decodeSecret
+    })
   )
 
   const listServiceAccounts = Effect.fn("Kubernetes.listServiceAccounts")(
     (namespace: string, labelSelector: string) =>
       call({
+        request: {
+          verb: "list",
+          resource: "serviceaccounts",
+          template: "/api/v1/namespaces/{namespace}/serviceaccounts"
+        },
         method: (api, sending) => api.listNamespacedServiceAccount({ namespace, labelSelector }, sending),
         decode: decodeServiceAccounts
       }),
@@ -42,6 +51,11 @@ export const make = Effect.fnUntraced(function* (
   ) => {
     const spec = { audiences: [audience], expirationSeconds: Math.ceil(Duration.toSeconds(lifetime)) }
     return call({
+      request: {
+        verb: "create",
+        resource: "serviceaccounts/token",
+        template: "/api/v1/namespaces/{namespace}/serviceaccounts/{name}/token"
+      },
       method: (api, sending) => api.createNamespacedServiceAccountToken({ namespace, name, body: { spec } }, sending),
       decode: decodeToken
     })

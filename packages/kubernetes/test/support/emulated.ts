@@ -38,7 +38,7 @@ export const layerKubeconfig = (text: string) =>
   ).pipe(Layer.provide(NodeServices.layer))
 
 /** The service as a pod has it: on a mounted ServiceAccount. */
-export const layerPod = Layer.unwrap(
+const layerPod = Layer.unwrap(
   Effect.gen(function* () {
     const api = yield* KubernetesApi.KubernetesApi
     const files = yield* FileSystem.FileSystem
