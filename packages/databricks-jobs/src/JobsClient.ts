@@ -29,6 +29,8 @@ import type { RunState } from "./RunState.ts"
 export interface CallOptions {
   /** The credential's header, for who has just asked for it; otherwise the call asks. */
   readonly header?: AuthHeader
+  /** The caller has a time limit of its own, by which it interrupts the call: `RequestTimeout` is not kept beside it. */
+  readonly isBounded?: boolean
 }
 
 /** A call about a run. */
@@ -95,7 +97,7 @@ export const layer: Layer.Layer<JobsClient, never, HttpClient.HttpClient | Datab
 
     const call = Effect.fnUntraced(function* <A>(
       credential: Credential,
-      { header: given }: CallOptions,
+      { header: given, isBounded = false }: CallOptions,
       request: HttpClientRequest.HttpClientRequest,
       decode: Decode<A>,
       operation: string,
@@ -104,12 +106,12 @@ export const layer: Layer.Layer<JobsClient, never, HttpClient.HttpClient | Datab
     ): Effect.fn.Return<A, JobsError | AuthError> {
       const asked: Asked = { operation, identity: credential.identity, ...(runId === undefined ? {} : { runId }) }
       const header = given ?? (yield* auth.getHeader(credential))
-      const answer = yield* sending(request, asked, header)
+      const answer = yield* sending(request, asked, header, isBounded)
       if (!refusesToken(answer)) return yield* Effect.fromResult(read(answer, decode))
       // The token was revoked or rotated after it was cached: try once more, with a new one for the same identity.
       answer.body = ""
       yield* auth.invalidate(credential, header)
-      const again = yield* sending(request, asked, yield* auth.getHeader(credential))
+      const again = yield* sending(request, asked, yield* auth.getHeader(credential), isBounded)
       return yield* Effect.fromResult(read(again, decode))
     })
 
