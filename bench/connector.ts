@@ -7,7 +7,7 @@ import { writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { load } from "./support/client.ts"
 import * as Connectors from "./support/connectors.ts"
-import { inTurn, messages, pathOf } from "./support/messages.ts"
+import { inTurn, type Message, messages, pathOf } from "./support/messages.ts"
 import { ownFunctions, owners, profiled, type Shares } from "./support/profile.ts"
 import { type Figures, report } from "./support/report.ts"
 
