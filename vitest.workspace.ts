@@ -1,20 +1,30 @@
 import { defineConfig } from "vitest/config"
 
-const project = (root: string) => ({
+const project = (root: string, test = {}) => ({
   extends: true as const,
-  test: { name: root.replace(/^.*\//, ""), root, include: ["test/**/*.test.ts"], exclude: ["test/{box,hostile}/**"] }
+  test: {
+    name: root.replace(/^.*\//, ""),
+    root,
+    include: ["test/**/*.test.ts"],
+    exclude: ["test/{box,hostile}/**"],
+    ...test
+  }
 })
+
+// Processes with real deadlines, on a machine that others may keep busy: one more try tells a late answer from a wrong
+// one, and the reporter says which test had it.
+const processes = { retry: 1 }
 
 // Containers with limits and a load: `npm run test:box` runs it by itself.
 const box = {
   extends: true as const,
-  test: { name: "box", root: "apps/connector", include: ["test/box/**/*.test.ts"] }
+  test: { name: "box", root: "apps/connector", include: ["test/box/**/*.test.ts"], ...processes }
 }
 
 // Attacks on the bundle, each of which is measured: `npm run test:hostile` runs them by themselves, one at a time.
 const hostile = {
   extends: true as const,
-  test: { name: "hostile", root: "apps/connector", include: ["test/hostile/**/*.test.ts"] }
+  test: { name: "hostile", root: "apps/connector", include: ["test/hostile/**/*.test.ts"], ...processes }
 }
 
 export default defineConfig({
@@ -28,10 +38,11 @@ export default defineConfig({
       project("packages/kubernetes"),
       project("packages/flyte-protocol"),
       project("packages/emulators"),
-      project("apps/connector"),
-      project("apps/tour"),
+      project("apps/connector", processes),
+      project("apps/tour", processes),
       project("bench"),
-      project("apps/demo"),
+      project("apps/demo", processes),
+      project("examples"),
       box,
       hostile
     ]

@@ -8,27 +8,13 @@ import { type Box, makeBox } from "./support/cgroup.ts"
 import { callOnce, load, steady, type Throughput } from "./support/client.ts"
 import * as Connectors from "./support/connectors.ts"
 import { type Message, messages, pathOf, poll } from "./support/messages.ts"
-import { boxReport } from "./support/boxReport.ts"
+import { type BoxFigures, boxReport } from "./support/boxReport.ts"
 
 /** How long the workspace takes for an answer, in milliseconds. */
 const answersAfter = 50
 const seconds = 5
 const rates = { CreateTask: 10, GetTask: 50 }
 const identities = 10_000
-
-export interface BoxFigures {
-  /** From the process's start, in milliseconds. */
-  readonly serving: number
-  readonly firstCreate: number
-  /** MB. */
-  readonly rest: number
-  /** By operation and callers. */
-  readonly calls: Readonly<Record<string, Throughput>>
-  readonly steady: Readonly<Record<string, Throughput>>
-  readonly rssMax: number
-  readonly memoryMax: number
-  readonly kills: number
-}
 
 export const benchBox = async ({ steadySeconds = 600 }: { readonly steadySeconds?: number }): Promise<void> => {
   const kinds = [Connectors.bundle(), ...(Connectors.hasPython ? [Connectors.flytes] : [])]

@@ -4,10 +4,12 @@
  */
 import { parseArgs } from "node:util"
 import { benchAuth } from "./auth.ts"
+import { benchClient } from "./client.ts"
 import { benchBox } from "./box.ts"
 import { benchConnector } from "./connector.ts"
 import { benchDay } from "./day.ts"
 import { benchOutage } from "./outage.ts"
+import { benchTelemetry } from "./telemetry.ts"
 
 const { positionals: chosen, values } = parseArgs({
   allowPositionals: true,
@@ -16,10 +18,12 @@ const { positionals: chosen, values } = parseArgs({
 
 const benchmarks: Record<string, () => Promise<void>> = {
   auth: benchAuth,
+  client: benchClient,
   connector: () =>
     values.box ? benchBox(values.steady ? { steadySeconds: Number(values.steady) } : {}) : benchConnector(),
   day: benchDay,
-  outage: benchOutage
+  outage: benchOutage,
+  telemetry: benchTelemetry
 }
 
 const unknown = chosen.filter((name) => !(name in benchmarks))

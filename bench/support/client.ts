@@ -146,3 +146,20 @@ export const steady = async (
   const elapsed = (performance.now() - begin) / 1000
   return { calls: answers.length, failed, callsPerSecond: latencies.length / elapsed, ...quantiles(latencies) }
 }
+
+/** Makes so many calls of one method. */
+export const callMany = async (
+  port: number,
+  path: string,
+  message: () => Uint8Array,
+  { callers, calls }: { readonly callers: number; readonly calls: number }
+): Promise<void> => {
+  const sessions = await Promise.all(Array.from({ length: Math.ceil(callers / 8) }, () => open(port)))
+  let left = calls
+  await Promise.all(
+    Array.from({ length: callers }, async (_, index) => {
+      while (left-- > 0) await call(sessions[index % sessions.length]!, path, framed(message()))
+    })
+  )
+  sessions.forEach((session) => session.destroy())
+}

@@ -96,6 +96,29 @@ export const createPatience = SettingValue.setting(
   Duration.infinity
 )
 
+export const maxConcurrentRequestsName = "FLYTE_DATABRICKS_MAX_CONCURRENT_REQUESTS"
+
+/**
+ * How many requests to Databricks may be under way at once. It protects the processor and the connections, not
+ * Databricks: one that waits for its answer costs neither, but all that are answered share the processor. In half a core
+ * a request costs some 3 ms of it while the code is cold, so that 192 are through within a second or two, long before
+ * they are late. One namespace of one workspace has a third of them, 64: as many connections as there are to a host.
+ */
+export const maxConcurrentRequests = SettingValue.setting(
+  maxConcurrentRequestsName,
+  SettingValue.integer(1, 65_536),
+  192
+)
+
+export const submitsPerSecondName = "FLYTE_DATABRICKS_SUBMITS_PER_SECOND"
+export const getsPerSecondName = "FLYTE_DATABRICKS_GETS_PER_SECOND"
+
+/** How many requests that change something (submit, cancel) a workspace is sent in a second: Databricks' own limit. */
+export const submitsPerSecond = SettingValue.setting(submitsPerSecondName, SettingValue.integer(1, 1_000_000), 35)
+
+/** How many that ask (polls, outputs). */
+export const getsPerSecond = SettingValue.setting(getsPerSecondName, SettingValue.integer(1, 1_000_000), 100)
+
 /** The server's certificate with its chain, and its key; and the authorities of clients that have a certificate. */
 export const tlsCertFile = variable("FLYTE_DATABRICKS_TLS_CERT_FILE")
 export const tlsKeyFile = variable("FLYTE_DATABRICKS_TLS_KEY_FILE")
@@ -106,3 +129,13 @@ export const tlsAllowedClients = variable("FLYTE_DATABRICKS_TLS_ALLOWED_CLIENTS"
 
 /** The ServiceAccounts, as `namespace/name`, whose pods may call. */
 export const callers = variable("FLYTE_DATABRICKS_CALLERS")
+
+export const auditName = "FLYTE_DATABRICKS_AUDIT"
+
+/** Where audit events go: `stdout`, `stderr` or `file:PATH`. */
+export const audit = variable(auditName)
+
+export const auditRequiredName = "FLYTE_DATABRICKS_AUDIT_REQUIRED"
+
+/** Whether nothing is submitted that cannot be recorded. */
+export const auditRequired = SettingValue.setting(auditRequiredName, SettingValue.boolean, false)

@@ -35,10 +35,12 @@ describe("docs/settings.md", () => {
     const known = new Set(settings.flatMap(({ variables }) => variables))
     // The first two are the example's own, the third is for tests, the fourth is given to jobs.
     const others = ["DATABRICKS_CONNECTOR", "DATABRICKS_NAMESPACE", "FLYTE_DATABRICKS_PYTHON", "FLYTE_FAIL_ON_ERROR"]
+    // The core's client has those of Databricks' SDKs, which its own README names.
+    const ofClient = Docs.matches(Docs.read("packages/databricks-auth/src/client/internal/environment.ts"), variable)
     const documents = [...Docs.pages, ...Docs.others].map(Docs.read)
     const named = Docs.matches([...documents, Docs.sources].join("\n"), variable)
     assert.deepStrictEqual(
-      named.filter((name) => !known.has(name)),
+      named.filter((name) => !known.has(name) && !ofClient.includes(name)),
       others
     )
     assert.include(Docs.sources, 'Config.String("FLYTE_DATABRICKS_PYTHON")')
@@ -49,7 +51,7 @@ describe("docs/settings.md", () => {
   it.effect("has the defaults of the code", () =>
     Effect.gen(function* () {
       const { value } = yield* Docs.everything
-      const { flags, settings: own } = value
+      const { flags, settings: own, otel } = value
       const { asked, opened } = yield* Docs.secretLookUp
       const expected: Record<string, unknown> = {
         FLYTE_DATABRICKS_AUTH_TYPE: Option.getOrUndefined(own.authType),
@@ -84,6 +86,9 @@ describe("docs/settings.md", () => {
         FLYTE_DATABRICKS_PROMETHEUS_PORT: String(flags.prometheusPort),
         FLYTE_DATABRICKS_MAX_MESSAGE_BYTES: String(flags.maxMessageBytes),
         FLYTE_DATABRICKS_MAX_CONCURRENT_STREAMS: String(flags.maxConcurrentStreams),
+        FLYTE_DATABRICKS_MAX_CONCURRENT_REQUESTS: String(value.maxConcurrentRequests),
+        FLYTE_DATABRICKS_SUBMITS_PER_SECOND: String(value.submitsPerSecond),
+        FLYTE_DATABRICKS_GETS_PER_SECOND: String(value.getsPerSecond),
         FLYTE_DATABRICKS_MAX_CONNECTION_AGE: Docs.spoken(flags.maxConnectionAge),
         FLYTE_DATABRICKS_DRAIN_DELAY: Docs.spoken(flags.drainDelay),
         FLYTE_DATABRICKS_DRAIN_TIMEOUT: Docs.spoken(flags.drainTimeout),
@@ -95,9 +100,29 @@ describe("docs/settings.md", () => {
         HTTPS_PROXY: undefined,
         NO_PROXY: undefined,
         FLYTE_DATABRICKS_CA_FILE: undefined,
+        FLYTE_DATABRICKS_AUDIT: undefined,
+        FLYTE_DATABRICKS_AUDIT_REQUIRED: String(value.auditRequired),
+        FLYTE_DATABRICKS_STATUSZ_TOKEN: undefined,
+        FLYTE_DATABRICKS_LOG_LEVEL: value.logLevel,
         FLYTE_DATABRICKS_LOG_FORMAT: /"FLYTE_DATABRICKS_LOG_FORMAT",[^()]*\([^()]*\),\s*"(\w+)"/.exec(
           Docs.sources
         )?.[1],
+        FLYTE_DATABRICKS_METRICS_NAMESPACES: undefined,
+        OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: undefined,
+        OTEL_EXPORTER_OTLP_METRICS_ENDPOINT: undefined,
+        OTEL_EXPORTER_OTLP_PROTOCOL: "http/protobuf",
+        OTEL_EXPORTER_OTLP_HEADERS: undefined,
+        OTEL_EXPORTER_OTLP_TIMEOUT: String(Duration.toMillis(otel.timeout)),
+        OTEL_TRACES_EXPORTER: "otlp",
+        OTEL_METRICS_EXPORTER: "otlp",
+        OTEL_SDK_DISABLED: "false",
+        OTEL_TRACES_SAMPLER: `${otel.sampler.isParentBased ? "parentbased_" : ""}always_on`,
+        OTEL_TRACES_SAMPLER_ARG: String(otel.sampler.ratio),
+        OTEL_BSP_SCHEDULE_DELAY: String(Duration.toMillis(otel.tracesEvery)),
+        OTEL_BSP_MAX_EXPORT_BATCH_SIZE: String(otel.batch),
+        OTEL_METRIC_EXPORT_INTERVAL: String(Duration.toMillis(otel.metricsEvery)),
+        OTEL_SERVICE_NAME: otel.resource.serviceName,
+        OTEL_RESOURCE_ATTRIBUTES: undefined,
         FLYTE_SECRETS_ENV_PREFIX: asked.find((name) => name.endsWith("_NAME"))?.replace("NAME", ""),
         FLYTE_SECRETS_DEFAULT_DIR: dirname(opened[0] ?? ""),
         FLYTE_SECRETS_FILE_PREFIX: opened[0]?.split("/").at(-1)?.replace("name", "") || undefined

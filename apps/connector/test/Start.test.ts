@@ -50,7 +50,7 @@ describe("while the connector starts", () => {
       const health = yield* flyte.watchHealth("")
       assert.strictEqual(yield* health.next, "NOT_SERVING")
 
-      const late = yield* Effect.flip(flyte.createTask(tasks.createTask(), { timeout: 2000 }))
+      const late = yield* Effect.flip(flyte.createTask(tasks.createTask(), { timeout: 5000 }))
       assert.strictEqual(late.code, "DEADLINE_EXCEEDED")
       assert.include(late.details, "while waiting for the connector to start")
       const call = yield* Effect.forkChild(flyte.createTask(tasks.createTask()))

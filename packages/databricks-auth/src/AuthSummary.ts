@@ -36,71 +36,82 @@ export class AuthSummary extends Context.Service<
   }
 >()("@flyte-databricks/databricks-auth/AuthSummary") {}
 
+/**
+ * The summary of a service with these modes.
+ */
+export const layerOf = <const M extends AuthMode.AnyMode>(
+  list: ReadonlyArray<M>
+): Layer.Layer<AuthSummary, AuthError, ConnectorSettings | Kubernetes | AuthMode.SourcesOf<M>> =>
+  Layer.effect(
+    AuthSummary,
+    Effect.gen(function* () {
+      const settings = yield* ConnectorSettings
+      const kubernetes = yield* Kubernetes
+      const modes = yield* AuthMode.wireAll(list)
+
+      const summarize = Effect.gen(function* () {
+        const summaries: Array<AuthMode.Summary> = []
+        for (const mode of modes) {
+          summaries.push(yield* mode.summarize(summaries.some(({ takesClientId }) => takesClientId === true)))
+        }
+        return summaries
+      })
+
+      const looksIntoNamespaces = Option.isSome(kubernetes.cluster) && settings.namespaceIdentity !== "ignore"
+      const hasNothing = Effect.map(summarize, (summaries) =>
+        modes.every(
+          ({ authType }, index) =>
+            settings.namespaceIdentity === "require" ||
+            Option.exists(settings.authType, (only) => only !== authType) ||
+            summaries[index]?.hasAny === false
+        )
+      )
+
+      /** A task that says nothing, in a namespace that brings nothing. */
+      const trial = Effect.gen(function* () {
+        const select = yield* Selection.make(settings, modes)
+        const { outcome } = yield* select(yield* plainRequest(settings, looksIntoNamespaces))
+        return yield* Effect.fromResult(outcome)
+      })
+      const warnings = yield* trial.pipe(
+        Effect.map(({ identity }) => unexpected(settings, identity)),
+        Effect.catch(
+          Effect.fnUntraced(function* (error): Effect.fn.Return<ReadonlyArray<string>, AuthError> {
+            // A namespace may bring what the connector does not have.
+            if (error.reason._tag === "CredentialsMissing" && looksIntoNamespaces) return []
+            if (!looksIntoNamespaces && !settings.allowTaskAuthOverride && (yield* hasNothing)) return yield* error
+            return [`A task that says nothing of its identity is refused. ${error.message}`]
+          })
+        )
+      )
+
+      return AuthSummary.of({
+        warnings,
+        describe: Effect.map(summarize, (summaries) => ({
+          instance: Option.getOrElse(settings.instance, () => "none: each task names its own"),
+          allowedInstances: settings.allowedInstances.patterns.join(", "),
+          authType: Option.getOrElse(
+            settings.authType,
+            () => `auto-detect: ${AuthMode.authTypes(modes).join(", then ")}`
+          ),
+          ...summaries.reduce<Facts>((all, { facts }) => ({ ...all, ...facts }), {}),
+          kubernetes: Option.getOrElse(kubernetes.cluster, () => "not configured: namespaces have no Secrets"),
+          namespaceIdentity: settings.namespaceIdentity,
+          taskAuthOverride: settings.allowTaskAuthOverride ? "allowed" : "refused",
+          patInJobMetadata: settings.persistPat ? "written" : "not written"
+        }))
+      })
+    })
+  )
+
+/**
+ * The summary of a service with every mode.
+ */
 export const layer: Layer.Layer<
   AuthSummary,
   AuthError,
   ConnectorSettings | Kubernetes | AuthMode.SourcesOf<(typeof Modes.all)[number]>
-> = Layer.effect(
-  AuthSummary,
-  Effect.gen(function* () {
-    const settings = yield* ConnectorSettings
-    const kubernetes = yield* Kubernetes
-    const modes = yield* AuthMode.wireAll(Modes.all)
-
-    const summarize = Effect.gen(function* () {
-      const summaries: Array<AuthMode.Summary> = []
-      for (const mode of modes) {
-        summaries.push(yield* mode.summarize(summaries.some(({ takesClientId }) => takesClientId === true)))
-      }
-      return summaries
-    })
-
-    const looksIntoNamespaces = Option.isSome(kubernetes.cluster) && settings.namespaceIdentity !== "ignore"
-    const hasNothing = Effect.map(summarize, (summaries) =>
-      modes.every(
-        ({ authType }, index) =>
-          settings.namespaceIdentity === "require" ||
-          Option.exists(settings.authType, (only) => only !== authType) ||
-          summaries[index]?.hasAny === false
-      )
-    )
-
-    /** A task that says nothing, in a namespace that brings nothing. */
-    const trial = Effect.gen(function* () {
-      const select = yield* Selection.make(settings, modes)
-      const { outcome } = yield* select(yield* plainRequest(settings, looksIntoNamespaces))
-      return yield* Effect.fromResult(outcome)
-    })
-    const warnings = yield* trial.pipe(
-      Effect.map(({ identity }) => unexpected(settings, identity)),
-      Effect.catch(
-        Effect.fnUntraced(function* (error): Effect.fn.Return<ReadonlyArray<string>, AuthError> {
-          // A namespace may bring what the connector does not have.
-          if (error.reason._tag === "CredentialsMissing" && looksIntoNamespaces) return []
-          if (!looksIntoNamespaces && !settings.allowTaskAuthOverride && (yield* hasNothing)) return yield* error
-          return [`A task that says nothing of its identity is refused. ${error.message}`]
-        })
-      )
-    )
-
-    return AuthSummary.of({
-      warnings,
-      describe: Effect.map(summarize, (summaries) => ({
-        instance: Option.getOrElse(settings.instance, () => "none: each task names its own"),
-        allowedInstances: settings.allowedInstances.patterns.join(", "),
-        authType: Option.getOrElse(
-          settings.authType,
-          () => `auto-detect: ${AuthMode.authTypes(modes).join(", then ")}`
-        ),
-        ...summaries.reduce<Facts>((all, { facts }) => ({ ...all, ...facts }), {}),
-        kubernetes: Option.getOrElse(kubernetes.cluster, () => "not configured: namespaces have no Secrets"),
-        namespaceIdentity: settings.namespaceIdentity,
-        taskAuthOverride: settings.allowTaskAuthOverride ? "allowed" : "refused",
-        patInJobMetadata: settings.persistPat ? "written" : "not written"
-      }))
-    })
-  })
-)
+> = layerOf(Modes.all)
 
 // Where namespaces are looked into, none is at hand that could be; where not, any name will do.
 const plainRequest = Effect.fnUntraced(function* (

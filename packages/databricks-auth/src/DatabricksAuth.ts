@@ -16,7 +16,7 @@ import type * as HttpClient from "effect/http/HttpClient"
 import type { AuthError } from "./AuthError.ts"
 import * as AuthSummary from "./AuthSummary.ts"
 import type { AuthHeader, Credential } from "./Credential.ts"
-import type { Progress } from "./endpoint/Token.ts"
+import type { Progress, Token } from "./endpoint/Token.ts"
 import * as TokenEndpoint from "./endpoint/TokenEndpoint.ts"
 import type { IdentityRecord } from "./IdentityRecord.ts"
 import type * as Jwt from "./Jwt.ts"
@@ -25,21 +25,26 @@ import * as Acquisition from "./modes/Acquisition.ts"
 import * as AuthMode from "./modes/AuthMode.ts"
 import * as Modes from "./modes/Modes.ts"
 import * as OAuthM2M from "./modes/OAuthM2M.ts"
+import * as Oidc from "./modes/Oidc.ts"
 import * as Pat from "./modes/Pat.ts"
 import * as Policy from "./modes/Policy.ts"
+import { decided } from "./modes/selectionMetrics.ts"
 import * as Selection from "./modes/Selection.ts"
 import * as AuthRequest from "./request/AuthRequest.ts"
 import type { Connection } from "./request/Connection.ts"
 import * as ConnectorSettings from "./request/ConnectorSettings.ts"
 import * as ClientCredentialsSource from "./sources/ClientCredentialsSource.ts"
 import * as ConnectorSecrets from "./sources/ConnectorSecrets.ts"
+import type { IdTokenSource } from "./sources/IdTokenSource.ts"
 import * as NamespaceSecrets from "./sources/NamespaceSecrets.ts"
 import * as PatSource from "./sources/PatSource.ts"
+import * as ProjectedTokenExpiry from "./sources/ProjectedTokenExpiry.ts"
 import * as ProjectedToken from "./sources/ProjectedToken.ts"
 import * as ServiceAccountTokens from "./sources/ServiceAccountTokens.ts"
 import * as TokenCache from "./tokens/TokenCache.ts"
 import * as TokenEntries from "./tokens/TokenEntries.ts"
 import type { TokenStatus } from "./tokens/TokenStatus.ts"
+import { TokenObserver } from "./TokenObserver.ts"
 import { admit } from "./WorkspaceHost.ts"
 
 export type Resolved = AuthMode.Resolved
@@ -98,15 +103,24 @@ export const layerOf = <const M extends AuthMode.AnyMode>(
       const ready = yield* AuthMode.wireAll(modes)
       const select = yield* Selection.make(settings, ready)
       const acquisition = Acquisition.make(ready)
+      const guarded = [...new Set([...Modes.taskSettings, ...modes.flatMap((mode) => mode.taskSettings)])]
 
+      const observer = yield* TokenObserver
       const cache = yield* TokenCache.make((credential, refused, tries) =>
         Effect.flatMap(Policy.admitted(settings, credential), (admitted) =>
           acquisition.acquire(admitted, refused, tries)
+        ).pipe(
+          Effect.tap((token) =>
+            credential.identity._tag === "pat" ? Effect.void : observer.issued(issued(credential, token))
+          ),
+          Effect.tapError((error) =>
+            error.retryable ? Effect.void : observer.refused({ identity: credential.identity, error })
+          )
         )
       )
 
       const explain = Effect.fnUntraced(function* (task: AuthRequest.TaskContext): Effect.fn.Return<Explained> {
-        const request = yield* Effect.result(AuthRequest.make(settings, Modes.taskSettings, task))
+        const request = yield* Effect.result(AuthRequest.make(settings, guarded, task))
         return Result.isFailure(request)
           ? { request: Option.none(), looked: [], outcome: Result.fail(request.failure) }
           : { request: Option.some(request.success), ...(yield* select(request.success)) }
@@ -115,7 +129,12 @@ export const layerOf = <const M extends AuthMode.AnyMode>(
       return DatabricksAuth.of({
         explain,
         resolve: Effect.fn("DatabricksAuth.resolve")(function* (task) {
-          const resolved = yield* Effect.fromResult((yield* explain(task)).outcome)
+          const { outcome, request } = yield* explain(task)
+          yield* decided(
+            outcome,
+            Option.flatMap(request, ({ authType }) => Option.map(authType, ({ value }) => value))
+          )
+          const resolved = yield* Effect.fromResult(outcome)
           if (Option.isSome(resolved.builtFrom)) yield* cache.retire(resolved, resolved.builtFrom.value)
           return resolved
         }),
@@ -134,6 +153,13 @@ export const layerOf = <const M extends AuthMode.AnyMode>(
       })
     })
   ).pipe(Layer.provide(TokenEntries.layer))
+
+const issued = ({ identity }: Credential, { lifetime, jwt, requestId }: Token) => ({
+  identity,
+  lifetimeMillis: Duration.toMillis(lifetime),
+  ...(jwt === undefined ? {} : { jwt }),
+  ...(requestId === undefined ? {} : { requestId })
+})
 
 /**
  * PAT and nothing else: no other credential is among the requirements.
@@ -163,6 +189,18 @@ export const layerOidcFederation: Layer.Layer<
 > = layerOf(Modes.oidcFederation)
 
 /**
+ * OIDC federation by the ID tokens of one `IdTokenSource`, as this service principal, and nothing else: for a service that
+ * is no pod of a cluster.
+ */
+export const layerOidc = (
+  own: Oidc.Options
+): Layer.Layer<
+  DatabricksAuth,
+  never,
+  IdTokenSource | TokenEndpoint.TokenEndpoint | ConnectorSettings.ConnectorSettings
+> => layerOf([Oidc.mode(own)])
+
+/**
  * Every mode: the auth type that the task or the environment sets, else the strongest that is reachable.
  */
 export const layer: Layer.Layer<
@@ -183,7 +221,7 @@ export const layerConfig: Layer.Layer<
   DatabricksAuth | AuthSummary.AuthSummary,
   AuthError | Config.ConfigError,
   Kubernetes.Kubernetes | HttpClient.HttpClient | FileSystem.FileSystem | Path.Path
-> = Layer.merge(layer, AuthSummary.layer).pipe(
+> = Layer.mergeAll(layer, AuthSummary.layer, ProjectedTokenExpiry.layer).pipe(
   Layer.provide([
     PatSource.layer,
     ClientCredentialsSource.layer,
@@ -216,15 +254,29 @@ export interface Memory {
 export const layerMemory = (
   memory: Memory = {},
   boundary: Layer.Layer<DatabricksAuth, never, Layer.Services<typeof layer>> = layer
+): Layer.Layer<DatabricksAuth | AuthSummary.AuthSummary | Inside, AuthError> =>
+  inMemory(Layer.merge(boundary, AuthSummary.layer), memory)
+
+/**
+ * The same over modes of one's own. What they are built on beside the sources of this package, the caller provides.
+ */
+export const layerMemoryOf = <const M extends AuthMode.AnyMode>(
+  modes: ReadonlyArray<M>,
+  memory: Memory = {}
 ): Layer.Layer<
-  | DatabricksAuth
-  | AuthSummary.AuthSummary
-  | ConnectorSettings.ConnectorSettings
-  | Kubernetes.KubernetesMemory
-  | TokenEndpoint.TokenEndpointMemory,
-  AuthError
-> =>
-  Layer.merge(boundary, AuthSummary.layer).pipe(
+  DatabricksAuth | AuthSummary.AuthSummary | Inside,
+  AuthError,
+  Exclude<AuthMode.SourcesOf<M>, Layer.Services<typeof layer> | Kubernetes.Kubernetes>
+> => inMemory(Layer.merge(layerOf(modes), AuthSummary.layerOf(modes)), memory)
+
+/** What is inside of a boundary in memory. */
+type Inside = ConnectorSettings.ConnectorSettings | Kubernetes.KubernetesMemory | TokenEndpoint.TokenEndpointMemory
+
+const inMemory = <A, R>(
+  boundary: Layer.Layer<A, AuthError, R>,
+  memory: Memory
+): Layer.Layer<A | Inside, AuthError, Exclude<R, Layer.Services<typeof layer> | Kubernetes.Kubernetes>> =>
+  boundary.pipe(
     Layer.provide([
       PatSource.layer,
       ClientCredentialsSource.layer,
@@ -237,7 +289,7 @@ export const layerMemory = (
       TokenEndpoint.layerMemory(memory.respond ?? numbered),
       ConnectorSettings.layer(memory.settings)
     ])
-  )
+  ) as Layer.Layer<A | Inside, AuthError, Exclude<R, Layer.Services<typeof layer> | Kubernetes.Kubernetes>>
 
 const numbered = (request: TokenEndpoint.TokenRequest, count: number) =>
   Effect.succeed({

@@ -177,6 +177,36 @@ export class OidcNamespaceIdentity extends Schema.TaggedClass<OidcNamespaceIdent
 }
 
 /**
+ * The identity of a mode that is not one of Flyte's four: another package brought it (`AuthMode.extension`). Everything
+ * that makes it what it is stands in its fields, none of which is a secret.
+ */
+export class ExtensionIdentity extends Schema.TaggedClass<ExtensionIdentity>()("extension", {
+  instance: WorkspaceHost,
+  /** The tag of its mode. */
+  mode: Schema.String,
+  authType: AuthType,
+  /** The client id that tokens are asked for with. */
+  clientId: Schema.String,
+  /** The namespace whose credential it is; none: the connector's, which namespaces share. */
+  namespace: Schema.Option(Schema.String),
+  /** Where its credential comes from, as explanations name it. */
+  source: Schema.String,
+  /** What else its mode pins, by names of its own. */
+  parameters: Schema.Record(Schema.String, Schema.String)
+}) {
+  #key: string | undefined
+  get key(): string {
+    return (this.#key ??= keyOf({ ...this, parameters: Object.entries(this.parameters).toSorted(byName) }))
+  }
+  get principal(): string {
+    return this.clientId
+  }
+}
+
+const byName = ([one]: readonly [string, unknown], [other]: readonly [string, unknown]): number =>
+  one < other ? -1 : one > other ? 1 : 0
+
+/**
  * The service principal that an identity is, where that is known: whose a PAT is, Databricks alone knows.
  */
 export const clientIdOf = (identity: Identity): Option.Option<string> => {
@@ -187,12 +217,22 @@ export const clientIdOf = (identity: Identity): Option.Option<string> => {
       return identity.clientId
     case "oidc_connector":
     case "oidc_namespace":
+    case "extension":
       return Option.some(identity.clientId)
   }
 }
 
-export const Identity = Schema.Union([PatIdentity, OAuthM2MIdentity, OidcConnectorIdentity, OidcNamespaceIdentity])
+export const Identity = Schema.Union([
+  PatIdentity,
+  OAuthM2MIdentity,
+  OidcConnectorIdentity,
+  OidcNamespaceIdentity,
+  ExtensionIdentity
+])
 export type Identity = typeof Identity.Type
+
+/** The tag of the mode that an identity is of. */
+export const modeOf = (identity: Identity): string => (identity._tag === "extension" ? identity.mode : identity._tag)
 
 /**
  * An identity as JSON: `Schema.encodeEffect(Identity)` alone leaves `Option`s in it, which JSON does not carry back.
@@ -203,7 +243,8 @@ export const IdentityFromJson = Schema.toCodecJson(Identity)
  * An identity as lists, logs and APIs show it, the same for every mode.
  */
 export const Summary = Schema.Struct({
-  mode: Schema.Literals(["pat", "oauth_m2m", "oidc_connector", "oidc_namespace"]),
+  /** `pat`, `oauth_m2m`, `oidc_connector`, `oidc_namespace`, or the tag of a mode that a package brought. */
+  mode: Schema.String,
   authType: AuthType,
   principal: Schema.String,
   source: Schema.String,
@@ -214,10 +255,7 @@ export type Summary = typeof Summary.Type
 /**
  * Sums an identity up. It holds no secret, and neither does this.
  */
-export const summarize = ({ _tag, authType, principal, source, instance }: Identity): Summary => ({
-  mode: _tag,
-  authType,
-  principal,
-  source,
-  instance
-})
+export const summarize = (identity: Identity): Summary => {
+  const { authType, principal, source, instance } = identity
+  return { mode: modeOf(identity), authType, principal, source, instance }
+}

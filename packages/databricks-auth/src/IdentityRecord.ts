@@ -26,7 +26,11 @@ export const fields = {
   oidcAudience: Schema.Option(Schema.String),
   namespace: Schema.Option(Schema.String),
   /** Read from a draft's metadata, never written. */
-  tokenSecretName: Schema.Option(Schema.String)
+  tokenSecretName: Schema.Option(Schema.String),
+  /** The tag of a mode that is not one of Flyte's four. Only a connector with that mode goes on with the run. */
+  mode: Schema.Option(Schema.String),
+  /** What such a mode pins, by names of its own; never a secret. */
+  parameters: Schema.Option(Schema.Record(Schema.String, Schema.String))
 } as const
 
 /**

@@ -9,6 +9,7 @@ import {
   ConnectorSettings,
   DatabricksAuth,
   type Identity,
+  type IdTokenSource,
   type Kubernetes,
   type Modes,
   OAuthM2M,
@@ -64,8 +65,15 @@ DatabricksAuth.layerOf([Pat.mode, OAuthM2M.mode]).pipe(Layer.satisfiesServicesTy
 // @ts-expect-error client credentials are among them
 DatabricksAuth.layerOf([Pat.mode, OAuthM2M.mode]).pipe(Layer.satisfiesServicesType<Pats | Tokens | Settings>())
 
-// Every kind of identity has a mode in the list.
-same<(typeof Modes.all)[number]["tag"], Identity.Identity["_tag"]>()
+// Every kind of identity has a mode in the list, but for that of other packages' modes.
+same<(typeof Modes.all)[number]["tag"], Exclude<Identity.Identity["_tag"], "extension">>()
+
+// Federation by one source of ID tokens reaches that source, and none of a connector's own.
+DatabricksAuth.layerOidc({ clientId: "app-1" }).pipe(
+  Layer.satisfiesServicesType<IdTokenSource.IdTokenSource | Tokens | Settings>()
+)
+// @ts-expect-error it is built from ID tokens
+DatabricksAuth.layerOidc({ clientId: "app-1" }).pipe(Layer.satisfiesServicesType<Tokens | Settings>())
 
 // Who decides does not see tokens, and what gets tokens does not see namespaces' Secrets or variables: those are two
 // steps further down, behind the sources.

@@ -55,7 +55,9 @@ const wireFields = {
   oidcServiceAccount: optional(Schema.String),
   oidcAudience: optional(Schema.String),
   namespace: optional(Schema.String),
-  tokenSecretName: optional(Schema.String)
+  tokenSecretName: optional(Schema.String),
+  mode: optional(Schema.String),
+  parameters: Schema.OptionFromOptionalNullOr(Schema.Record(Schema.String, Schema.String), { onNoneEncoding: null })
 } satisfies Record<keyof typeof JobMetadata.fields, unknown>
 
 const wireNames = {
@@ -69,7 +71,9 @@ const wireNames = {
   oidcServiceAccount: "oidc_service_account",
   oidcAudience: "oidc_audience",
   namespace: "namespace",
-  tokenSecretName: "token_secret_name"
+  tokenSecretName: "token_secret_name",
+  mode: "mode",
+  parameters: "parameters"
 } as const satisfies Record<keyof typeof wireFields, string>
 
 type Inverted<Names extends Record<string, string>> = {
@@ -103,6 +107,8 @@ export const decode = (resourceMeta: Uint8Array): Result.Result<JobMetadata, Job
   if (Result.isFailure(json)) return refuse("it is not JSON, or only the beginning of it")
   const long = tooLong(json.success)
   if (long !== undefined) return refuse(`${long} has more than ${maxLengths[long]} characters`)
+  const wrong = Predicate.hasProperty(json.success, "parameters") ? whatIsWrongWith(json.success.parameters) : undefined
+  if (wrong !== undefined) return refuse(wrong)
   return decodeResource(json.success).pipe(
     Result.mapError((error) => printable(error.message, { maxLength: 1000 })),
     Result.orElse(refuse)
@@ -117,7 +123,21 @@ const maxLengths = {
   oidc_service_account: 500,
   oidc_audience: 500,
   namespace: 500,
-  token_secret_name: 500
+  token_secret_name: 500,
+  mode: 100
+}
+
+// What a mode of another package pins: as many words as a mode may have, each as long as the fields above.
+const maxParameters = 20
+const parameterName = /^[A-Za-z]\w{0,99}$/
+
+const whatIsWrongWith = (parameters: unknown): string | undefined => {
+  if (!Predicate.isObject(parameters)) return undefined
+  const entries = Object.entries(parameters)
+  if (entries.length > maxParameters) return `parameters has more than ${maxParameters} members`
+  if (entries.some(([name]) => !parameterName.test(name))) return "parameters has a name that is none"
+  const isLong = entries.some(([, value]) => Predicate.isString(value) && value.length > 500)
+  return isLong ? "parameters has a value of more than 500 characters" : undefined
 }
 
 const tooLong = (json: unknown): keyof typeof maxLengths | undefined => {
@@ -136,11 +156,20 @@ const utf8 = (bytes: Uint8Array): Result.Result<string, void> =>
  * know the run and its workspace, then came the token, then the rest, where absent values are `null`.
  */
 export const encode = (metadata: JobMetadata): Result.Result<Uint8Array, JobsError> => {
+  const wrong = whatIsWrongWith(Option.getOrUndefined(metadata.parameters))
+  if (wrong !== undefined) return refuse(wrong)
   const run = { databricks_instance: metadata.instance, run_id: metadata.runId }
   const auth_token = Option.getOrNull(Option.map(metadata.authToken, Redacted.value))
   const rest: Record<string, string | null> = {}
   for (const field of written) rest[wireNames[field]] = Option.getOrNull<string>(metadata[field])
-  if (Object.values(rest).some((value) => value !== null)) return toBytes({ ...run, auth_token, ...rest })
+  // Python has no such mode, and no run of it to go on with.
+  const extension = Option.match(metadata.mode, {
+    onNone: () => undefined,
+    onSome: (mode) => ({ mode, parameters: Option.getOrNull(metadata.parameters) })
+  })
+  if (extension !== undefined || Object.values(rest).some((value) => value !== null)) {
+    return toBytes({ ...run, auth_token, ...rest, ...extension })
+  }
   return toBytes(auth_token === null ? run : { ...run, auth_token })
 }
 

@@ -5,6 +5,7 @@
 import type { AuthError } from "@flyte-databricks/databricks-auth/AuthError"
 import { DatabricksAuth } from "@flyte-databricks/databricks-auth/DatabricksAuth"
 import type { AuthHeader, Credential } from "@flyte-databricks/databricks-auth/Credential"
+import { refusesToken, requestId } from "@flyte-databricks/databricks-auth/http/Answer"
 import { baseUrl } from "@flyte-databricks/databricks-auth/WorkspaceHost"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
@@ -14,9 +15,10 @@ import * as HttpClient from "effect/http/HttpClient"
 import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import * as Layer from "effect/Layer"
 import * as Ref from "effect/Ref"
+import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as Semaphore from "effect/Semaphore"
-import { type Asked, type Decode, read, refusesToken } from "./internal/apiAnswer.ts"
+import { type Answer, type Asked, type Decode, read } from "./internal/apiAnswer.ts"
 import * as apiRequest from "./internal/apiRequest.ts"
 import { integer } from "./internal/losslessJson.ts"
 import type { Identity } from "@flyte-databricks/databricks-auth/Identity"
@@ -31,6 +33,8 @@ export interface CallOptions {
   readonly header?: AuthHeader
   /** The caller has a time limit of its own, by which it interrupts the call: `RequestTimeout` is not kept beside it. */
   readonly isBounded?: boolean
+  /** Told the id that Databricks gave a request that it carried out. */
+  readonly onRequestId?: (id: string) => void
 }
 
 /** A call about a run. */
@@ -97,7 +101,7 @@ export const layer: Layer.Layer<JobsClient, never, HttpClient.HttpClient | Datab
 
     const call = Effect.fnUntraced(function* <A>(
       credential: Credential,
-      { header: given, isBounded = false }: CallOptions,
+      { header: given, isBounded = false, onRequestId }: CallOptions,
       request: HttpClientRequest.HttpClientRequest,
       decode: Decode<A>,
       operation: string,
@@ -106,13 +110,19 @@ export const layer: Layer.Layer<JobsClient, never, HttpClient.HttpClient | Datab
     ): Effect.fn.Return<A, JobsError | AuthError> {
       const asked: Asked = { operation, identity: credential.identity, ...(runId === undefined ? {} : { runId }) }
       const header = given ?? (yield* auth.getHeader(credential))
+      const readIt = (answer: Answer) => {
+        const result = read(answer, decode)
+        const id = requestId(answer.headers)
+        if (id !== undefined && Result.isSuccess(result)) onRequestId?.(id)
+        return Effect.fromResult(result)
+      }
       const answer = yield* sending(request, asked, header, isBounded)
-      if (!refusesToken(answer)) return yield* Effect.fromResult(read(answer, decode))
+      if (!refusesToken(answer)) return yield* readIt(answer)
       // The token was revoked or rotated after it was cached: try once more, with a new one for the same identity.
       answer.body = ""
       yield* auth.invalidate(credential, header)
       const again = yield* sending(request, asked, yield* auth.getHeader(credential), isBounded)
-      return yield* Effect.fromResult(read(again, decode))
+      return yield* readIt(again)
     })
 
     const url = ({ identity }: Credential, path: string) => `${baseUrl(identity.instance)}/api/2.1/jobs/${path}`

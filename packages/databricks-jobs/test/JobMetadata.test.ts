@@ -72,6 +72,49 @@ describe("the keys that are written are those of the oldest Python connector tha
   })
 })
 
+describe("a mode that Python does not have", () => {
+  const ofMode = { auth_type: "oauth_m2m", client_id: "app-1", mode: "entra_id", parameters: { tenant: "contoso" } }
+
+  it("is written with what it pins, and read back", () => {
+    const metadata = read(json(ofMode))
+    assert.deepStrictEqual(Option.getOrThrow(metadata.mode), "entra_id")
+    assert.deepStrictEqual(Option.getOrThrow(metadata.parameters), { tenant: "contoso" })
+    const written = JSON.parse(write(metadata))
+    assert.deepStrictEqual(written.parameters, { tenant: "contoso" })
+    assert.deepStrictEqual(Object.keys(written).toSorted(), [...keys, "mode", "parameters"].toSorted())
+  })
+
+  it.each([
+    ["a mode of 101 characters", { mode: "m".repeat(101) }, "mode has more than 100 characters"],
+    [
+      "too many parameters",
+      { parameters: Object.fromEntries(keys.concat(keys, keys).map((_, n) => [`p${n}`, "x"])) },
+      "parameters has more than 20 members"
+    ],
+    [
+      "a parameter of 501 characters",
+      { parameters: { tenant: "t".repeat(501) } },
+      "parameters has a value of more than 500 characters"
+    ],
+    ["a parameter without a name", { parameters: { "": "t" } }, "parameters has a name that is none"],
+    ["a parameter that is no text", { parameters: { tenant: 1 } }, 'at ["parameters"]["tenant"]'],
+    ["parameters that are none", { parameters: "tenant" }, 'at ["parameters"]']
+  ])("is not read with %s", (_what, values, says) => {
+    assert.include(errorOf(bytes(json({ ...ofMode, ...values }))).message, says)
+  })
+
+  it("is not written with what would not be read", () => {
+    const metadata = new JobMetadata({ ...read(json(ofMode)), parameters: Option.some({ "a b": "x" }) })
+    const { message } = Result.getOrThrow(Result.flip(encode(metadata)))
+    assert.include(message, "parameters has a name that is none")
+  })
+
+  it("is not read with a parameter that is an object's own prototype", () => {
+    const text = json(ofMode).replace('"tenant":', '"__proto__":')
+    assert.include(errorOf(bytes(text)).message, "parameters has a name that is none")
+  })
+})
+
 describe("a run id", () => {
   it("is text, however large", () => {
     assert.strictEqual(read(json({ run_id: "9223372036854775807" })).runId, "9223372036854775807")
@@ -175,7 +218,16 @@ describe("metadata has a limit", () => {
 it.prop(
   "whatever is written is read back",
   { metadata: Schema.toType(JobMetadata) },
-  ({ metadata }) => {
+  ({ metadata: given }) => {
+    // What a mode of another package pins has names and a mode: `mode that Python does not have` is about those.
+    const names = Object.keys(Option.getOrElse(given.parameters, () => ({})))
+    const metadata = new JobMetadata({
+      ...given,
+      parameters:
+        Option.isSome(given.mode) && names.every((name) => /^[A-Za-z]\w*$/.test(name))
+          ? given.parameters
+          : Option.none()
+    })
     const { tokenSecretName: _, ...kept } = metadata
     const unlessBlank = Option.filter((value: string) => value.trim() !== "")
     const expected = new JobMetadata({
@@ -187,7 +239,8 @@ it.prop(
       oidcTokenFile: unlessBlank(kept.oidcTokenFile),
       oidcServiceAccount: unlessBlank(kept.oidcServiceAccount),
       oidcAudience: unlessBlank(kept.oidcAudience),
-      namespace: unlessBlank(kept.namespace)
+      namespace: unlessBlank(kept.namespace),
+      mode: unlessBlank(kept.mode)
     })
     assertEquals(Result.flatMap(encode(metadata), decode), Result.succeed(expected))
   },

@@ -1,6 +1,7 @@
 /**
  * Which requests a fault rule or a question to the record is about.
  */
+import * as Regex from "effect/RegExp"
 import * as Schema from "effect/Schema"
 
 /** A method and a path pattern; what is left out matches everything. */
@@ -12,7 +13,7 @@ export const RequestMatch = Schema.Struct({
 })
 export type RequestMatch = typeof RequestMatch.Type
 
-const pattern = (path: string): RegExp => new RegExp(`^${path.split("*").map(RegExp.escape).join(".*")}$`)
+const pattern = (path: string): RegExp => new RegExp(`^${path.split("*").map(Regex.escape).join(".*")}$`)
 
 /** Whether the request has the method and the path that the match asks for. */
 export const matches = (match: RequestMatch, request: { readonly method: string; readonly path: string }): boolean =>

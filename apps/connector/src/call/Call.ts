@@ -41,6 +41,8 @@ export interface Warning {
 
 interface CallUnderWay {
   readonly operation: string
+  /** The address that it came from. */
+  readonly caller: string | undefined
   readonly setBy: "caller" | "connector"
   readonly endsAt: number
   // What is learnt on the way. One call's steps follow each other, so it is written in place.
@@ -63,6 +65,11 @@ const update = <A, E, R>(change: (call: CallUnderWay) => void, next: Effect.Effe
     if (call !== undefined) change(call)
     return next
   })
+
+/**
+ * The call under way, and who makes it; outside of one, none.
+ */
+export const current: Effect.Effect<Pick<CallUnderWay, "operation" | "caller"> | undefined> = CurrentCall
 
 /**
  * Adds what was learnt to the log line of the call under way.
@@ -111,6 +118,15 @@ export const outside = <A, E, R>(work: Effect.Effect<A, E, R>): Effect.Effect<A,
 export const endsAt: Effect.Effect<number> = Effect.map(CurrentCall, (call) => call?.endsAt ?? Infinity)
 
 /**
+ * When the work of the call under way has to end, and the namespace that it is for, as far as it is known: blank outside
+ * of a call.
+ */
+export const bounds: Effect.Effect<{ readonly endsAt: number; readonly namespace: string }> = Effect.map(
+  CurrentCall,
+  (call) => ({ endsAt: call?.endsAt ?? Infinity, namespace: call?.facts.namespace ?? "" })
+)
+
+/**
  * How long a call may take whose caller set no deadline. Flyte always sets one.
  */
 export const UnboundedCallTimeout = Context.Reference<Duration.Input>(
@@ -131,7 +147,8 @@ export const run = <A, E extends { readonly _tag: string; readonly message: stri
   deadline: Option.Option<number>,
   work: Effect.Effect<A, E>,
   /** Told how the call ended. */
-  ended: (end: End<A, E | ConnectorError>) => Effect.Effect<void> = () => Effect.void
+  ended: (end: End<A, E | ConnectorError>) => Effect.Effect<void> = () => Effect.void,
+  caller?: string
 ): Effect.Effect<A, E | ConnectorError> =>
   Effect.withFiber((fiber) => {
     const clock = fiber.getRef(Clock.Clock)
@@ -141,6 +158,7 @@ export const run = <A, E extends { readonly _tag: string; readonly message: stri
       : Duration.toMillis(fiber.getRef(UnboundedCallTimeout))
     const call: CallUnderWay = {
       operation,
+      caller,
       setBy: Option.isSome(deadline) ? "caller" : "connector",
       endsAt: start + bound,
       facts: {},
@@ -211,8 +229,10 @@ const logLine = <A, E extends { readonly _tag: string; readonly message: string 
       durationMs
     })
   if (Exit.isSuccess(exit)) {
+    // Polls that are fine are summed up elsewhere.
+    const log = operation === "GetTask" ? Effect.logDebug : Effect.logInfo
     return warning === undefined
-      ? line("ok", Effect.logInfo(operation))
+      ? line("ok", log(operation))
       : line(warning.outcome, Effect.logWarning(`${operation}: ${message(warning.message)}`))
   }
   const error = Cause.findErrorOption(exit.cause)

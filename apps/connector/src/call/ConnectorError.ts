@@ -47,6 +47,30 @@ export class DeadlinePassed extends Schema.TaggedError<DeadlinePassed>()("Deadli
   }
 }
 
+/** A request to Databricks was not made: its turn would have come after the caller's deadline, or too many wait. */
+export class Overloaded extends Schema.TaggedError<Overloaded>()("Overloaded", {
+  /** As in "was not asked to …". */
+  operation: Schema.String,
+  instance: Schema.optionalKey(Schema.String),
+  why: Schema.Literals(["full", "late"]),
+  /** How many others wait. */
+  waiting: Schema.Int,
+  /** The limit that others wait for too, and the setting that says it. */
+  limit: Schema.Finite,
+  setting: Schema.String
+}) {
+  override get message() {
+    const why =
+      this.why === "full"
+        ? `${this.waiting} requests wait for their turn, and no more are taken`
+        : `its turn would have come too late for the caller's deadline; ${this.waiting} other requests wait for theirs`
+    return (
+      `${this.instance ?? "Databricks"} was not asked to ${this.operation}: ${why}. Nothing was sent. Try again later. ` +
+      `If it lasts, add replicas, or see docs/deadlines.md for the limit that holds (${this.setting}=${this.limit}).`
+    )
+  }
+}
+
 /** A run could not be cancelled, and may go on. */
 export class RunNotCancelled extends Schema.TaggedError<RunNotCancelled>()("RunNotCancelled", {
   runId: RunId.RunId,
@@ -75,6 +99,20 @@ export class MetadataRefused extends Schema.TaggedError<MetadataRefused>()("Meta
   }
 }
 
+/** What is about to be done cannot be recorded, and is not to be done then. */
+export class AuditUnavailable extends Schema.TaggedError<AuditUnavailable>()("AuditUnavailable", {
+  /** The stream or the file. */
+  device: Schema.String,
+  problem: Schema.String
+}) {
+  override get message() {
+    return (
+      `Nothing was submitted, because the audit event could not be written to ${this.device}: ${this.problem}. ` +
+      "FLYTE_DATABRICKS_AUDIT_REQUIRED=true asks for that. See to the device (room, rights, whoever reads it), and try again."
+    )
+  }
+}
+
 /** A page of logs was asked for by a token that was not given for this run. */
 export class PageTokenInvalid extends Schema.TaggedError<PageTokenInvalid>()("PageTokenInvalid", {
   runId: RunId.RunId
@@ -95,8 +133,10 @@ export const Reason = Schema.Union([
   TaskTypeUnknown,
   RequestIncomplete,
   DeadlinePassed,
+  Overloaded,
   RunNotCancelled,
   MetadataRefused,
+  AuditUnavailable,
   PageTokenInvalid,
   MetricsUnavailable
 ])

@@ -15,6 +15,8 @@ import type { Failure } from "./ConnectorError.ts"
 export const isTransient = (failure: Failure): boolean =>
   failure.reason._tag === "DeadlinePassed" ||
   failure.reason._tag === "AuthClosed" ||
+  failure.reason._tag === "Overloaded" ||
+  failure.reason._tag === "AuditUnavailable" ||
   ("retryable" in failure && failure.retryable)
 
 const retryAfter = (failure: Failure): Duration.Duration =>
@@ -73,15 +75,15 @@ const retrying =
   <A, E extends Failure, R>(call: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> => {
     const tried = Effect.tapError(call, ({ message }) => Call.setback(message))
     // Most calls fail at no time: a schedule is made for those that do.
-    return Effect.catch(tried, (first) =>
+    const again = (first: E) =>
       Effect.flatMap(BackOff, (backOff) => {
         let isFirst = true
-        const again = Effect.suspend(() => {
+        const next = Effect.suspend(() => {
           if (!isFirst) return tried
           isFirst = false
           return Effect.fail(first)
         })
-        return Effect.retry(again, {
+        return Effect.retry(next, {
           while: isTransient,
           schedule: backOff.pipe(
             Schedule.modifyDelay(({ duration, ...times }) =>
@@ -91,7 +93,7 @@ const retrying =
           )
         })
       })
-    )
+    return tried.pipe(Effect.catch(again))
   }
 
 /**

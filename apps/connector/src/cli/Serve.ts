@@ -1,13 +1,15 @@
 /**
  * `connector serve`: the connector as Flyte's deployment runs it.
  */
-import { AuthSummary } from "@flyte-databricks/databricks-auth"
+import { NodeServices } from "@effect/platform-node"
+import { AuthSummary, ConnectorSecrets } from "@flyte-databricks/databricks-auth"
 import * as Config from "effect/Config"
 import type * as ConfigProvider from "effect/ConfigProvider"
 import * as Console from "effect/Console"
 import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Runtime from "effect/Runtime"
 import * as Command from "effect/cli/Command"
@@ -19,6 +21,7 @@ import * as Address from "../grpc/Address.ts"
 import * as Server from "../grpc/Server.ts"
 import * as Logging from "../telemetry/Logging.ts"
 import * as MetricsServer from "../telemetry/MetricsServer.ts"
+import * as Telemetry from "../telemetry/Telemetry.ts"
 import { version } from "../Version.ts"
 import * as SettingValue from "../SettingValue.ts"
 import * as Variables from "./Variables.ts"
@@ -118,7 +121,8 @@ const serve = (
   unread: Effect.Effect<ReadonlyArray<string>, ConfigProvider.SourceError>
 ) =>
   Effect.gen(function* () {
-    yield* MetricsServer.serve(options.host, options.prometheusPort)
+    const secrets = yield* ConnectorSecrets.ConnectorSecrets
+    yield* MetricsServer.serve(options.host, options.prometheusPort, secrets)
     const summary = yield* AuthSummary.AuthSummary
     const { address, port } = yield* Server.Server
     yield* Effect.logInfo(`${DatabricksConnector.connectorName} is listening on ${Address.show(address)}`).pipe(
@@ -128,6 +132,7 @@ const serve = (
     return yield* Effect.never
   }).pipe(
     Effect.scoped,
+    Effect.provide(Layer.provide(ConnectorSecrets.layer, NodeServices.layer)),
     Effect.provide(ConnectorServer.layer(Option.isNone(listen) ? options : { ...options, address: listen.value })),
     Effect.onInterrupt(() => Effect.logInfo("Stopped"))
   )
@@ -139,7 +144,8 @@ export const run = (given: Given): Effect.Effect<never, { readonly _tag: "StartU
   Effect.flatMap(Variables.watched, ({ layer, warnings }) =>
     Effect.flatMap(Config.all(given), (options) => Effect.andThen(Signals.ignored, serve(options, warnings))).pipe(
       Effect.scoped,
-      Effect.provide(Logging.layer),
+      // It ends after the calls, whose spans it still sends.
+      Effect.provide(Layer.provideMerge(Telemetry.layer, Logging.layer)),
       Effect.provide(layer)
     )
   ).pipe(

@@ -65,8 +65,10 @@ const kinds: { readonly [T in Tag]: readonly [Code, ...Array<Code>] } = {
   TaskTypeUnknown: ["FDC606"],
   RequestIncomplete: ["FDC606"],
   DeadlinePassed: ["FDC604"],
+  Overloaded: ["FDC610"],
   RunNotCancelled: ["FDC602"],
   MetadataRefused: ["FDC608"],
+  AuditUnavailable: ["FDC611"],
   PageTokenInvalid: ["FDC606"],
   MetricsUnavailable: ["FDC606"]
 }

@@ -17,6 +17,7 @@ import * as Option from "effect/Option"
 import * as Semaphore from "effect/Semaphore"
 import { isIPv6 } from "node:net"
 import { sessionOf } from "./Internals.ts"
+import * as Metrics from "../telemetry/Metrics.ts"
 import * as Sampled from "./Sampled.ts"
 
 /** Pods that run as this ServiceAccount. */
@@ -91,6 +92,7 @@ export const make = Effect.fnUntraced(function* (
   const refuse = (path: string, call: Grpc.ServerInterceptingCallInterface, { code, details, outcome }: Refusal) => {
     const method = path.split("/").at(-1)
     const line = Effect.logWarning(`${method}: ${details}`)
+    Effect.runSyncWith(services)(Metrics.callerRefused(outcome))
     log(Effect.annotateLogs(line, { outcome, peer: call.getPeer(), status: Grpc.status[code] }))
     call.sendStatus({ code, details, metadata: new Grpc.Metadata() })
   }

@@ -11,7 +11,8 @@ import * as Option from "effect/Option"
 import * as Semaphore from "effect/Semaphore"
 import * as Call from "../call/Call.ts"
 import type { Failure } from "../call/ConnectorError.ts"
-import { deadlineOf, serviceError } from "./Unary.ts"
+import * as Tracing from "../telemetry/Tracing.ts"
+import { deadlineOf, serviceError, watched } from "./Unary.ts"
 
 // An answer is in memory until its reader has taken it, who may take his time: so there are not many at once, and none
 // lasts longer than a call without a deadline does.
@@ -24,6 +25,7 @@ const longest = 60_000
 export const streaming = (services: Context.Context<never>) => {
   const room = Semaphore.makeUnsafe(atOnce)
   const clock = Context.get(services, Clock.Clock)
+  const tracing = Tracing.on(services)
   return <Request, Response>(
     operation: string,
     handle: (request: Request) => Effect.Effect<Iterable<Response>, Failure>
@@ -34,7 +36,9 @@ export const streaming = (services: Context.Context<never>) => {
         room.withPermit
       )
       const deadline = Option.filter(deadlineOf(call), (at) => at - clock.currentTimeMillisUnsafe() <= longest)
-      const interrupt = Effect.runCallbackWith(services)(Call.run(operation, deadline, work), {
+      const watch = watched(operation, call, tracing)
+      const answered = Call.run(operation, deadline, work, (end) => watch(end))
+      const interrupt = Effect.runCallbackWith(services)(tracing.within(call, answered), {
         onExit: (exit) => {
           if (Exit.isSuccess(exit)) call.end()
           else call.emit("error", serviceError(exit.cause))

@@ -12,42 +12,76 @@ import * as Option from "effect/Option"
 import * as Call from "../call/Call.ts"
 import type { Failure } from "../call/ConnectorError.ts"
 import * as Catalogue from "../diagnose/Catalogue.ts"
+import * as Polls from "../telemetry/Polls.ts"
 import * as Metrics from "../telemetry/Metrics.ts"
+import * as Tracing from "../telemetry/Tracing.ts"
 import { codeOf } from "./Status.ts"
 
 /**
  * Makes handlers that run on the given services (loggers, clock).
  */
-export const unary =
-  (services: Context.Context<never>) =>
-  <Request, Response>(
+export const unary = (services: Context.Context<never>) => {
+  const tracing = Tracing.on(services)
+  return <Request, Response>(
     operation: string,
     handle: (request: Request) => Effect.Effect<Response, Failure>
   ): handleUnaryCall<Request, Response> =>
-  (call, callback) => {
-    const interrupt = Effect.runCallbackWith(services)(
-      Call.run(
-        operation,
-        deadlineOf(call),
-        Effect.suspend(() => handle(call.request)),
-        (end) => Metrics.ended(operation, measured(end))
-      ),
-      {
-        onExit: (exit) => {
-          if (Exit.isSuccess(exit)) callback(null, exit.value)
-          else callback(serviceError(exit.cause))
+    (call, callback) => {
+      const watch = watched(operation, call, tracing)
+      const interrupt = Effect.runCallbackWith(services)(
+        tracing.within(
+          call,
+          Call.run(
+            operation,
+            deadlineOf(call),
+            Effect.suspend(() => handle(call.request)),
+            (end) => Effect.andThen(watch(end), summedUp(end)),
+            call.getPeer()
+          )
+        ),
+        {
+          onExit: (exit) => {
+            if (Exit.isSuccess(exit)) callback(null, exit.value)
+            else callback(serviceError(exit.cause))
+          }
         }
-      }
+      )
+      call.on("cancelled", () => interrupt())
+    }
+}
+
+/** Tells metrics and traces how a call ended. */
+export const watched =
+  (operation: string, call: Tracing.Received, tracing: ReturnType<typeof Tracing.on>) =>
+  ({ exit, durationMs, facts, warning }: Call.End<unknown, Failure>): Effect.Effect<void> => {
+    const error = Exit.isSuccess(exit) ? Option.none() : Cause.findErrorOption(exit.cause)
+    const failure = Option.getOrUndefined(
+      Option.map(error, (failed) => ({ reason: failed.reason._tag, code: Catalogue.codeOf(failed) }))
     )
-    call.on("cancelled", () => interrupt())
+    const code = Exit.isSuccess(exit) ? status.OK : codeOfCause(exit.cause)
+    const { taskType, namespace, authType } = facts
+    const seconds = durationMs / 1000
+    return Effect.all(
+      [
+        Metrics.ended(operation, { taskType, seconds, code, spared: warning?.outcome }),
+        Metrics.answered({ operation, method: Tracing.methodOf(call), namespace, authType, seconds, failure, code }),
+        tracing.ended({ code, facts, outcome: failure?.reason ?? warning?.outcome })
+      ],
+      { discard: true }
+    )
   }
 
-const measured = ({ exit, durationMs, facts, warning }: Call.End<unknown, Failure>): Metrics.Ended => ({
-  taskType: facts.taskType,
-  seconds: durationMs / 1000,
-  code: Exit.isSuccess(exit) ? status.OK : (serviceError(exit.cause).code ?? status.INTERNAL),
-  spared: warning?.outcome
-})
+// Only polls have a phase.
+const summedUp = ({ exit, facts, warning }: Call.End<unknown, Failure>): Effect.Effect<void> =>
+  Exit.isSuccess(exit) && warning === undefined && facts.phase !== undefined
+    ? Effect.map(Polls.Polls, ({ seen }) => seen(facts.instance ?? "unknown", facts.phase ?? ""))
+    : Effect.void
+
+const codeOfCause = (cause: Cause.Cause<Failure>): status =>
+  Option.match(Cause.findErrorOption(cause), {
+    onSome: codeOf,
+    onNone: () => (Cause.hasInterruptsOnly(cause) ? status.CANCELLED : status.INTERNAL)
+  })
 
 /**
  * When the caller stops waiting, in milliseconds; none where it set no deadline.
@@ -70,7 +104,8 @@ export const serviceError = (cause: Cause.Cause<Failure>): Partial<ServiceError>
     const details = `${message} [${code}, ${Catalogue.entry(code).anchor}]`
     return { code: codeOf(failure.value), details, metadata: new Metadata() }
   }
-  return Cause.hasInterruptsOnly(cause)
-    ? { code: status.CANCELLED, details: "The call was cancelled." }
-    : { code: status.INTERNAL, details: "The connector failed unexpectedly; its log has the details." }
+  const code = codeOfCause(cause)
+  return code === status.CANCELLED
+    ? { code, details: "The call was cancelled." }
+    : { code, details: "The connector failed unexpectedly; its log has the details." }
 }

@@ -5,19 +5,24 @@
  */
 import { type Connection, DatabricksAuth, type Credential, type Identity } from "@flyte-databricks/databricks-auth"
 import { type JobMetadata, JobsClient, type Run, type RunId, RunState } from "@flyte-databricks/databricks-jobs"
+import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
+import { Audit } from "../audit/Audit.ts"
+import { identityRefused } from "../audit/decisions.ts"
 import * as Call from "../call/Call.ts"
+import * as Turns from "../admission/Turns.ts"
 import * as Settings from "../Settings.ts"
 import { endByHand } from "../call/byHand.ts"
 import { isTransient, rideOut } from "../call/Faults.ts"
 import { hedged } from "../call/hedged.ts"
 import * as Creator from "./Creator.ts"
 import * as FailureCause from "./FailureCause.ts"
+import * as Followed from "./Followed.ts"
 import * as LastReports from "./LastReports.ts"
 import { MetadataKey } from "./MetadataKey.ts"
 import * as PinnedRun from "./PinnedRun.ts"
@@ -36,9 +41,12 @@ export const GoneAfter = Context.Reference<Duration.Input>("@flyte-databricks/co
 export const make = Effect.fnUntraced(function* (reports: LastReports.LastReports, submissions: Submissions) {
   const auth = yield* DatabricksAuth.DatabricksAuth
   const jobs = yield* JobsClient.JobsClient
+  const turns = yield* Turns.Turns
   const key = yield* MetadataKey
+  const audit = yield* Audit
   const patience = Duration.toMillis(yield* Settings.pollPatience)
   const goneAfter = Duration.toMillis(yield* GoneAfter)
+  const followed = yield* Followed.make
 
   const ask = Effect.fnUntraced(function* (
     metadata: JobMetadata.JobMetadata,
@@ -52,7 +60,8 @@ export const make = Effect.fnUntraced(function* (reports: LastReports.LastReport
     const { identity } = credential
     const asked = jobs.get(credential, runId, { header, isBounded: true })
     const run = yield* (isFaulty ? asked : hedged(asked)).pipe(
-      Call.waitFor(`${identity.instance} to say how run ${runId} is doing`)
+      Call.waitFor(`${identity.instance} to say how run ${runId} is doing`),
+      turns.take("get", credential)
     )
     const report = RunReport.ofRun(identity, runId, run)
     yield* PinnedRun.noteRun(run)
@@ -78,6 +87,7 @@ export const make = Effect.fnUntraced(function* (reports: LastReports.LastReport
   ) {
     const left = (until - (yield* Clock.currentTimeMillis)) / 2
     const output = yield* jobs.output(credential, FailureCause.culprit(runId, run)).pipe(
+      turns.take("output", credential),
       Call.within(left),
       Effect.catch((failure) => Effect.succeed({ error: `(Its output could not be read: ${failure.message})` }))
     )
@@ -119,6 +129,7 @@ export const make = Effect.fnUntraced(function* (reports: LastReports.LastReport
       Call.within(until - start),
       Effect.result
     )
+    followed.polled(key, Result.isSuccess(polled) && RunState.hasEnded(polled.success.phase), start)
     if (Result.isSuccess(polled)) {
       reports.reported(key, polled.success)
       return polled.success
@@ -127,6 +138,11 @@ export const make = Effect.fnUntraced(function* (reports: LastReports.LastReport
     const fault = { outcome: failure.reason._tag, message: failure.message }
     yield* Call.warn(fault)
     if (isTransient(failure)) return yield* outlast(metadata, fault, start)
+    if (failure._tag === "AuthError") {
+      const [namespace] = Option.toArray(metadata.namespace)
+      const onBehalfOf = namespace === undefined ? {} : { namespace }
+      yield* audit.record(identityRefused({ onBehalfOf }, Cause.fail(failure), runId))
+    }
     if (failure.reason._tag === "RunNotFound") {
       const now = yield* Clock.currentTimeMillis
       // Nothing is left of a run that is gone, so another attempt starts afresh.
@@ -148,6 +164,7 @@ export const make = Effect.fnUntraced(function* (reports: LastReports.LastReport
       return yield* poll(metadata.success, connection)
     }
     const { message, reason } = metadata.failure
+    if (reason._tag === "MetadataRefused") yield* audit.record(identityRefused({}, Cause.fail(metadata.failure)))
     yield* Call.warn({ outcome: reason._tag, message })
     return { phase: "FAILED", message, link: Option.none(), info: {} }
   })

@@ -6,6 +6,7 @@ import { type Connection, DatabricksAuth } from "@flyte-databricks/databricks-au
 import { maskedPart } from "@flyte-databricks/databricks-auth/http/LiveSecrets"
 import { JobsClient, type Run, type RunId, RunState } from "@flyte-databricks/databricks-jobs"
 import * as Effect from "effect/Effect"
+import * as Turns from "../admission/Turns.ts"
 import * as Call from "../call/Call.ts"
 import { ConnectorError, type Failure, PageTokenInvalid } from "../call/ConnectorError.ts"
 import { rideOut } from "../call/Faults.ts"
@@ -58,6 +59,7 @@ const start: Place = { task: 0, text: 0, offset: 0 }
 export const make = Effect.gen(function* () {
   const auth = yield* DatabricksAuth.DatabricksAuth
   const jobs = yield* JobsClient.JobsClient
+  const turns = yield* Turns.Turns
   const key = yield* MetadataKey
 
   return Effect.fnUntraced(function* (request: LogRequest): Effect.fn.Return<LogPage, Failure> {
@@ -72,7 +74,7 @@ export const make = Effect.gen(function* () {
     const { instance } = credential.identity
     const run = yield* jobs
       .get(credential, runId)
-      .pipe(Call.waitFor(`${instance} to say how run ${runId} is doing`), riding)
+      .pipe(Call.waitFor(`${instance} to say how run ${runId} is doing`), turns.take("get", credential), riding)
     yield* PinnedRun.noteRun(run)
     const tasks: ReadonlyArray<Run.RunTask> = run.tasks?.length ? run.tasks : [run]
 
@@ -82,7 +84,7 @@ export const make = Effect.gen(function* () {
       const { task_key: key, run_id: id = runId } = tasks[task]!
       const output = yield* jobs
         .output(credential, id)
-        .pipe(Call.waitFor(`${instance} to give the output of run ${runId}`), riding)
+        .pipe(Call.waitFor(`${instance} to give the output of run ${runId}`), turns.take("output", credential), riding)
       const texts = textsOf(output, tasks.length > 1 ? (key ?? "") : undefined)
       for (let text = task === from.task ? from.text : 0; text < texts.length; text++) {
         const offset = task === from.task && text === from.text ? from.offset : 0

@@ -1,30 +1,64 @@
 /**
- * What Prometheus is told of calls, under the names of Flyte's own connector, so that its dashboards stay.
+ * What is counted and measured of calls: under the names of Flyte's own connector, so that its dashboards stay, and more.
  */
+import * as MetricFamily from "@flyte-databricks/databricks-auth/telemetry/MetricFamily"
 import { status } from "@grpc/grpc-js"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Metric from "effect/Metric"
+import { PrometheusMetrics } from "effect/observability"
 import * as Settings from "../Settings.ts"
 
-const successes = Metric.counter("flyte_connector_requests_success_total", { description: "Calls that were answered" })
+const successes = MetricFamily.counters("flyte_connector_requests_success_total", "Calls that were answered")
 
-const failures = Metric.counter("flyte_connector_requests_failure_total", { description: "Calls that failed" })
+const failures = MetricFamily.counters("flyte_connector_requests_failure_total", "Calls that failed")
 
-const spared = Metric.counter("flyte_connector_requests_spared_total", {
-  description: "Calls that met with a fault and were answered all the same, by the fault"
-})
+const spared = MetricFamily.counters(
+  "flyte_connector_requests_spared_total",
+  "Calls that met with a fault and were answered all the same, by the fault"
+)
 
 // Sum and count; quantiles are the scraper's business.
 const sumAndCount = { maxAge: "1 minute", maxSize: 0, quantiles: [] } as const
 
-const latencies = Metric.summary("flyte_connector_request_latency_seconds", {
-  description: "Time to answer a call",
-  ...sumAndCount
-})
+const latencies = MetricFamily.make((attributes) =>
+  Metric.summary("flyte_connector_request_latency_seconds", {
+    description: "Time to answer a call",
+    attributes,
+    ...sumAndCount
+  })
+)
 
-const literals = Metric.summary("flyte_connector_input_literal_bytes", {
-  description: "Size of the inputs of a task",
-  ...sumAndCount
+const literals = MetricFamily.make((attributes) =>
+  Metric.summary("flyte_connector_input_literal_bytes", {
+    description: "Size of the inputs of a task",
+    attributes,
+    ...sumAndCount
+  })
+)
+
+const durations = MetricFamily.histograms<"rpc_method" | "rpc_response_status_code">(
+  "rpc.server.call.duration",
+  "Time to answer a call",
+  MetricFamily.seconds,
+  { rpc_system_name: "grpc", unit: "seconds" }
+)
+
+const failed = MetricFamily.counters("flyte_databricks_failures_total", "Calls that failed, by the reason and its code")
+
+const submitted = MetricFamily.counters(
+  "flyte_databricks_runs_submitted_total",
+  "Creates that were answered with a run"
+)
+
+const callersRefused = MetricFamily.counters<"reason">(
+  "flyte_databricks_callers_refused_total",
+  "Calls of somebody who may not call"
+)
+
+/** The namespaces that have a label of their own. Others share one; where there are none, there is no such label. */
+export const Namespaces = Context.Reference<ReadonlySet<string>>("@flyte-databricks/connector/telemetry/Namespaces", {
+  defaultValue: () => new Set()
 })
 
 const operations: Readonly<Record<string, string>> = { CreateTask: "create", GetTask: "get", DeleteTask: "delete" }
@@ -55,18 +89,55 @@ export interface Ended {
   readonly spared: string | undefined
 }
 
-/** Counts a call. */
+/** Counts a call, as Flyte's own connector does. */
 export const ended = Effect.fnUntraced(function* (method: string, { taskType, seconds, code, spared: fault }: Ended) {
   const operation = operations[method]
   if (operation === undefined) return
   const labels = { task_type: known(taskType), operation }
-  yield* Metric.update(Metric.withAttributes(latencies, labels), seconds)
-  if (fault !== undefined) yield* Metric.update(Metric.withAttributes(spared, { ...labels, outcome: fault }), 1)
-  if (code === status.OK) return yield* Metric.update(Metric.withAttributes(successes, labels), 1)
+  yield* Metric.update(latencies(labels), seconds)
+  if (fault !== undefined) yield* Metric.update(spared({ ...labels, outcome: fault }), 1)
+  if (code === status.OK) return yield* Metric.update(successes(labels), 1)
   const error_code = errorCodes[code] ?? "500"
-  return yield* Metric.update(Metric.withAttributes(failures, { ...labels, error_code }), 1)
+  return yield* Metric.update(failures({ ...labels, error_code }), 1)
 })
+
+/** What else there is to know of the end of a call. */
+export interface Answered {
+  readonly operation: string
+  /** In full. It is one of those that are served. */
+  readonly method: string
+  readonly namespace: string | undefined
+  readonly authType: string | undefined
+  readonly seconds: number
+  readonly code: status
+  /** What it failed with, and the code of that; none where it did not, or where that is a defect. */
+  readonly failure: { readonly reason: string; readonly code: string } | undefined
+}
+
+/** Measures a call, and counts what came of it. */
+export const answered = Effect.fnUntraced(function* ({ operation, method, seconds, failure, ...end }: Answered) {
+  const statusCode = status[end.code]
+  yield* Metric.update(durations({ rpc_method: method, rpc_response_status_code: statusCode }), seconds)
+  const listed = yield* Namespaces
+  const { namespace = "" } = end
+  const ofNamespace = listed.size === 0 ? {} : { flyte_namespace: listed.has(namespace) ? namespace : "other" }
+  if (end.code !== status.OK) {
+    const { reason, code } = failure ?? { reason: statusCode, code: "none" }
+    yield* Metric.update(failed({ operation, reason, code, ...ofNamespace }), 1)
+  } else if (operation === "CreateTask") {
+    yield* Metric.update(submitted({ auth_type: end.authType ?? "none", ...ofNamespace }), 1)
+  }
+})
+
+/** Counts a call of somebody who may not call. */
+export const callerRefused = (reason: string): Effect.Effect<void> => Metric.update(callersRefused({ reason }), 1)
+
+/** All of them as Prometheus reads them, where what OpenTelemetry's conventions name has its unit in the name. */
+export const prometheus = (services: Context.Context<never>): string =>
+  PrometheusMetrics.formatUnsafe(services, {
+    metricNameMapper: (name) => (name.includes(".") ? `${name}_seconds` : name)
+  })
 
 /** Notes how large the inputs of a task are. */
 export const inputs = (taskType: string, bytes: number): Effect.Effect<void> =>
-  Metric.update(Metric.withAttributes(literals, { task_type: known(taskType) }), bytes)
+  Metric.update(literals({ task_type: known(taskType) }), bytes)

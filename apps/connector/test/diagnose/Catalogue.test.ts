@@ -86,7 +86,9 @@ const unseen: Readonly<Record<string, string>> = {
   FDC606: "of a request of Flyte's",
   FDC607: "of a task that becomes no job",
   FDC608: "of a run",
-  FDC609: "of a run"
+  FDC609: "of a run",
+  FDC610: "of a call of Flyte's",
+  FDC611: "of a run"
 }
 
 describe("the golden files", () => {

@@ -16,6 +16,8 @@ export class CallFailed extends Data.TaggedError("CallFailed")<{ readonly code: 
 export interface CallOptions {
   /** In milliseconds; `Infinity` for a call without a deadline. */
   readonly timeout?: number
+  /** Headers beside those of gRPC. */
+  readonly headers?: Readonly<Record<string, string>>
 }
 
 /** A method as generated code describes it. */
@@ -50,16 +52,18 @@ export const make = Effect.fnUntraced(function* (
   const call = Effect.fnUntraced(function* <Request, Response>(
     method: Method<Request, Response>,
     request: Request,
-    { timeout = 10_000 }: CallOptions = {}
+    { timeout = 10_000, headers = {} }: CallOptions = {}
   ) {
     const deadline = (yield* Clock.currentTimeMillis) + timeout
+    const metadata = new Grpc.Metadata()
+    for (const [name, value] of Object.entries(headers)) metadata.set(name, value)
     return yield* Effect.callback<Response, CallFailed>((resume) => {
       const under = client.makeUnaryRequest(
         method.path,
         method.requestSerialize,
         method.responseDeserialize,
         request,
-        new Grpc.Metadata(),
+        metadata,
         { deadline },
         (error, response) => {
           if (error === null && response !== undefined) return resume(Effect.succeed(response))

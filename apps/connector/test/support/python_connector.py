@@ -1,17 +1,15 @@
-"""Flyte's own connector, served as `pyflyte serve connector` does, on a free port of loopback that it prints.
+"""Flyte's own connector, with the services that `pyflyte serve connector` serves it by.
 
 In versions before 1.16 it is an agent.
 """
 
-import asyncio
 import importlib
-import os
 
-import grpc
 from flyteidl.service.agent_pb2_grpc import (
     add_AgentMetadataServiceServicer_to_server,
     add_AsyncAgentServiceServicer_to_server,
 )
+from python_served import serve
 
 
 def either(connector: str, agent: str):
@@ -28,17 +26,7 @@ is_connector = hasattr(backend, "AsyncConnectorService")
 service = backend.AsyncConnectorService if is_connector else backend.AsyncAgentService
 metadata = backend.ConnectorMetadataService if is_connector else backend.AgentMetadataService
 
-
-async def serve():
-    server = grpc.aio.server()
-    add_AsyncAgentServiceServicer_to_server(service(), server)
-    add_AgentMetadataServiceServicer_to_server(metadata(), server)
-    port = server.add_insecure_port("127.0.0.1:0")
-    await server.start()
-    print(port, flush=True)
-    # Nobody reads on, and a pipe that is full would stop it.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-    await server.wait_for_termination()
-
-
-asyncio.run(serve())
+serve(
+    lambda server: add_AsyncAgentServiceServicer_to_server(service(), server),
+    lambda server: add_AgentMetadataServiceServicer_to_server(metadata(), server),
+)

@@ -15,8 +15,10 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
 import * as CircuitBreaker from "effect/persistence/CircuitBreaker"
 import { TokenEndpointUnavailable } from "../AuthError.ts"
+import { showCircuits } from "./endpointMetrics.ts"
 
 /**
  * When a token endpoint counts as down, and for how long it is left alone then.
@@ -41,7 +43,7 @@ export const CircuitPolicy = Context.Reference<Policy>("@flyte-databricks/databr
 
 /** One try of one client. */
 export interface Try {
-  /** The circuit is the workspace's own: two behind one host fail each for itself. */
+  /** What fails together. It is the workspace's own circuit: two behind one host fail each for itself. */
   readonly instance: string
   readonly endpoint: string
   readonly clientId: string
@@ -49,7 +51,7 @@ export interface Try {
    * A task chose the client id, which may be made up. It has no part in the circuit before it was given a token: what
    * authors make up neither opens it for others nor takes their turn to try.
    */
-  readonly isTaskClient?: boolean
+  readonly isTaskClient?: boolean | undefined
 }
 
 /** What is known of an endpoint that fails; forgotten when it answers. */
@@ -87,6 +89,7 @@ export const make: Effect.Effect<Circuit, never, Scope.Scope> = Effect.gen(funct
     openDuration: openFor,
     maxOpenDuration: longestRetryAfter
   })
+  yield* Effect.forkScoped(Stream.runForEach(breaker.transitions, yield* showCircuits), { startImmediately: true })
   const outages = new Map<string, Outage>()
   const proven = new Set<string>()
 

@@ -18,6 +18,7 @@ import { AuthError, InstanceRefused, TokenEndpointUnavailable, TokenResponseInva
 import * as BoundedBody from "../http/BoundedBody.ts"
 import { printable } from "../http/ForeignText.ts"
 import { userAgent } from "../http/UserAgent.ts"
+import { parseUrl } from "../internal/url.ts"
 import {
   AllowedInstances,
   baseUrl,
@@ -99,7 +100,7 @@ export const make: Effect.Effect<Discovery, never, HttpClient.HttpClient | Allow
 
   /** Fails where credentials may not go to the host of a URL that a document names. */
   const fence = Effect.fnUntraced(function* (url: string, named: string, by: string, host: WorkspaceHost) {
-    const parsed = URL.parse(named)
+    const parsed = parseUrl(named)
     const origin = parsed === null ? named : parsed.origin
     const isPlain = parsed !== null && `${origin}${parsed.pathname}` === named
     const other = isPlain ? yield* Effect.option(canonicalize(origin)) : Option.none()

@@ -32,6 +32,13 @@ export const TryTimeout = Context.Reference<Duration.Input>("@flyte-databricks/d
   defaultValue: () => "16 seconds"
 })
 
+/**
+ * Within which time tries may begin. Flyte waits ten seconds for an answer by default, and is to hear why there is none.
+ */
+export const TotalTimeout = Context.Reference<Duration.Input>("@flyte-databricks/databricks-auth/TotalTimeout", {
+  defaultValue: () => "8500 millis"
+})
+
 // Databricks answers within a second. Where there is no answer in this part of a try's time, the request may be lost.
 const lostAfter = 0.25
 

@@ -9,6 +9,19 @@ import { printable } from "./ForeignText.ts"
  */
 export const mayPass = (status: number): boolean => status === 408 || status === 429 || status >= 500
 
+/** How much of a body says whether the token was refused. */
+export const refusalLength = 10_000
+
+/**
+ * Whether Databricks refused the token: by 401, or by the 403 whose body says so. Another 403 is about permissions, and a
+ * new token would change nothing. A body that was not read, since it is too long, says nothing.
+ */
+export const refusesToken = ({ status, body }: { readonly status: number; readonly body: unknown }): boolean =>
+  status === 401 ||
+  (status === 403 &&
+    typeof body === "string" &&
+    /invalid access token|token is expiring within 30 seconds/i.test(body.slice(0, refusalLength)))
+
 /**
  * The id that Databricks' support asks for.
  */

@@ -2,6 +2,7 @@
  * The address of a workspace, as people have it. This is the one reader of it.
  */
 import { looksLikeSecret, shown } from "./settings.ts"
+import { parseUrl } from "./url.ts"
 
 /** An id that stands in a setting of its own. */
 export interface GivenId {
@@ -112,7 +113,7 @@ const parseAnew = (input: string, given: GivenId | undefined): Address | string 
   if (typeof id === "string") return id
   const origin = `${scheme}://${hostname}${port === "" ? "" : `:${port}`}`
   // The URL parser has the last word on where a request goes. What it reads otherwise is not admitted as what it seems.
-  return URL.parse(origin)?.origin === origin
+  return parseUrl(origin)?.origin === origin
     ? { scheme, hostname, port, ...id }
     : "it is an IP address in an unusual notation, or no host name"
 }

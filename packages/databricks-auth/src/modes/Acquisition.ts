@@ -6,8 +6,9 @@ import * as Option from "effect/Option"
 import { AuthError, ModeUnavailable } from "../AuthError.ts"
 import type { Credential } from "../Credential.ts"
 import type { Token, Tries } from "../endpoint/Token.ts"
-import type { AuthType, Identity } from "../Identity.ts"
+import { type Identity, modeOf as tagOf } from "../Identity.ts"
 import * as IdentityRecord from "../IdentityRecord.ts"
+import { shown } from "../internal/settings.ts"
 import type * as Jwt from "../Jwt.ts"
 import type { Connection } from "../request/Connection.ts"
 import type { WorkspaceHost } from "../WorkspaceHost.ts"
@@ -17,15 +18,20 @@ import { authTypes, type ReadyMode, type Resolved } from "./AuthMode.ts"
  * Acquires tokens for identities of these modes, records and recalls them.
  */
 export const make = (modes: ReadonlyArray<ReadyMode>) => {
-  const modeOf = (identity: Identity) => modes.find(({ tag }) => tag === identity._tag)
-  const unserved = (wanted: AuthType) =>
-    new AuthError({
+  const modeOf = (identity: Identity) => modes.find(({ tag }) => tag === tagOf(identity))
+  const unserved = (pinned: IdentityRecord.IdentityRecord | Identity) => {
+    const [authType, mode] =
+      "_tag" in pinned
+        ? [pinned.authType, pinned._tag === "extension" ? pinned.mode : undefined]
+        : [IdentityRecord.authTypeOf(pinned), Option.getOrUndefined(pinned.mode)]
+    const wanted = mode === undefined ? authType : `${authType} by mode ${shown(mode)}`
+    return new AuthError({
       reason: new ModeUnavailable({ wanted, from: "The run's pinned identity", served: authTypes(modes) })
     })
+  }
   return {
     acquire: (credential: Credential, refused: boolean, tries: Tries): Effect.Effect<Token, AuthError> =>
-      modeOf(credential.identity)?.acquire(credential, refused, tries) ??
-      Effect.fail(unserved(credential.identity.authType)),
+      modeOf(credential.identity)?.acquire(credential, refused, tries) ?? Effect.fail(unserved(credential.identity)),
     /** What the JWT says that is exchanged for a token; none in the modes that exchange none. */
     subject: (identity: Identity): Effect.Effect<Option.Option<Jwt.Description>, AuthError> => {
       const jwt = modeOf(identity)?.subject?.(identity)
@@ -43,8 +49,10 @@ export const make = (modes: ReadonlyArray<ReadyMode>) => {
       instance: WorkspaceHost,
       connection: Connection | undefined
     ): Effect.fn.Return<Credential, AuthError> {
-      const mode = modes.find(({ isRecorded }) => isRecorded(record))
-      if (mode === undefined) return yield* unserved(IdentityRecord.authTypeOf(record))
+      const mode = modes.find(
+        ({ isRecorded, tag }) => Option.getOrElse(record.mode, () => tag) === tag && isRecorded(record)
+      )
+      if (mode === undefined) return yield* unserved(record)
       yield* IdentityRecord.checkNames(record)
       return yield* mode.recall(record, instance, connection)
     })

@@ -3,12 +3,13 @@
  * into a token. Everything that there is once per mode is derived from the list of modes.
  */
 import * as Effect from "effect/Effect"
-import type * as Option from "effect/Option"
+import * as Option from "effect/Option"
 import type * as Redacted from "effect/Redacted"
 import type { AuthError, Finding } from "../AuthError.ts"
 import type { Credential } from "../Credential.ts"
 import type { Token, Tries } from "../endpoint/Token.ts"
-import type { AuthType, Identity } from "../Identity.ts"
+import type { AuthType, ExtensionIdentity, Identity } from "../Identity.ts"
+import { invalid } from "../internal/settings.ts"
 import type { IdentityRecord } from "../IdentityRecord.ts"
 import type { Jwt } from "../Jwt.ts"
 import type { AuthRequest, RequestConnection } from "../request/AuthRequest.ts"
@@ -126,11 +127,14 @@ export interface Wired<I extends Identity> {
   summarize(isClientIdTaken: boolean): Effect.Effect<Summary>
 }
 
+/** What a mode of these identities is told apart by: the tag of Flyte's four, and a name for a mode that a package brings. */
+type TagOf<I extends Identity> = I extends ExtensionIdentity ? string : I["_tag"]
+
 /**
  * One way to be somebody on Databricks.
  */
 export interface AuthMode<I extends Identity, out R> {
-  readonly tag: I["_tag"]
+  readonly tag: TagOf<I>
   /** What an operator or a task calls it. */
   readonly authType: AuthType
   /** The settings of a task that choose among this mode's credentials; an operator may refuse them. */
@@ -164,3 +168,57 @@ export const wireAll = <const M extends AnyMode>(
   Effect.forEach(modes, (mode) =>
     Effect.map(mode.wire as Effect.Effect<Wired<Identity>, never, SourcesOf<M>>, (wired) => ({ ...mode, ...wired }))
   )
+
+/**
+ * What a run's metadata keeps of an identity that a package's mode made.
+ */
+export type Pinned = Pick<ExtensionIdentity, "instance" | "clientId" | "namespace" | "parameters">
+
+/**
+ * A mode that a package brings, over its sources.
+ */
+export interface WiredExtension extends Omit<Wired<ExtensionIdentity>, "record" | "recall"> {
+  /**
+   * The identity that was pinned. What is recorded comes back from a caller, who may have written it: a parameter that
+   * chooses a host or a path is checked here.
+   */
+  recall(pinned: Pinned): Effect.Effect<ExtensionIdentity, AuthError>
+}
+
+/**
+ * A mode of one's own, outside of this package. What it pins is recorded and recalled for it: the client id, the
+ * namespace and its parameters. `DatabricksAuth.layerOf([mode])` is the boundary over it.
+ *
+ * Its `authType` is what an operator or a task sets to choose it, its `tag` what errors, lists and metadata call it; no
+ * other mode in the list may have the same tag. CONTRIBUTING has the steps, `Testing.laws` what has to hold.
+ */
+export const extension = <R>(mode: {
+  readonly tag: string
+  readonly authType: AuthType
+  readonly taskSettings: ReadonlyArray<TaskSettings.Name>
+  readonly wire: Effect.Effect<WiredExtension, never, R>
+}): AuthMode<ExtensionIdentity, R> => ({
+  ...mode,
+  isRecorded: (record) => Option.contains(record.mode, mode.tag),
+  wire: Effect.map(mode.wire, (wired) => ({
+    ...wired,
+    record: ({ identity: { clientId, namespace, parameters } }) => ({
+      mode: Option.some(mode.tag),
+      clientId: Option.some(clientId),
+      namespace,
+      parameters: Option.some(parameters)
+    }),
+    recall: Effect.fnUntraced(function* ({ clientId, namespace, parameters }, instance) {
+      if (Option.isNone(clientId)) {
+        return yield* invalid(`The job metadata of a run by mode ${mode.tag}`, "incomplete", "client_id")
+      }
+      const pinned = {
+        instance,
+        clientId: clientId.value,
+        namespace,
+        parameters: Option.getOrElse(parameters, () => ({}))
+      }
+      return { identity: yield* wired.recall(pinned) }
+    })
+  }))
+})

@@ -7,28 +7,21 @@ import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import { AuthError, CredentialsMissing } from "../AuthError.ts"
 import type { Absent, AuthMode, Found, Wired } from "./AuthMode.ts"
+import { exchange } from "./internal/exchange.ts"
 import { hasAny, said } from "./internal/facts.ts"
 import type { AuthRequest } from "../request/AuthRequest.ts"
 import { ConnectorSettings, defaultOidcAudience, defaultTokenFile } from "../request/ConnectorSettings.ts"
 import { OidcConnectorIdentity } from "../Identity.ts"
 import { authTypeOf } from "../IdentityRecord.ts"
 import { describeFile } from "../sources/internal/tokenFiles.ts"
-import { ProjectedToken, requireFile, requireUnexpired, type TokenFile } from "../sources/ProjectedToken.ts"
+import * as IdTokenSource from "../sources/IdTokenSource.ts"
+import { fileFrom, filesOf, ProjectedToken, requireFile, type TokenFile } from "../sources/ProjectedToken.ts"
 import { TokenEndpoint } from "../endpoint/TokenEndpoint.ts"
-
-const fileFrom =
-  (from: TokenFile["from"]) =>
-  (path: string): TokenFile => ({ path, from })
 
 const wire = Effect.gen(function* () {
   const tokens = yield* ProjectedToken
   const tokenEndpoint = yield* TokenEndpoint
-  const { oidcTokenFile, awsTokenFile } = yield* ConnectorSettings
-  const named = Option.map(oidcTokenFile, fileFrom("FLYTE_DATABRICKS_OIDC_TOKEN_FILE"))
-  const aws = Option.map(awsTokenFile, fileFrom("AWS_WEB_IDENTITY_TOKEN_FILE"))
-  const defaultFile = fileFrom("default")(defaultTokenFile)
-  /** The connector's file, where no task names one. */
-  const ownFile = Option.getOrElse(Option.firstSomeOf([named, aws]), () => defaultFile)
+  const { aws, named, own: ownFile, standard: defaultFile } = filesOf(yield* ConnectorSettings)
 
   const whole = (file: TokenFile) => Effect.flatMap(tokens.read(file), (jwt) => requireFile(file, jwt))
 
@@ -77,10 +70,7 @@ const wire = Effect.gen(function* () {
     [...Option.toArray(named), ...Option.toArray(aws), defaultFile].find((file) => file.path === path) ??
     fileFrom("run")(path)
 
-  const subjectOf = ({ tokenFile }: OidcConnectorIdentity) => {
-    const file = pinned(tokenFile)
-    return Effect.flatMap(whole(file), (jwt) => requireUnexpired(file, jwt))
-  }
+  const idTokensOf = ({ tokenFile }: OidcConnectorIdentity) => IdTokenSource.ofFile(tokens, pinned(tokenFile))
 
   return {
     places: [
@@ -119,13 +109,11 @@ const wire = Effect.gen(function* () {
         })
       }
     }),
-    subject: subjectOf,
+    subject: (identity) => IdTokenSource.require(idTokensOf(identity), identity.audience),
     acquire: Effect.fnUntraced(function* ({ identity }, _refused, tries) {
-      const { instance, clientId, source } = identity
-      const subject = yield* subjectOf(identity)
       const ofConnector = yield* Effect.option(tokens.clientId)
-      const isTaskClient = !Option.contains(Option.flatten(ofConnector), clientId)
-      return yield* tokenEndpoint.tokenExchange({ instance, clientId, subject, source, isTaskClient }, tries)
+      const isTaskClient = !Option.contains(Option.flatten(ofConnector), identity.clientId)
+      return yield* exchange(tokenEndpoint, idTokensOf(identity), identity, tries, isTaskClient)
     }),
     // The file is read at each exchange.
     forget: () => Effect.void,

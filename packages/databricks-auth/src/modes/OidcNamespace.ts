@@ -6,6 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type { AuthError } from "../AuthError.ts"
 import type { Absent, AuthMode, Found, Wired } from "./AuthMode.ts"
+import { exchange } from "./internal/exchange.ts"
 import { refused, requirePrincipal } from "./Policy.ts"
 import type { AuthRequest } from "../request/AuthRequest.ts"
 import { ConnectorSettings, defaultOidcAudience } from "../request/ConnectorSettings.ts"
@@ -15,6 +16,7 @@ import { authTypeOf } from "../IdentityRecord.ts"
 import { applicationId } from "../internal/applicationId.ts"
 import { broken } from "../internal/broken.ts"
 import { invalid, shown } from "../internal/settings.ts"
+import * as IdTokenSource from "../sources/IdTokenSource.ts"
 import {
   audienceAnnotation,
   clientIdAnnotation,
@@ -90,8 +92,8 @@ const wire = Effect.gen(function* () {
     }
   })
 
-  const subjectOf = ({ namespace, serviceAccount, audience }: OidcNamespaceIdentity) =>
-    serviceAccounts.mint(namespace, serviceAccount, audience)
+  const idTokensOf = ({ namespace, serviceAccount }: OidcNamespaceIdentity) =>
+    IdTokenSource.ofServiceAccount(serviceAccounts, namespace, serviceAccount)
 
   return {
     places: [
@@ -126,14 +128,12 @@ const wire = Effect.gen(function* () {
         })
       }
     }),
-    subject: subjectOf,
+    subject: (identity) => IdTokenSource.require(idTokensOf(identity), identity.audience),
     acquire: Effect.fnUntraced(function* ({ identity }, _refused, tries) {
-      const { instance, clientId, namespace, source } = identity
       return yield* checkToday(identity).pipe(
-        Effect.andThen(subjectOf(identity)),
-        Effect.flatMap((subject) => tokenEndpoint.tokenExchange({ instance, clientId, subject, source }, tries)),
+        Effect.andThen(exchange(tokenEndpoint, idTokensOf(identity), identity, tries)),
         // What was discovered may be what is wrong, and may have been mended: the next submit is to see it.
-        Effect.tapError((error) => (error.retryable ? Effect.void : serviceAccounts.forget(namespace)))
+        Effect.tapError((error) => (error.retryable ? Effect.void : serviceAccounts.forget(identity.namespace)))
       )
     }),
     forget: ({ namespace }) => serviceAccounts.forget(namespace),

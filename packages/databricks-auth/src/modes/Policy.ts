@@ -46,6 +46,8 @@ const ownerOf = (identity: Identity): { readonly namespace: Option.Option<string
       return { namespace: Option.none(), isShared: true }
     case "oidc_namespace":
       return { namespace: Option.some(identity.namespace), isShared: false }
+    case "extension":
+      return { namespace: identity.namespace, isShared: Option.isNone(identity.namespace) }
   }
 }
 

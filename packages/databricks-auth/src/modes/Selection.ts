@@ -21,6 +21,7 @@ import type { Identity } from "../Identity.ts"
 import type { AuthRequest } from "../request/AuthRequest.ts"
 import type { ConnectorSettings } from "../request/ConnectorSettings.ts"
 import * as TaskSettings from "../request/TaskSettings.ts"
+import * as Spans from "../telemetry/Spans.ts"
 import { authTypes, type Look, type Place, type ReadyMode, type Resolved } from "./AuthMode.ts"
 import { requirePrincipal, whyNotShared } from "./Policy.ts"
 
@@ -49,7 +50,7 @@ export const make = Effect.fnUntraced(function* (
   const [only, ...others] = served
   const warnings = yield* Cache.make({
     capacity: warningsRemembered,
-    lookup: (message: string) => Effect.logWarning(message)
+    lookup: (message: string) => Effect.annotateLogs(Effect.logWarning(message), { reason: "AccessForbidden" })
   })
   const select = Effect.fnUntraced(function* (
     asked: AuthRequest,
@@ -95,7 +96,7 @@ const walk = Effect.fnUntraced(function* (
       const { source } = turn
       const skipped = named(mode, place) ?? turn.skipped
       if (skipped !== undefined) {
-        explanation.push({ source, outcome: "skipped", detail: skipped })
+        yield* found(explanation, { source, outcome: "skipped", detail: skipped })
         continue
       }
       const answer = yield* turn.look.pipe(
@@ -107,16 +108,15 @@ const walk = Effect.fnUntraced(function* (
             ? requirePrincipal(source, request.clientId.value, answer.credential.identity.principal)
             : Effect.void
         ),
-        Effect.tapError(({ message }) =>
-          Effect.sync(() => explanation.push({ source, outcome: "failed", detail: message }))
-        )
+        Effect.tapError(({ message }) => found(explanation, { source, outcome: "failed", detail: message }))
       )
       if (answer._tag === "Found") {
         const { credential, builtFrom, detail } = answer
-        explanation.push({ source, outcome: "used", ...(detail === undefined ? {} : { detail }) })
+        yield* found(explanation, { source, outcome: "used", ...(detail === undefined ? {} : { detail }) })
         return { ...credential, namespace: request.namespace, explanation, builtFrom }
       }
-      explanation.push(
+      yield* found(
+        explanation,
         answer._tag === "Absent"
           ? { source, outcome: "absent", detail: answer.detail }
           : { source, outcome: "forbidden", detail: "the connector has no right to read it" }
@@ -128,6 +128,14 @@ const walk = Effect.fnUntraced(function* (
     reason: new CredentialsMissing({ wanted, looked: explanation, remedy: remedyOf(remedies) })
   })
 })
+
+/** Notes what was found at a place, also in the trace of the decision. */
+const found = (explanation: Array<Finding>, finding: Finding): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    explanation.push(finding)
+    const { source: place, outcome, detail } = finding
+    return Spans.event("place", { place, outcome, ...(detail === undefined ? {} : { detail }) })
+  })
 
 /**
  * Why a place is not the one that the task names, where it names one. What it names is that one or an error: no other

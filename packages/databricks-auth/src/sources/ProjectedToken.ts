@@ -2,7 +2,6 @@
  * Where OIDC Model 1 gets its JWT, the connector's own, and nothing else: a file that Kubernetes projects into the pod
  * and rotates, so that it is read anew each time.
  */
-import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
@@ -13,9 +12,10 @@ import * as Record from "effect/Record"
 import * as Redacted from "effect/Redacted"
 import type { AuthError } from "../AuthError.ts"
 import { applicationId } from "../internal/applicationId.ts"
-import * as Jwt from "../Jwt.ts"
+import type * as Jwt from "../Jwt.ts"
 import * as ConnectorSettings from "../request/ConnectorSettings.ts"
 import * as ConnectorSecrets from "./ConnectorSecrets.ts"
+import * as IdToken from "./internal/idToken.ts"
 import { inMemory, onDisk, type Read, type TokenFile, unusable } from "./internal/tokenFiles.ts"
 
 export type { TokenFile }
@@ -47,10 +47,7 @@ const over = <R>(
         read: Effect.fnUntraced(function* (file) {
           const content = yield* contentOf(file)
           if (Option.isNone(content)) return Option.none()
-          const text = content.value.trim()
-          if (text === "") return yield* unusable(file, "is empty")
-          const jwt = Jwt.parse(text)
-          return Option.isSome(jwt) ? jwt : yield* unusable(file, "does not hold a JWT")
+          return Option.some(yield* IdToken.read(content.value, (problem) => unusable(file, problem)))
         }),
         clientId: Effect.gen(function* () {
           const found = Option.firstSomeOf(
@@ -76,14 +73,25 @@ export const requireFile = (file: TokenFile, jwt: Option.Option<Jwt.Jwt>): Effec
 /**
  * Fails where a token ended: an exchange would only be refused, in words that do not say why.
  */
-export const requireUnexpired = Effect.fnUntraced(function* (
-  file: TokenFile,
-  jwt: Jwt.Jwt
-): Effect.fn.Return<Jwt.Jwt, AuthError> {
-  const expires = Jwt.expiry(jwt.claims)
-  if (Option.isNone(expires) || !Jwt.hasExpired(jwt.claims, yield* Clock.currentTimeMillis)) return jwt
-  return yield* unusable(file, `holds a JWT that expired at ${expires.value}: it is no longer rotated`)
-})
+export const requireUnexpired = (file: TokenFile, jwt: Jwt.Jwt): Effect.Effect<Jwt.Jwt, AuthError> =>
+  IdToken.requireUnexpired(jwt, (problem) => unusable(file, problem))
+
+/**
+ * The files of a connector with these settings: what the operator named, what EKS did, and the default path. `own` is the
+ * one that counts where no task names another.
+ */
+export const filesOf = ({ awsTokenFile, oidcTokenFile }: ConnectorSettings.ConnectorSettings["Service"]) => {
+  const named = Option.map(oidcTokenFile, fileFrom("FLYTE_DATABRICKS_OIDC_TOKEN_FILE"))
+  const aws = Option.map(awsTokenFile, fileFrom("AWS_WEB_IDENTITY_TOKEN_FILE"))
+  const standard = fileFrom("default")(ConnectorSettings.defaultTokenFile)
+  const own = Option.getOrElse(Option.firstSomeOf([named, aws]), () => standard)
+  return { named, aws, standard, own }
+}
+
+/** A file, and what says that it is this one. */
+export const fileFrom =
+  (from: TokenFile["from"]) =>
+  (path: string): TokenFile => ({ path, from })
 
 /**
  * JWTs in memory, by path, for the connector that surrounds them.

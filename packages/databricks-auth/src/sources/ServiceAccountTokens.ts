@@ -17,6 +17,7 @@ import { broken } from "../internal/broken.ts"
 import { invalid, nonBlank } from "../internal/settings.ts"
 import * as Jwt from "../Jwt.ts"
 import * as Kubernetes from "../Kubernetes.ts"
+import { ended, maxIdToken } from "./internal/idToken.ts"
 import { failed, kept, type TimeToLive } from "./internal/lookUps.ts"
 
 // The names that API servers have inside of clusters, and accept as audiences by default.
@@ -157,8 +158,12 @@ export const layer: Layer.Layer<ServiceAccountTokens, never, Kubernetes.Kubernet
           )
         )
       if (Option.isNone(minted)) return yield* gone(source)
-      const jwt = Jwt.parse(Redacted.value(minted.value).trim())
+      const text = Redacted.value(minted.value)
+      const jwt = text.length > maxIdToken ? Option.none() : Jwt.parse(text.trim())
       if (Option.isNone(jwt)) return yield* unusable(source, "gave a token that is empty or not a JWT (TokenRequest)")
+      const endedAt = yield* ended(jwt.value)
+      if (Option.isSome(endedAt))
+        return yield* unusable(source, `gave a token that expired at ${endedAt.value} (TokenRequest)`)
       // An API server that leaves the audience out would hand out tokens that are good for itself.
       if (!jwt.value.claims.audiences.includes(audience)) {
         const given = jwt.value.claims.audiences.join(", ") || "none"

@@ -10,6 +10,7 @@ import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Metric from "effect/Metric"
 import * as Option from "effect/Option"
 import * as Random from "effect/Random"
 import * as Redacted from "effect/Redacted"
@@ -19,9 +20,11 @@ import type { AuthError } from "../AuthError.ts"
 import type { AuthHeader, Credential } from "../Credential.ts"
 import type { Progress, Token, Tries } from "../endpoint/Token.ts"
 import * as LiveSecrets from "../http/LiveSecrets.ts"
+import * as Spans from "../telemetry/Spans.ts"
 import * as TokenEntries from "./TokenEntries.ts"
 import * as TokenEntry from "./TokenEntry.ts"
 import { makePacer, type Times, timesOf, TokenPolicy } from "./TokenPolicy.ts"
+import * as tokenMetrics from "./tokenMetrics.ts"
 import { statusOf, type TokenStatus } from "./TokenStatus.ts"
 
 export interface TokenCache {
@@ -51,6 +54,8 @@ export const make = Effect.fnUntraced(function* (
   const now = () => clock.currentTimeMillisUnsafe()
   const chance = () => random.nextDoubleUnsafe()
   const isClosed = () => scope.state._tag === "Closed"
+  const isTraced = yield* Spans.areWanted
+  yield* tokenMetrics.show(entries, now)
 
   const step = <C>(slot: TokenEntries.Slot, transition: (entry: TokenEntry.Entry) => TokenEntry.Step<C>) =>
     Ref.modify(slot.entry, (entry) => {
@@ -80,6 +85,7 @@ export const make = Effect.fnUntraced(function* (
   const run = (slot: TokenEntries.Slot, { _tag, refused }: Begin): Effect.Effect<void> =>
     Effect.uninterruptibleMask((restore) =>
       Effect.exit(restore(request(slot, refused, _tag === "Fetch"))).pipe(
+        Effect.tap((exit) => (_tag === "Refresh" && Exit.isFailure(exit) ? refreshFailed(slot) : Effect.void)),
         Effect.flatMap((exit) =>
           step(slot, (entry) =>
             isClosed()
@@ -103,6 +109,9 @@ export const make = Effect.fnUntraced(function* (
       )
     )
 
+  const refreshFailed = ({ credential }: TokenEntries.Slot) =>
+    Metric.update(tokenMetrics.refreshFailures({ auth_type: credential.identity.authType }), 1)
+
   // One warning per outage and token, since nobody is harmed while the token lasts.
   const warn = ({ credential }: TokenEntries.Slot, { usableUntil, cause }: TokenEntry.CommandOf<"PutOff">) => {
     const { principal, instance } = credential.identity
@@ -110,7 +119,8 @@ export const make = Effect.fnUntraced(function* (
     const said = `The token of ${principal} for ${instance} could not be renewed, and is good for another ${left}.`
     return Option.match(Cause.findErrorOption(cause), {
       onNone: () => Effect.logWarning(said, cause),
-      onSome: ({ message }) => Effect.logWarning(`${said} ${message}`)
+      onSome: ({ message, reason }) =>
+        Effect.annotateLogs(Effect.logWarning(`${said} ${message}`), { reason: reason._tag })
     })
   }
 
@@ -120,11 +130,20 @@ export const make = Effect.fnUntraced(function* (
     )
   yield* Effect.addFinalizer(() => Effect.forEach(TokenEntries.all(entries), close))
 
+  // Nobody waits for a renewal, and it may outlast the call that began it: it is a trace of its own.
+  const ofItsOwn = ({ credential }: TokenEntries.Slot, renewal: Effect.Effect<void>) =>
+    Effect.flatMap(Spans.linkToCurrent, (links) =>
+      Effect.withSpan(renewal, "DatabricksAuth.refresh", { root: true, links, attributes: attributesOf(credential) })
+    )
+
   // A fiber that is forked in a closed scope does not start.
   const begin = (slot: TokenEntries.Slot, command: Begin) => {
     pacer.count(now())
     return Effect.andThen(
-      Effect.forkIn(run(slot, command), scope),
+      Effect.forkIn(
+        isTraced && command._tag === "Refresh" ? ofItsOwn(slot, run(slot, command)) : run(slot, command),
+        scope
+      ),
       Effect.suspend(() => (isClosed() ? close(slot) : Effect.void))
     )
   }
@@ -150,28 +169,32 @@ export const make = Effect.fnUntraced(function* (
           step(slot, (entry) => TokenEntry.get(entry, { now: at, isTurn, result })),
           (command) => {
             const answer = "exit" in command ? command.exit : restore(Deferred.await(command.result))
-            return isBegin(command) ? Effect.andThen(begin(slot, command), answer) : answer
+            const done = isBegin(command) ? Effect.andThen(begin(slot, command), answer) : answer
+            return isTraced ? Effect.andThen(Effect.annotateCurrentSpan("cache", inTraces[command._tag]), done) : done
           }
         )
       })
     )
 
+  const hit = (credential: Credential): TokenEntry.Held["header"] | undefined => {
+    const slot = TokenEntries.find(entries, credential)
+    if (slot === undefined) return undefined
+    const entry = TokenEntries.peek(slot)
+    if (entry._tag !== "Fresh") return undefined
+    const at = now()
+    if (at >= entry.refreshAt) return undefined
+    slot.lastUsedAt = at
+    return entry.held.header
+  }
+
+  const traced = (credential: Credential) => {
+    const attributes = { ...attributesOf(credential), cache: "hit" }
+    return Effect.withSpan(hit(credential) ?? visit(credential), "DatabricksAuth.getHeader", { attributes })
+  }
+
   return {
     // The look-up happens when this is called, not when the effect runs: that is what makes a hit free of a fiber.
-    get: (credential) => {
-      const slot = TokenEntries.find(entries, credential)
-      if (slot !== undefined) {
-        const entry = TokenEntries.peek(slot)
-        if (entry._tag === "Fresh") {
-          const at = now()
-          if (at < entry.refreshAt) {
-            slot.lastUsedAt = at
-            return entry.held.header
-          }
-        }
-      }
-      return visit(credential)
-    },
+    get: isTraced ? traced : (credential) => hit(credential) ?? visit(credential),
     invalidate: (credential, refused) => update(credential, (entry) => TokenEntry.refused(entry, refused)),
     retire: (credential, builtFrom) => update(credential, (entry) => TokenEntry.replaced(entry, builtFrom)),
     progress: (credential) =>
@@ -181,6 +204,13 @@ export const make = Effect.fnUntraced(function* (
       }),
     status: Effect.sync(() => TokenEntries.all(entries).map((slot) => statusOf(slot, TokenEntries.peek(slot), now())))
   }
+})
+
+const inTraces = { Answer: "hit", Wait: "wait", Fetch: "miss", Refresh: "refresh" } as const
+
+const attributesOf = ({ identity: { authType, instance } }: Credential) => ({
+  "databricks.auth_type": authType,
+  "databricks.instance": instance
 })
 
 type Begin = TokenEntry.CommandOf<"Fetch" | "Refresh">

@@ -20,6 +20,9 @@ export interface Slot {
   weight?: number
 }
 
+/** Why a slot leaves: there are too many, they are too large together, or nobody asked for it. */
+export type Why = "capacity" | "weight" | "idle"
+
 class StoredKey extends Data.Class<{ readonly identity: string; readonly token: Redacted.Redacted<string> }> {}
 
 const storedKey = (identity: string, token: Redacted.Redacted<string>) => new StoredKey({ identity, token })
@@ -36,6 +39,8 @@ export class TokenEntries extends Context.Service<
     readonly byStoredToken: MutableHashMap.MutableHashMap<StoredKey, Slot>
     sweptAt: number
     weight: number
+    /** How many have left, by why. */
+    readonly evicted: Record<Why, number>
   }
 >()("@flyte-databricks/databricks-auth/tokens/TokenEntries") {}
 
@@ -45,7 +50,8 @@ export const layer: Layer.Layer<TokenEntries> = Layer.sync(TokenEntries, () => (
   byIdentity: new Map(),
   byStoredToken: MutableHashMap.empty<StoredKey, Slot>(),
   sweptAt: 0,
-  weight: 0
+  weight: 0,
+  evicted: { capacity: 0, weight: 0, idle: 0 }
 }))
 
 /**
@@ -73,7 +79,8 @@ export const all = ({ byIdentity, byStoredToken }: Entries): ReadonlyArray<Slot>
 /** Adds a slot; where there is no room for it, the least recently used ones leave. */
 export const add = (entries: Entries, slot: Slot, capacity: number): void => {
   const excess = size(entries) + 1 - capacity
-  if (excess > 0) leastRecentlyUsed(all(entries).filter(isSettled), excess).forEach((slot) => remove(entries, slot))
+  if (excess > 0)
+    leastRecentlyUsed(all(entries).filter(isSettled), excess).forEach((slot) => remove(entries, slot, "capacity"))
   const { identity, storedToken } = slot.credential
   if (storedToken === undefined) entries.byIdentity.set(identity.key, slot)
   else MutableHashMap.set(entries.byStoredToken, storedKey(identity.key, storedToken), slot)
@@ -92,7 +99,7 @@ export const weigh = (entries: Entries, slot: Slot): void => {
     .filter(isSettled)
     .toSorted((one, two) => one.lastUsedAt - two.lastUsedAt)) {
     if (entries.weight <= maxWeight * 0.9) return
-    if (other !== slot) remove(entries, other)
+    if (other !== slot) remove(entries, other, "weight")
   }
 }
 
@@ -112,10 +119,11 @@ export const sweep = (entries: Entries, now: number, idleTimeToLive: number): vo
   entries.sweptAt = now
   all(entries)
     .filter((slot) => isSettled(slot) && slot.lastUsedAt <= now - idleTimeToLive)
-    .forEach((slot) => remove(entries, slot))
+    .forEach((slot) => remove(entries, slot, "idle"))
 }
 
-const remove = (entries: Entries, slot: Slot): void => {
+const remove = (entries: Entries, slot: Slot, why: Why): void => {
+  entries.evicted[why] += 1
   const { identity, storedToken } = slot.credential
   entries.weight -= slot.weight ?? 0
   if (storedToken === undefined) entries.byIdentity.delete(identity.key)

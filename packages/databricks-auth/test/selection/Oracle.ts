@@ -64,7 +64,7 @@ export interface Expectation {
 }
 
 /** The strongest auth type first; within a type the namespace's own credential first. */
-const strongestFirst = (exists: Combination, explicit: string | undefined): ReadonlyArray<Source> => [
+export const strongestFirst = (exists: Combination, explicit: string | undefined): ReadonlyArray<Source> => [
   { authType: "oidc_federation", at: "namespace", ...modelTwo(exists) },
   { authType: "oidc_federation", at: "connector", ...modelOne(exists, explicit !== undefined) },
   {

@@ -85,13 +85,6 @@ const readBody = <A>(answer: Answer, decode: Decode<A>): Result.Result<A, JobsEr
   )
 }
 
-/** Whether the token was refused: by 401, or by the 403 that says so. Another 403 is about permissions. */
-export const refusesToken = ({ status, body }: Answer): boolean =>
-  status === 401 ||
-  (status === 403 &&
-    typeof body === "string" &&
-    /invalid access token|token is expiring within 30 seconds/i.test(body.slice(0, 10_000)))
-
 const refusal = (answer: Answer): Reason => {
   const { asked, status, body, headers } = answer
   const { operation, identity, runId } = asked
@@ -119,7 +112,7 @@ const refusal = (answer: Answer): Reason => {
   }
   if (status < 400) return new ResponseInvalid({ operation, instance, status, problem: oddity(answer) })
   const told = { operation, instance, status, detail, ...codeAndId }
-  if (refusesToken(answer)) return new TokenRefused({ ...told, principal })
+  if (HttpAnswer.refusesToken(answer)) return new TokenRefused({ ...told, principal })
   if (status === 403) {
     const clientId = clientIdOf(identity)
     const workspaceId = knownId(instance)

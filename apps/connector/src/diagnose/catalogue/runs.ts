@@ -46,5 +46,17 @@ export const runs = {
     "The run was made by somebody else than its metadata says",
     "See who that is, and run the task again.",
     "was made by"
+  ),
+  FDC610: shown(
+    "overloaded",
+    "A request to Databricks was not made, as its turn would have come too late",
+    "Nothing, where it passes. If it lasts, add replicas or raise the limit that the message names.",
+    "was not asked to"
+  ),
+  FDC611: shown(
+    "audit-unavailable",
+    "The audit event of a submit cannot be written",
+    "See to the device that the message names: room, rights, whoever reads it.",
+    "because the audit event could not be written"
   )
 } as const satisfies Entries

@@ -21,6 +21,8 @@ export const known: ReadonlyArray<string> = [
   "ALLOWED_AUDIENCES",
   "ALLOWED_INSTANCES",
   "ALLOW_TASK_AUTH_OVERRIDE",
+  "AUDIT",
+  "AUDIT_REQUIRED",
   "AUTH_TYPE",
   "CA_FILE",
   "CALLERS",
@@ -29,16 +31,20 @@ export const known: ReadonlyArray<string> = [
   "CREATE_PATIENCE",
   "DRAIN_DELAY",
   "DRAIN_TIMEOUT",
+  "GETS_PER_SECOND",
   "INSTANCE",
   "LISTEN",
   "LISTEN_HOST",
   "LISTEN_PORT",
   "LOG_FORMAT",
+  "LOG_LEVEL",
+  "MAX_CONCURRENT_REQUESTS",
   "MAX_CONCURRENT_STREAMS",
   "MAX_CONNECTION_AGE",
   "MAX_MESSAGE_BYTES",
   "METADATA_KEY_FILE",
   "METADATA_SIGNATURES",
+  "METRICS_NAMESPACES",
   "NAMESPACES",
   "NAMESPACE_IDENTITY",
   "NAMESPACE_TEMPLATE",
@@ -50,6 +56,8 @@ export const known: ReadonlyArray<string> = [
   "POLL_PATIENCE",
   "PROMETHEUS_PORT",
   "SERVICE_CREDENTIAL_PROVIDER",
+  "STATUSZ_TOKEN",
+  "SUBMITS_PER_SECOND",
   "TASK_TOKEN_FILE_DIRS",
   "TASK_TYPES",
   "TLS_ALLOWED_CLIENTS",
@@ -60,7 +68,11 @@ export const known: ReadonlyArray<string> = [
   "WORKSPACE_ID"
 ].map((name) => `${prefix}${name}`)
 
-const secrets: ReadonlySet<string> = new Set([`${prefix}ACCESS_TOKEN`, `${prefix}CLIENT_SECRET`])
+const secrets: ReadonlySet<string> = new Set([
+  `${prefix}STATUSZ_TOKEN`,
+  `${prefix}ACCESS_TOKEN`,
+  `${prefix}CLIENT_SECRET`
+])
 
 /** What is set, by the variable that says it; of a secret that it is there. */
 const facts = Effect.gen(function* () {

@@ -12,6 +12,8 @@ const refusal = {
   source: Schema.String,
   status: Schema.Int,
   error: Schema.String,
+  /** What to do, where it is not Databricks that refused. */
+  remedy: Schema.optionalKey(Schema.String),
   description: Schema.optionalKey(Schema.String),
   errorId: Schema.optionalKey(Schema.String)
 }
@@ -25,7 +27,7 @@ export class TokenRefused extends Schema.TaggedError<TokenRefused>()("TokenRefus
   override get message() {
     return (
       `${describeRefusal(this)} Its credentials came from ${this.source}: ` +
-      "check that the secret is current and that the service principal belongs to this workspace."
+      `${this.remedy ?? "check that the secret is current and that the service principal belongs to this workspace"}.`
     )
   }
 }
@@ -36,7 +38,9 @@ export class ExchangeRefused extends Schema.TaggedError<ExchangeRefused>()("Exch
   issuer: Schema.optionalKey(Schema.String),
   audiences: Schema.Array(Schema.String),
   subject: Schema.optionalKey(Schema.String),
-  expires: Schema.optionalKey(Schema.String)
+  expires: Schema.optionalKey(Schema.String),
+  /** Which key of the issuer signed the JWT. */
+  keyId: Schema.optionalKey(Schema.String)
 }) {
   /** What went wrong, without the command that mends it. */
   get says(): string {

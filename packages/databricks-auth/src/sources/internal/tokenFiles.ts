@@ -13,10 +13,11 @@ import * as Result from "effect/Result"
 import type { AuthError } from "../../AuthError.ts"
 import { broken } from "../../internal/broken.ts"
 import { shown } from "../../internal/settings.ts"
+import { maxIdToken } from "./idToken.ts"
 
 /**
- * A JWT file, and what says that it is this one: a setting, none for the default path, or the run that was submitted
- * with it.
+ * A JWT file, and what says that it is this one: a setting, none for the default path, the run that was submitted
+ * with it, or the program that embeds this.
  */
 export interface TokenFile {
   readonly path: string
@@ -28,7 +29,8 @@ const why = {
   FLYTE_DATABRICKS_OIDC_TOKEN_FILE: "named by FLYTE_DATABRICKS_OIDC_TOKEN_FILE",
   AWS_WEB_IDENTITY_TOKEN_FILE: "named by AWS_WEB_IDENTITY_TOKEN_FILE",
   default: "the default path",
-  run: "pinned when the run was submitted"
+  run: "pinned when the run was submitted",
+  program: "named by this program"
 } as const
 
 /**
@@ -38,9 +40,6 @@ export const describeFile = ({ path, from }: TokenFile): string => `JWT file ${s
 
 /** Whether a task chose the file, now or when its run was submitted. */
 const isOfTask = ({ from }: TokenFile): boolean => from === "task" || from === "run"
-
-// A projected token has some 1 KB; a file of this size is something else.
-const maxBytes = 64 * 1024
 
 // Links to what a process has open.
 const openFiles = "/proc/self/fd"
@@ -108,7 +107,7 @@ export const onDisk = Effect.fnUntraced(function* (
   const readInside = Effect.fnUntraced(function* (file: TokenFile, place: string) {
     const open = yield* fileSystem.open(place, { flag: "r" })
     if (!(yield* isOpenInside(yield* open.stat))) return yield* refused(file, taskDirectories)
-    const bytes = yield* open.readAlloc(maxBytes)
+    const bytes = yield* open.readAlloc(maxIdToken)
     return new TextDecoder().decode(Option.getOrUndefined(bytes))
   }, Effect.scoped)
 
@@ -118,7 +117,7 @@ export const onDisk = Effect.fnUntraced(function* (
     const info = yield* orAbsent(file, fileSystem.stat(place.value))
     if (Option.isNone(info)) return Option.none()
     if (info.value.type !== "File") return yield* unusable(file, `is not a file but a ${info.value.type.toLowerCase()}`)
-    if (info.value.size > maxBytes) return yield* unusable(file, `has ${info.value.size} bytes, which no JWT has`)
+    if (info.value.size > maxIdToken) return yield* unusable(file, `has ${info.value.size} bytes, which no JWT has`)
     return yield* orAbsent(
       file,
       isOfTask(file) ? readInside(file, place.value) : fileSystem.readFileString(place.value)
@@ -151,12 +150,14 @@ const isInside = (path: Path.Path, directories: ReadonlyArray<string>, file: str
  * The error of a file that holds no JWT that could be used.
  */
 export const unusable = (file: TokenFile, problem: string): AuthError =>
-  broken(
-    describeFile(file),
-    problem,
-    "Project a ServiceAccount token there (a volume of type projected, with the audience of the federation policy), " +
+  broken(describeFile(file), problem, remedyOf(file))
+
+/** What gives a file a JWT. */
+export const remedyOf = ({ from }: TokenFile): string =>
+  from === "program"
+    ? "Write an ID token there whose audience a federation policy takes, or name another file."
+    : "Project a ServiceAccount token there (a volume of type projected, with the audience of the federation policy), " +
       "or name another file in FLYTE_DATABRICKS_OIDC_TOKEN_FILE."
-  )
 
 const refused = (file: TokenFile, directories: ReadonlyArray<string>): AuthError =>
   broken(

@@ -1,0 +1,189 @@
+/** Requests in their turn, on a clock that is moved on by hand. */
+import { assert, describe, it } from "@effect/vitest"
+import { Identity, WorkspaceHost } from "@flyte-databricks/databricks-auth"
+import { JobsError } from "@flyte-databricks/databricks-jobs"
+import { Clock, Deferred, Effect, Exit, Fiber, Metric, Option } from "effect"
+import { TestClock } from "effect/testing"
+import type * as Line from "../../src/admission/Line.ts"
+import * as Turns from "../../src/admission/Turns.ts"
+import * as Call from "../../src/call/Call.ts"
+import type { Failure } from "../../src/call/ConnectorError.ts"
+import { rideOut } from "../../src/call/Faults.ts"
+
+const credential = (host: string) => ({
+  identity: new Identity.PatIdentity({
+    instance: WorkspaceHost.WorkspaceHost.make(host),
+    origin: { _tag: "NamespaceSecret", namespace: "team", name: "pat" }
+  })
+})
+const ann = credential("dbc-a1b2.cloud.databricks.com")
+
+const limits = (atOnce: number, submits = 1e6): Line.Limits => ({
+  atOnce,
+  perSecond: { submit: submits, get: 1e6, cancel: 1e6, output: 1e6 }
+})
+
+/** A call that Flyte gives ten seconds, and one request in it. */
+const call = <A>(turns: Turns.Turns["Service"], request: Effect.Effect<A, Failure>, kind: Line.Kind = "submit") =>
+  Effect.gen(function* () {
+    const deadline = (yield* Clock.currentTimeMillis) + 10_000
+    return yield* Call.run("CreateTask", Option.some(deadline), turns.take(kind, ann)(request))
+  }).pipe(Effect.exit, Effect.forkChild({ startImmediately: true }))
+
+const tooMany = new JobsError.JobsError({
+  reason: new JobsError.JobsUnavailable({
+    operation: "submit a run",
+    instance: "dbc-a1b2.cloud.databricks.com",
+    status: 429,
+    detail: "too many"
+  })
+})
+
+/** How often Databricks said that it was too much, as Prometheus is told. */
+const limited = Effect.map(Metric.snapshot, (metrics) =>
+  metrics.reduce(
+    (sum, metric) =>
+      metric.id === "flyte_connector_rate_limited_total" && metric.type === "Counter"
+        ? sum + Number(metric.state.count)
+        : sum,
+    0
+  )
+)
+
+const reasonOf = (exit: Exit.Exit<unknown, Failure>) => Option.getOrThrow(Exit.findErrorOption(exit)).reason
+
+describe("a request", () => {
+  it.effect("is made when its turn has come, and not before", () =>
+    Effect.gen(function* () {
+      const turns = yield* Turns.make(limits(3))
+      const answer = yield* Deferred.make<void>()
+      let made = 0
+      const one = yield* call(
+        turns,
+        Effect.andThen(
+          Effect.sync(() => made++),
+          Deferred.await(answer)
+        )
+      )
+      const two = yield* call(
+        turns,
+        Effect.sync(() => made++)
+      )
+      yield* TestClock.adjust("1 second")
+      assert.strictEqual(made, 1)
+      yield* Deferred.succeed(answer, undefined)
+      assert.isTrue(Exit.isSuccess(yield* Fiber.join(one)))
+      assert.isTrue(Exit.isSuccess(yield* Fiber.join(two)))
+      assert.strictEqual(made, 2)
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("that is given up in the line is never made, and holds up nobody", () =>
+    Effect.gen(function* () {
+      const turns = yield* Turns.make(limits(3))
+      const answer = yield* Deferred.make<void>()
+      let made = 0
+      yield* call(turns, Deferred.await(answer))
+      const gone = yield* call(
+        turns,
+        Effect.sync(() => made++)
+      )
+      const stays = yield* call(turns, Effect.succeed("mine"))
+      yield* Fiber.interrupt(gone)
+      yield* Deferred.succeed(answer, undefined)
+      assert.deepStrictEqual(yield* Fiber.join(stays), Exit.succeed("mine"))
+      assert.strictEqual(made, 0)
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("that is given up under way makes room", () =>
+    Effect.gen(function* () {
+      const turns = yield* Turns.make(limits(3))
+      const hangs = yield* call(turns, Effect.never)
+      const next = yield* call(turns, Effect.succeed("mine"))
+      yield* Fiber.interrupt(hangs)
+      assert.deepStrictEqual(yield* Fiber.join(next), Exit.succeed("mine"))
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect(
+    "that cannot be made in time is refused by the time that an answer takes before its end, in words that say why",
+    () =>
+      Effect.gen(function* () {
+        const turns = yield* Turns.make(limits(6))
+        const start = yield* Clock.currentTimeMillis
+        yield* call(turns, Effect.sleep("1 second"))
+        yield* call(turns, Effect.never)
+        yield* TestClock.adjust("1 second")
+        yield* call(turns, Effect.never)
+        const late = yield* call(turns, Effect.succeed("never"))
+        const told = yield* Effect.forkChild(Effect.andThen(Fiber.join(late), Clock.currentTimeMillis))
+        yield* TestClock.adjust("20 seconds")
+        assert.closeTo((yield* Fiber.join(told)) - start, 9500 - 150, 30)
+        const reason = reasonOf(yield* Fiber.join(late))
+        assert.strictEqual(reason._tag, "Overloaded")
+        assert.strictEqual(
+          reason.message,
+          "dbc-a1b2.cloud.databricks.com was not asked to submit a run: its turn would have come too late for the caller's " +
+            "deadline; 0 other requests wait for theirs. Nothing was sent. Try again later. If it lasts, add replicas, or see " +
+            "docs/deadlines.md for the limit that holds (FLYTE_DATABRICKS_MAX_CONCURRENT_REQUESTS=6)."
+        )
+      }).pipe(Effect.scoped)
+  )
+
+  it.effect("that was refused is not tried again within its call", () =>
+    Effect.gen(function* () {
+      const turns = yield* Turns.make(limits(192, 1))
+      for (let n = 0; n < 5; n++) yield* call(turns, Effect.void)
+      const started = yield* Clock.currentTimeMillis
+      const hasty = yield* Effect.gen(function* () {
+        const request = turns.take("submit", ann)(Effect.void).pipe(rideOut(Infinity))
+        return yield* Call.run("CreateTask", Option.some(started + 3000), request)
+      }).pipe(Effect.exit)
+      const reason = reasonOf(hasty)
+      assert.strictEqual(reason._tag, "Overloaded")
+      assert.include(reason.message, "(FLYTE_DATABRICKS_SUBMITS_PER_SECOND=1)")
+      assert.strictEqual(yield* Clock.currentTimeMillis, started)
+    }).pipe(Effect.scoped)
+  )
+})
+
+describe("a workspace", () => {
+  it.effect("is not asked more often than its limit, and everybody is served", () =>
+    Effect.gen(function* () {
+      const turns = yield* Turns.make(limits(192, 35))
+      const times: Array<number> = []
+      const one = Effect.flatMap(Clock.currentTimeMillis, (now) => Effect.sync(() => times.push(now)))
+      const all = yield* Effect.forEach(Array.from({ length: 250 }), () => call(turns, one))
+      yield* TestClock.adjust("9 seconds")
+      for (const fiber of all) assert.isTrue(Exit.isSuccess(yield* Fiber.join(fiber)))
+      for (const from of times) assert.isAtMost(times.filter((at) => at >= from && at < from + 1000).length, 35)
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("that answers 429 is asked less, and as often as before after a while", () =>
+    Effect.gen(function* () {
+      const turns = yield* Turns.make(limits(192, 35))
+      let answers = 0
+      let isStrict = true
+      const before = yield* limited
+      const strict = Effect.suspend(() => {
+        answers += 1
+        return isStrict ? Effect.fail(tooMany) : Effect.void
+      })
+      const servedIn = Effect.fnUntraced(function* (seconds: number) {
+        const before = answers
+        const all = yield* Effect.forEach(Array.from({ length: 34 * seconds }), () => call(turns, strict))
+        yield* TestClock.adjust(seconds * 1000)
+        yield* Fiber.interruptAll(all)
+        return answers - before
+      })
+      const refused = yield* servedIn(5)
+      assert.isBelow(refused, 30)
+      isStrict = false
+      yield* TestClock.adjust("30 seconds")
+      assert.isAtLeast(yield* servedIn(5), 150)
+      assert.strictEqual((yield* limited) - before, refused)
+    }).pipe(Effect.scoped)
+  )
+})
