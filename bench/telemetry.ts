@@ -11,7 +11,7 @@ import { Context, Effect, Layer, ManagedRuntime, References, Tracer } from "effe
 import { PrometheusMetrics } from "effect/observability"
 import * as Sampler from "@flyte-databricks/connector/telemetry/Sampler"
 import { authOf, credentialOf } from "./auth/fixture.ts"
-import { messages, pathOf } from "./support/calls.ts"
+import { messages, pathOf } from "./support/messages.ts"
 import { callMany } from "./support/client.ts"
 import * as Connectors from "./support/connectors.ts"
 import { median, nanosPerCall, spread } from "./support/measure.ts"

@@ -102,6 +102,8 @@ describe("docs/settings.md", () => {
         FLYTE_DATABRICKS_CA_FILE: undefined,
         FLYTE_DATABRICKS_AUDIT: undefined,
         FLYTE_DATABRICKS_AUDIT_REQUIRED: String(value.auditRequired),
+        FLYTE_DATABRICKS_STATUSZ_TOKEN: undefined,
+        FLYTE_DATABRICKS_LOG_LEVEL: value.logLevel,
         FLYTE_DATABRICKS_LOG_FORMAT: /"FLYTE_DATABRICKS_LOG_FORMAT",[^()]*\([^()]*\),\s*"(\w+)"/.exec(
           Docs.sources
         )?.[1],

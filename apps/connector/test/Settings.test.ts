@@ -108,6 +108,7 @@ const wrong: Record<string, readonly [values: ReadonlyArray<string>, expected: s
     "stdout, stderr or file:PATH"
   ],
   FLYTE_DATABRICKS_AUDIT_REQUIRED: [flags, "true or false"],
+  FLYTE_DATABRICKS_LOG_LEVEL: [["verbose", "INFO", "warning", "0"], "trace, debug, info, warn or error"],
   FLYTE_DATABRICKS_CA_FILE: [["/missing.pem", "/etc/hostname", "/"], "the path of a file with certificates in PEM"],
   FLYTE_DATABRICKS_LISTEN: [
     ["unix:sock", "localhost", "127.0.0.1:99999", "http://0.0.0.0:80", "a b:8000"],
@@ -138,6 +139,7 @@ const free = [
   "FLYTE_DATABRICKS_CLIENT_SECRET",
   "DATABRICKS_CLIENT_SECRET",
   "FLYTE_DATABRICKS_ACCESS_TOKEN",
+  "FLYTE_DATABRICKS_STATUSZ_TOKEN",
   "FLYTE_DATABRICKS_OIDC_TOKEN_FILE",
   "AWS_WEB_IDENTITY_TOKEN_FILE",
   "FLYTE_DATABRICKS_OIDC_AUDIENCE",
@@ -357,6 +359,7 @@ describe("a variable that nothing reads", () => {
           FLYTE_DATABRICKS_POLL_PATIENCE: "12h",
           FLYTE_DATABRICKS_TASK_TYPES: "databricks",
           FLYTE_DATABRICKS_LOG_FORMAT: "json",
+          FLYTE_DATABRICKS_LOG_LEVEL: "info",
           FLYTE_DATABRICKS_AUDIT: "stdout",
           FLYTE_DATABRICKS_AUDIT_REQUIRED: "false",
           ...Object.fromEntries(free.filter((name) => name.startsWith("FLYTE_DATABRICKS_")).map((name) => [name, "x"])),

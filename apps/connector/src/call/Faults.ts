@@ -72,11 +72,18 @@ export const holdOut = (until: Until) =>
 
 const retrying =
   (until: Until, longestWait: (times: { readonly start: number; readonly now: number }) => number) =>
-  <A, E extends Failure, R>(call: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-    Effect.flatMap(BackOff, (backOff) =>
-      Effect.retry(
-        Effect.tapError(call, ({ message }) => Call.setback(message)),
-        {
+  <A, E extends Failure, R>(call: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> => {
+    const tried = Effect.tapError(call, ({ message }) => Call.setback(message))
+    // Most calls fail at no time: a schedule is made for those that do.
+    return Effect.catch(tried, (first) =>
+      Effect.flatMap(BackOff, (backOff) => {
+        let isFirst = true
+        const again = Effect.suspend(() => {
+          if (!isFirst) return tried
+          isFirst = false
+          return Effect.fail(first)
+        })
+        return Effect.retry(again, {
           // Who was turned away would only stand in line again.
           while: (failure) => isTransient(failure) && failure.reason._tag !== "Overloaded",
           schedule: backOff.pipe(
@@ -85,17 +92,18 @@ const retrying =
             ),
             Schedule.while(({ now, duration }) => now + Duration.toMillis(duration) < millisOf(until))
           )
-        }
-      )
+        })
+      })
     )
+  }
 
 /**
  * Asks again, after a moment, where the workspace says that it does not know a run: one that fails over says so for a
  * moment.
  */
 export const askAgainIfGone = <A, E extends Failure, R>(call: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-  Effect.retry(call, {
-    times: 1,
-    schedule: Schedule.spaced("2 seconds"),
-    while: ({ reason }) => reason._tag === "RunNotFound"
-  })
+  Effect.catchIf(
+    call,
+    ({ reason }) => reason._tag === "RunNotFound",
+    () => Effect.delay(call, "2 seconds")
+  )

@@ -13,6 +13,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as HttpClient from "effect/http/HttpClient"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import * as Audit from "../audit/Audit.ts"
 import { tokenIssued, tokenRefused } from "../audit/decisions.ts"
 import * as DatabricksConnector from "../DatabricksConnector.ts"
@@ -27,6 +28,8 @@ import type { ListenFailed } from "../grpc/Listener.ts"
 import * as Server from "../grpc/Server.ts"
 import * as MetadataKey from "../runs/MetadataKey.ts"
 import * as HttpTelemetry from "../telemetry/HttpTelemetry.ts"
+import * as Statusz from "../telemetry/Statusz.ts"
+import * as Polls from "../telemetry/Polls.ts"
 
 // A span of an HTTP call holds whatever its client's own error says, unredacted. `HttpTelemetry` makes one without.
 const untracedHttp = Layer.succeed(HttpClient.TracerDisabledWhen, () => true)
@@ -70,16 +73,24 @@ export const layerOf = <E, R>(
     Effect.gen(function* () {
       const door = yield* Effect.provide(Door.make(pods), NodeServices.layer)
       const pending = yield* DatabricksConnector.makePending
-      const server = yield* Effect.provideService(
-        services,
-        DatabricksConnector.DatabricksConnector,
-        pending.connector
-      ).pipe(Effect.flatMap((made) => Server.listen(options, made, door)))
+      const polls = yield* Polls.make
+      const server = yield* services.pipe(
+        Effect.provideService(DatabricksConnector.DatabricksConnector, pending.connector),
+        Effect.provideService(Polls.Polls, polls),
+        Effect.flatMap((made) => Server.listen(options, made, door))
+      )
       const started = yield* Layer.build(starting)
       yield* pending.start(Context.get(started, DatabricksConnector.DatabricksConnector))
       yield* server.serve
       return Context.make(Server.Server, server).pipe(
-        Context.add(AuthSummary.AuthSummary, Context.get(started, AuthSummary.AuthSummary))
+        Context.add(AuthSummary.AuthSummary, Context.get(started, AuthSummary.AuthSummary)),
+        Context.add(
+          Statusz.Tokens,
+          Option.match(Context.getOption(started, DatabricksAuth.DatabricksAuth), {
+            onNone: () => Effect.succeed([]),
+            onSome: ({ tokens }) => tokens
+          })
+        )
       )
     })
   ).pipe(Layer.provide(untracedHttp))

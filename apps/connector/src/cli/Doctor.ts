@@ -151,7 +151,8 @@ const serving = Effect.gen(function* () {
         Settings.maxConcurrentRequests,
         Settings.submitsPerSecond,
         Settings.getsPerSecond,
-        Logging.format
+        Logging.format,
+        Logging.level
       ]),
       Audit.settings,
       Door.make(PodAddresses.layerNone)

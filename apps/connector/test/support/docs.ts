@@ -24,6 +24,7 @@ import * as Audit from "../../src/audit/Audit.ts"
 import * as Door from "../../src/grpc/Door.ts"
 import * as MetadataKey from "../../src/runs/MetadataKey.ts"
 import * as Settings from "../../src/Settings.ts"
+import * as Statusz from "../../src/telemetry/Statusz.ts"
 import * as Logging from "../../src/telemetry/Logging.ts"
 import * as OtelSettings from "../../src/telemetry/OtelSettings.ts"
 import * as Telemetry from "../../src/telemetry/Telemetry.ts"
@@ -98,6 +99,8 @@ export const everything = Effect.gen(function* () {
     reason,
     flags: yield* flags,
     taskTypes: yield* Settings.taskTypes,
+    logLevel: yield* Logging.level,
+    statusz: yield* Effect.flatMap(ConnectorSecrets.ConnectorSecrets, Statusz.token),
     auditRequired: yield* Settings.auditRequired,
     createPatience: yield* Settings.createPatience,
     pollPatience: yield* Settings.pollPatience,
@@ -115,7 +118,8 @@ export const everything = Effect.gen(function* () {
       Layer.provideMerge(DatabricksAuth.layerConfig),
       Layer.provide([Kubernetes.layerMemory(), DatabricksHttp.layer]),
       Layer.merge(Logging.layer),
-      Layer.merge(Telemetry.layer)
+      Layer.merge(Telemetry.layer),
+      Layer.merge(ConnectorSecrets.layer)
     )
   ),
   bare

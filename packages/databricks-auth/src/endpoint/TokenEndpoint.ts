@@ -76,7 +76,7 @@ export const layer: Layer.Layer<TokenEndpoint, never, HttpClient.HttpClient | Al
       }, endpointMetrics.measured("client_credentials")),
       tokenExchange: Effect.fn("TokenEndpoint.tokenExchange")(function* (request, tries) {
         const { clientId, instance, subject } = request
-        return yield* oauth.token(
+        const token = yield* oauth.token(
           {
             ...request,
             endpoint: yield* discovery.tokenEndpoint(instance),
@@ -94,6 +94,7 @@ export const layer: Layer.Layer<TokenEndpoint, never, HttpClient.HttpClient | Al
           },
           tries
         )
+        return { ...token, jwt: { header: subject.header, claims: subject.claims } }
       }, endpointMetrics.measured("token_exchange"))
     })
   })
