@@ -42,6 +42,7 @@ export default defineConfig({
       project("apps/tour", processes),
       project("bench"),
       project("apps/demo", processes),
+      project("examples"),
       box,
       hostile
     ]

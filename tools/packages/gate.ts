@@ -6,7 +6,7 @@ import { execFileSync, spawn } from "node:child_process"
 import { createHash } from "node:crypto"
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
-import { basename, join } from "node:path"
+import { basename, dirname, join, relative } from "node:path"
 import { buildAll } from "./build.ts"
 import { built, packages, root, scope } from "./packages.ts"
 
@@ -28,7 +28,7 @@ const check = async (what: string, run: () => unknown): Promise<boolean> => {
   } catch (error) {
     const said = error as { readonly stdout?: string; readonly stderr?: string; readonly message?: string }
     const text = [said.stdout, said.stderr].filter(Boolean).join("\n") || String(said.message)
-    failures.push(`${what}\n${text.trim().slice(0, 4000)}`)
+    failures.push(what)
     console.log(`  FAILED  ${what}\n${text.trim().slice(0, 4000).replaceAll(/^/gm, "          ")}`)
     return false
   }
@@ -53,7 +53,7 @@ const run = (program: string, options: ReadonlyArray<string>, { cwd = stranger, 
     encoding: "utf8",
     env: environment(env),
     stdio: ["ignore", "pipe", "pipe"],
-    timeout: 300_000,
+    timeout: 120_000,
     maxBuffer: 64 * 1024 * 1024
   })
 
@@ -104,7 +104,11 @@ interface Built {
   readonly name: string
   readonly version: string
   readonly exports: Readonly<Record<string, { readonly types: string } | string | null>>
+  readonly engines: { readonly node: string }
 }
+
+/** What runs where it is imported. */
+const isProgram = (module: string): boolean => module.endsWith("/main")
 
 const pack = (): ReadonlyArray<{ readonly name: string; readonly file: string; readonly manifest: Built }> =>
   packages.map(({ name }) => {
@@ -149,14 +153,16 @@ const install = (tarballs: ReadonlyArray<string>): void => {
   npm(["install", ...new Set([...tarballs, ...beside, ...dependenciesOfExamples()])])
 }
 
+/** The public modules of a package, as a program imports them. */
+const modulesOf = ({ name, exports }: Built): ReadonlyArray<string> =>
+  Object.entries(exports)
+    .filter(([, target]) => typeof target === "object" && target !== null)
+    .map(([path]) => `${name}${path.slice(1)}`)
+
 /** Imports every public module, so that a compiler reads each declaration. */
 const importAll = (manifests: ReadonlyArray<Built>): string =>
   manifests
-    .flatMap(({ name, exports }) =>
-      Object.entries(exports)
-        .filter(([, target]) => typeof target === "object" && target !== null)
-        .map(([path]) => `${name}${path.slice(1)}`)
-    )
+    .flatMap(modulesOf)
     .map((module, index) => `import type * as M${index} from "${module}"\nexport type { M${index} }`)
     .join("\n")
 
@@ -177,7 +183,8 @@ const compile = (compiler: string, resolution: object, files: ReadonlyArray<stri
 
 /** Runs what needs a workspace, with the one of the packed emulators. */
 const withWorkspace = async (use: (env: Readonly<Record<string, string>>) => Promise<void>): Promise<void> => {
-  const server = spawn(process.execPath, ["workspace.mjs"], {
+  const [oldest] = executables()["Node.js 22"]!
+  const server = spawn(oldest!, ["workspace.mjs"], {
     cwd: stranger,
     env: environment(),
     stdio: ["ignore", "pipe", "inherit"]
@@ -194,6 +201,31 @@ const withWorkspace = async (use: (env: Readonly<Record<string, string>>) => Pro
     await use(JSON.parse(line!) as Record<string, string>)
   } finally {
     server.kill()
+  }
+}
+
+/** What the types of a module are made of: its own declaration, and those that it imports. */
+const declarationsOf = (file: string, seen = new Map<string, ReadonlyArray<string>>()) => {
+  if (seen.has(file)) return seen
+  const text = readFileSync(file, "utf8").replaceAll(/\/\*[\s\S]*?\*\//g, "")
+  const imported = [...text.matchAll(/(?:from|import)\s*\(?\s*"([^"]+)"/g)].map(([, name]) => name!)
+  seen.set(
+    file,
+    imported.filter((name) => !name.startsWith("."))
+  )
+  for (const name of imported.filter((name) => name.startsWith("."))) {
+    declarationsOf(join(dirname(file), name.replace(/\.js$/, ".d.ts")), seen)
+  }
+  return seen
+}
+
+/** Who does not know Effect meets none of its types. */
+const expectPlain = (modules: ReadonlyArray<string>): void => {
+  const dist = join(built, "databricks-auth/dist")
+  for (const module of modules) {
+    for (const [file, others] of declarationsOf(join(dist, `${module}.d.ts`))) {
+      if (others.length > 0) throw new Error(`${relative(dist, file)}, of ${module}, imports ${others.join(", ")}`)
+    }
   }
 }
 
@@ -252,10 +284,22 @@ if (canRun) {
         await check(`${compiler}, ${resolution}, libraries checked`, () => compile(program, options, sources))
       }
     }
+    await check("the client's types know no Effect", () =>
+      expectPlain(["client", ...["azure", "sdk", "sql", "undici"].map((name) => `client/adapters/${name}`)])
+    )
+    for (const { manifest } of packed) {
+      const { name, engines } = manifest
+      const runtime = `Node.js ${/\d+/.exec(engines.node)![0]}`
+      await check(`every module of ${name} loads on ${runtime}, its oldest`, () =>
+        run(executables()[runtime]![0]!, ["load.mjs", ...modulesOf(manifest).filter((module) => !isProgram(module))])
+      )
+    }
     await check("a workspace of the packed emulators, and a header of it", () =>
       withWorkspace(async (env) => {
         for (const [runtime, [program, ...options]] of Object.entries(executables())) {
-          await check(`a header on ${runtime}`, () => expectHeader(run(program!, [...options, "header.mjs"], { env })))
+          for (const file of ["header.mjs", "client.mjs"]) {
+            await check(`${file} on ${runtime}`, () => expectHeader(run(program!, [...options, file], { env })))
+          }
         }
         for (const file of shown) {
           await check(`${file} of the README`, () =>
@@ -277,6 +321,6 @@ if (canRun) {
 }
 rmSync(stranger, { recursive: true, force: true })
 const seconds = ((performance.now() - start) / 1000).toFixed(0)
-if (failures.length > 0) console.error(`\nFailed after ${seconds} s:\n\n${failures.join("\n\n")}`)
+if (failures.length > 0) console.error(`\nFailed after ${seconds} s:\n  ${failures.join("\n  ")}`)
 console.log(`\n${passed} passed, ${failures.length} failed`)
 process.exitCode = failures.length === 0 ? 0 : 1

@@ -2,8 +2,7 @@
  * The service's API. Handlers, clients, the OpenAPI document and the page are all typed by it.
  */
 import * as Report from "@flyte-databricks/connector/diagnose/Report"
-import { AuthError, Identity } from "@flyte-databricks/databricks-auth"
-import { TokenStatus } from "@flyte-databricks/databricks-auth/tokens/TokenStatus"
+import { AuthError, Identity, TokenStatus } from "@flyte-databricks/databricks-auth"
 import { RunId, RunProgress } from "@flyte-databricks/databricks-jobs"
 import * as Schema from "effect/Schema"
 import { HttpApi, HttpApiEndpoint, HttpApiGroup, HttpApiMiddleware, HttpApiSchema, OpenApi } from "effect/http-api"
@@ -36,7 +35,7 @@ export const RunEvent = Schema.Union([
 /** The cache at this moment: how each credential is doing, never its token. */
 export const Tokens = Schema.Struct({
   now: Schema.Finite,
-  tokens: Schema.Array(Schema.Struct({ ...TokenStatus.fields, identity: Identity.Summary }))
+  tokens: Schema.Array(Schema.Struct({ ...TokenStatus.TokenStatus.fields, identity: Identity.Summary }))
 })
 
 /** What the service runs on, and the namespaces that it was told of. */

@@ -2,8 +2,7 @@
  * What the service runs on: a workspace and a cluster that the environment names, or the stand-ins.
  */
 import { RequestTimeout } from "@flyte-databricks/connector/diagnose/Http"
-import { TryTimeout } from "@flyte-databricks/databricks-auth/endpoint/RetryPolicy"
-import { TotalTimeout } from "@flyte-databricks/databricks-auth/endpoint/TokenEndpoint"
+import { RetryPolicy } from "@flyte-databricks/databricks-auth"
 import { JobsClient } from "@flyte-databricks/databricks-jobs"
 import { FastClock, Namespaces, RunPlan, Showcase } from "@flyte-databricks/emulators"
 import { KubernetesClient } from "@flyte-databricks/kubernetes"
@@ -34,8 +33,8 @@ export const layer = (instance: string, names: ReadonlyArray<string>): Layer.Lay
 const inRealTime = (speed: number) => {
   const timeouts = [
     RequestTimeout,
-    TryTimeout,
-    TotalTimeout,
+    RetryPolicy.TryTimeout,
+    RetryPolicy.TotalTimeout,
     JobsClient.RequestTimeout,
     KubernetesClient.RequestTimeout
   ]

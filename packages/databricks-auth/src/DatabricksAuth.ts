@@ -254,15 +254,29 @@ export interface Memory {
 export const layerMemory = (
   memory: Memory = {},
   boundary: Layer.Layer<DatabricksAuth, never, Layer.Services<typeof layer>> = layer
+): Layer.Layer<DatabricksAuth | AuthSummary.AuthSummary | Inside, AuthError> =>
+  inMemory(Layer.merge(boundary, AuthSummary.layer), memory)
+
+/**
+ * The same over modes of one's own. What they are built on beside the sources of this package, the caller provides.
+ */
+export const layerMemoryOf = <const M extends AuthMode.AnyMode>(
+  modes: ReadonlyArray<M>,
+  memory: Memory = {}
 ): Layer.Layer<
-  | DatabricksAuth
-  | AuthSummary.AuthSummary
-  | ConnectorSettings.ConnectorSettings
-  | Kubernetes.KubernetesMemory
-  | TokenEndpoint.TokenEndpointMemory,
-  AuthError
-> =>
-  Layer.merge(boundary, AuthSummary.layer).pipe(
+  DatabricksAuth | AuthSummary.AuthSummary | Inside,
+  AuthError,
+  Exclude<AuthMode.SourcesOf<M>, Layer.Services<typeof layer> | Kubernetes.Kubernetes>
+> => inMemory(Layer.merge(layerOf(modes), AuthSummary.layerOf(modes)), memory)
+
+/** What is inside of a boundary in memory. */
+type Inside = ConnectorSettings.ConnectorSettings | Kubernetes.KubernetesMemory | TokenEndpoint.TokenEndpointMemory
+
+const inMemory = <A, R>(
+  boundary: Layer.Layer<A, AuthError, R>,
+  memory: Memory
+): Layer.Layer<A | Inside, AuthError, Exclude<R, Layer.Services<typeof layer> | Kubernetes.Kubernetes>> =>
+  boundary.pipe(
     Layer.provide([
       PatSource.layer,
       ClientCredentialsSource.layer,
@@ -275,7 +289,7 @@ export const layerMemory = (
       TokenEndpoint.layerMemory(memory.respond ?? numbered),
       ConnectorSettings.layer(memory.settings)
     ])
-  )
+  ) as Layer.Layer<A | Inside, AuthError, Exclude<R, Layer.Services<typeof layer> | Kubernetes.Kubernetes>>
 
 const numbered = (request: TokenEndpoint.TokenRequest, count: number) =>
   Effect.succeed({

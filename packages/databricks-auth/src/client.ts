@@ -43,19 +43,20 @@ export const oauthM2M = (credentials: { readonly clientId: string; readonly clie
 
 /**
  * As a service principal, by a JWT of somebody whom a federation policy of Databricks trusts (RFC 8693). `idToken` is
- * asked each time a token is: it may read a file that is rotated.
+ * asked each time a token is: it may read a file that is rotated. It is told the audience `databricks`, for who has the
+ * JWT made; another that the policy takes will do.
  */
 export const oidc = (credentials: {
   readonly clientId: string
-  readonly idToken: () => string | Promise<string>
+  readonly idToken: (audience: string) => string | Promise<string>
 }): Auth => Setups.auth("oidc", { make: ways.oidc(credentials.clientId, credentials.idToken) })
 
 /**
  * As Databricks' own variables say, which its SDKs read too: `DATABRICKS_TOKEN`; `DATABRICKS_CLIENT_ID` with
  * `DATABRICKS_CLIENT_SECRET`; or `DATABRICKS_CLIENT_ID` with a JWT in `DATABRICKS_OIDC_TOKEN` (or the variable that
- * `DATABRICKS_OIDC_TOKEN_ENV` names), or in the file that `DATABRICKS_OIDC_TOKEN_FILEPATH` names. The first of them counts,
- * or the one that `DATABRICKS_AUTH_TYPE` names (`pat`, `oauth-m2m`, `env-oidc`, `file-oidc`). By default they are those of
- * the process.
+ * `DATABRICKS_OIDC_TOKEN_ENV` names), in the file that `DATABRICKS_OIDC_TOKEN_FILEPATH` names, or of GitHub Actions, in a job
+ * with `permissions: id-token: write`. The first of them counts, or the one that `DATABRICKS_AUTH_TYPE` names (`pat`,
+ * `oauth-m2m`, `env-oidc`, `file-oidc`, `github-oidc`). By default they are those of the process.
  */
 export const fromEnvironment = (variables?: Readonly<Record<string, string | undefined>>): Auth =>
   Setups.auth("environment", { make: environment.fromEnvironment(variables), host: environment.host(variables) })

@@ -1,6 +1,7 @@
 /**
- * A stand-in for a Databricks workspace, or for several that share a host: discovery, the OAuth token endpoint with token federation, personal access
- * tokens and the part of the Jobs API that a connector needs, over HTTP or HTTPS on loopback. All time is Effect's `Clock`.
+ * A stand-in for a Databricks workspace, or for several that share a host: discovery, the OAuth token endpoint with token
+ * federation, personal access tokens, the part of the Jobs API that a connector needs and the simplest path of the SQL
+ * Statement Execution API, over HTTP or HTTPS on loopback. All time is Effect's `Clock`.
  */
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
@@ -25,6 +26,7 @@ import * as TokenEndpoint from "./databricks/oauth/TokenEndpoint.ts"
 import * as TokenExchange from "./databricks/oauth/TokenExchange.ts"
 import * as Principals from "./databricks/Principals.ts"
 import { scimRoutes } from "./databricks/scimRoutes.ts"
+import { statementRoutes } from "./databricks/sql/statementRoutes.ts"
 import * as Workspaces from "./databricks/Workspaces.ts"
 import type { EmulatorError } from "./EmulatorError.ts"
 import * as EmulatorServer from "./EmulatorServer.ts"
@@ -154,7 +156,8 @@ export const make = Effect.fnUntraced(function* (
         lifetime: Duration.fromInputUnsafe(options.tokenLifetime ?? Duration.hours(1))
       }),
       ...scimRoutes(authentication),
-      ...jobsRoutes(authentication, runsOf, url)
+      ...jobsRoutes(authentication, runsOf, url),
+      ...statementRoutes(authentication)
     ],
     adminRoutes: (server) => adminRoutes(service(server)),
     notFound: ({ method, path }) => {

@@ -1,5 +1,6 @@
+#!/usr/bin/env node
 /**
- * The emulators as commands: `npm run -s emulators -- --help`.
+ * The emulators as commands: `npx @flyte-databricks/emulators --help`, in this repository `npm run -s emulators -- --help`.
  */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as NodeServices from "@effect/platform-node/NodeServices"

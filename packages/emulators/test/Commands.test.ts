@@ -46,6 +46,19 @@ const slow = 30_000
 
 describe("emulators databricks", () => {
   it.live(
+    "is what the package's one bin starts, which npx takes",
+    () =>
+      Effect.gen(function* () {
+        const files = yield* FileSystem.FileSystem
+        const manifest = fileURLToPath(new URL("../package.json", import.meta.url))
+        const { bin } = JSON.parse(yield* files.readFileString(manifest))
+        assert.deepStrictEqual(Object.values(bin), ["./src/main.ts"])
+        assert.match(yield* files.readFileString(main), /^#!\/usr\/bin\/env node\n/)
+      }).pipe(Effect.provide(NodeServices.layer)),
+    slow
+  )
+
+  it.live(
     "makes up a service principal and a user, and says how to log in as them",
     () =>
       Effect.gen(function* () {

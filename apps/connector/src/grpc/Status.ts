@@ -42,8 +42,8 @@ export const codeOf = (failure: Failure): status => {
     case "TokenResponseInvalid":
     case "JobsUnavailable":
     case "ResponseInvalid":
-    case "AuditUnavailable":
     case "Overloaded":
+    case "AuditUnavailable":
       return status.UNAVAILABLE
     case "RunNotFound":
     case "TaskTypeUnknown":

@@ -29,20 +29,41 @@ export const level = SettingValue.setting(
 
 const levels = { trace: "Trace", debug: "Debug", info: "Info", warn: "Warn", error: "Error" } as const
 
-/** A line of JSON, with the trace that it belongs to where there is one. */
+/**
+ * A line of JSON, with the trace that it belongs to where there is one. What is plain is written by the runtime's own writer;
+ * values that may hide secrets or themselves go through Effect's, which looks at each and takes ten times as long.
+ */
 export const line: Logger.Logger<unknown, string> = Logger.make((options) => {
+  const record = Logger.formatStructured.log(options)
   const span = Context.getOption(options.fiber.context, Tracer.ParentSpan)
-  const written = Logger.formatStructured.log(options)
-  return Formatter.formatJson(
-    Option.match(span, {
-      onNone: () => written,
-      onSome: ({ spanId, traceId }) => ({ ...written, traceId, spanId })
-    })
-  )
+  const traced = Option.match(span, {
+    onNone: () => record,
+    onSome: ({ spanId, traceId }) => ({ ...record, traceId, spanId })
+  })
+  return isPlain(record.message) && Object.values(record.annotations).every(isPlain)
+    ? JSON.stringify(traced)
+    : Formatter.formatJson(traced)
 })
 
-// Effect's own `consoleJson` writes to standard output whatever `LogToStderr` says.
-const json = Logger.withConsoleError(line)
+const isPlain = (value: unknown): boolean => typeof value === "string" || typeof value === "number"
+
+// Lines of one turn of the event loop, which are written and looked at for secrets together.
+let lines: Array<string> = []
+
+const flush = (): void => {
+  const text = lines.join("")
+  lines = []
+  if (text !== "") process.stderr.write(text)
+}
+
+// However the process ends, as far as it is told.
+process.on("exit", flush)
+
+const json = Logger.map(line, (text) => {
+  // oxlint-disable-next-line no-restricted-globals -- a logger runs outside of fibers
+  if (lines.length === 0) setImmediate(flush)
+  lines.push(`${text}\n`)
+})
 
 /**
  * One line a record. Logs go to standard error, so that standard output is left to what a command answers.

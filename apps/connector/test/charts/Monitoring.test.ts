@@ -8,8 +8,8 @@ import { status } from "@grpc/grpc-js"
 import { Effect, FileSystem, Layer, Schema } from "effect"
 import { PrometheusMetrics } from "effect/observability"
 import { stringify } from "yaml"
-import * as Audit from "../../src/audit/Audit.ts"
 import * as Turns from "../../src/admission/Turns.ts"
+import * as Audit from "../../src/audit/Audit.ts"
 import * as Disowned from "../../src/runs/Disowned.ts"
 import * as Metrics from "../../src/telemetry/Metrics.ts"
 import * as Docs from "../support/docs.ts"
@@ -78,7 +78,7 @@ const series = Effect.gen(function* () {
   const jobs = yield* JobsClient.JobsClient.pipe(
     Effect.provide(Layer.mock(JobsClient.JobsClient, { get: () => Effect.succeed(over) }))
   )
-  const end = yield* Effect.provide(Disowned.make(jobs), [Turns.layer, Audit.layerNone])
+  const end = yield* Effect.provide(Disowned.make(jobs), [Audit.layerNone, Turns.layer])
   const attempt = { org: "", project: "p", domain: "d", execution: "e", node: "n", task: "t", retryAttempt: 0 }
   const identity = { instance: "i", authType: "pat", principal: "p" }
   yield* end({ attempt, credential: { identity } as Credential.Credential, runId: RunId.RunId.make("1") }, "unclaimed")

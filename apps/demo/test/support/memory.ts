@@ -2,7 +2,8 @@
  * What the service stands on, in memory: a cluster, a token endpoint and jobs.
  */
 import { NodeCrypto } from "@effect/platform-node"
-import { DatabricksAuth, TokenEndpoint } from "@flyte-databricks/databricks-auth"
+import { TokenEndpoint } from "@flyte-databricks/databricks-auth"
+import { AuthMemory } from "@flyte-databricks/databricks-auth/testing"
 import { JobsClient } from "@flyte-databricks/databricks-jobs"
 import * as Chain from "@flyte-databricks/connector/diagnose/Chain"
 import { Duration, Effect, Layer, Option, Redacted } from "effect"
@@ -15,7 +16,7 @@ export const instance = "dbc-1.cloud.databricks.com"
 /** Everything in the cluster that nobody may see. */
 export const secrets = ["client-secret-of-search", "pat-of-billing", "access-token-1"]
 
-const core = DatabricksAuth.layerMemory({
+const core = AuthMemory.layer({
   settings: { instance },
   secrets: {
     "search/databricks-oauth": { client_id: "sp-search", client_secret: secrets[0]! },

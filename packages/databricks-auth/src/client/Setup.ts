@@ -11,24 +11,21 @@ import type { TaskContext } from "../request/AuthRequest.ts"
 import * as ConnectorSettings from "../request/ConnectorSettings.ts"
 import type { AllowedInstances } from "../WorkspaceHost.ts"
 import type { Auth } from "./Databricks.ts"
-import type { DatabricksError } from "./DatabricksError.ts"
 
 /**
  * What a login is made of.
  */
 export interface Setup {
-  /** The boundary. */
-  readonly layer: Layer.Layer<DatabricksAuth, AuthError | Config.ConfigError | DatabricksError, HttpClient.HttpClient>
+  /** The boundary. An error of its own is one of configuration, by its message. */
+  readonly layer: Layer.Layer<DatabricksAuth, Error, HttpClient.HttpClient>
   /** For whom a header is asked for. */
   readonly context: TaskContext
   /** What the credential is called, where there is one alone. */
   readonly source?: string
-  /** Whether the times of its tokens are known. */
-  readonly hasTimes: boolean
 }
 
 /** What a setup is made for: the workspace's address, as it was given. */
-export type Make = (host: string) => Effect.Effect<Setup, AuthError | Config.ConfigError | DatabricksError>
+export type Make = (host: string) => Effect.Effect<Setup, Error>
 
 // The secrets are in here, where nothing that prints an `Auth` sees them.
 const ways = new WeakMap<Auth, Way>()

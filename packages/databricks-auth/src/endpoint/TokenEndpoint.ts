@@ -90,8 +90,7 @@ export const layer: Layer.Layer<TokenEndpoint, never, HttpClient.HttpClient | Al
               subject_token: subject.token
             },
             secret: subject.token,
-            claims: subject.claims,
-            keyId: subject.header.kid
+            jwt: subject
           },
           tries
         )

@@ -1,7 +1,6 @@
 /** The laws of modes, for each mode in the list. */
 import {
-  ClientCredentialsSource,
-  ConnectorSettings,
+  type DatabricksAuth,
   Identity,
   Jwt,
   Kubernetes,
@@ -10,28 +9,16 @@ import {
   OidcConnector,
   OidcNamespace,
   Pat,
-  PatSource,
-  ProjectedToken,
-  ServiceAccountTokens,
-  TaskSettings,
-  TokenEndpoint
+  TaskSettings
 } from "@flyte-databricks/databricks-auth"
+import { Laws } from "@flyte-databricks/databricks-auth/testing"
 import { assert, describe, it } from "@effect/vitest"
-import { Arbitrary, Effect, Layer, Option, Redacted } from "effect"
+import { Arbitrary, Effect, Option, Redacted } from "effect"
 import { jwtText, signature } from "../support/jwt.ts"
-import { laws, type Subject } from "./laws.ts"
+import { sources } from "../support/sources.ts"
 
 const secretMark = "S3cr3tM4rk3r"
 const memory = Kubernetes.KubernetesMemory
-const sources = Layer.mergeAll(
-  PatSource.layerMemory({}),
-  ClientCredentialsSource.layerMemory({}),
-  ProjectedToken.layerMemory({}),
-  ServiceAccountTokens.layerMemory({}),
-  TokenEndpoint.layerMemory(() => Effect.die("these laws are about places")),
-  ConnectorSettings.layer()
-)
-
 const secretOf = (
   setting: "tokenSecretName" | "oauthSecretName",
   name: string,
@@ -55,10 +42,11 @@ const labels = { "flyte.org/databricks-enabled": "true" }
 const annotated = (clientId: string) => ({ labels, annotations: { "flyte.org/databricks-client-id": clientId } })
 const jwtOf = (text: string) => ({ token: Redacted.make(text), header: { alg: "RS256" }, claims: new Jwt.Claims({}) })
 
-const subjects: ReadonlyArray<Subject> = [
+const subjects: ReadonlyArray<Laws.Subject<DatabricksAuth.Memory>> = [
   {
     mode: Pat.mode,
     wired: Effect.provide(Pat.mode.wire, sources),
+    boundary: Laws.inMemory,
     secretMark,
     identities: Arbitrary.schema(Identity.PatIdentity),
     places: {
@@ -82,6 +70,7 @@ const subjects: ReadonlyArray<Subject> = [
   {
     mode: OAuthM2M.mode,
     wired: Effect.provide(OAuthM2M.mode.wire, sources),
+    boundary: Laws.inMemory,
     secretMark,
     identities: Arbitrary.schema(Identity.OAuthM2MIdentity),
     places: {
@@ -100,6 +89,7 @@ const subjects: ReadonlyArray<Subject> = [
   {
     mode: OidcConnector.mode,
     wired: Effect.provide(OidcConnector.mode.wire, sources),
+    boundary: Laws.inMemory,
     secretMark: signature,
     identities: Arbitrary.schema(Identity.OidcConnectorIdentity),
     places: {
@@ -117,6 +107,7 @@ const subjects: ReadonlyArray<Subject> = [
   {
     mode: OidcNamespace.mode,
     wired: Effect.provide(OidcNamespace.mode.wire, sources),
+    boundary: Laws.inMemory,
     // What Kubernetes in memory signs with.
     secretMark: ".unsigned",
     identities: Arbitrary.schema(Identity.OidcNamespaceIdentity),
@@ -134,7 +125,11 @@ const subjects: ReadonlyArray<Subject> = [
   }
 ]
 
-for (const subject of subjects) laws(subject)
+for (const subject of subjects) {
+  describe(`mode ${subject.mode.tag}`, () => {
+    for (const { holds, name } of Laws.of(subject)) it.effect(name, () => holds)
+  })
+}
 
 describe("the list of modes", () => {
   it("has no mode without laws", () => {

@@ -4,23 +4,15 @@ import {
   type Credential,
   DatabricksAuth,
   type IdentityRecord,
-  Jwt,
   type Kubernetes,
   TokenEndpoint
 } from "@flyte-databricks/databricks-auth"
-import { Effect, Option } from "effect"
-import { Base64Url } from "effect/encoding"
+import { IdToken } from "@flyte-databricks/databricks-auth/testing"
+import { Effect } from "effect"
 import { instance } from "./environment.ts"
 
 /** A JWT as Kubernetes projects it into the connector's pod. */
-const projectedJwt: Jwt.Jwt = Option.getOrThrow(
-  Jwt.parse(
-    [{ alg: "RS256" }, { iss: "https://issuer", sub: "system:serviceaccount:flyte:connector", aud: ["databricks"] }]
-      .map((part) => Base64Url.encode(JSON.stringify(part)))
-      .concat("c2ln")
-      .join(".")
-  )
-)
+const projectedJwt = IdToken.make()
 
 /** What surrounds a connector: its variables and secrets, a cluster, and the file that its JWT is in. */
 export interface Surroundings {

@@ -1,6 +1,5 @@
-import { Jwt } from "@flyte-databricks/databricks-auth"
-import { Option } from "effect"
-import { Base64Url } from "effect/encoding"
+import type { Jwt } from "@flyte-databricks/databricks-auth"
+import { IdToken } from "@flyte-databricks/databricks-auth/testing"
 
 /** What the connector's own JWT says, unless a test says otherwise. */
 export const connectorClaims = {
@@ -14,7 +13,7 @@ export const connectorClaims = {
 export const signature = "S3cr3tM4rk3rS1gn4tur3"
 
 /** A JWT in its compact form. */
-export const jwtText = (claims: object = connectorClaims, header: object = { alg: "RS256" }): string =>
-  [...[header, claims].map((part) => Base64Url.encode(JSON.stringify(part))), signature].join(".")
+export const jwtText = (claims: object = connectorClaims, header?: object): string =>
+  IdToken.text(claims, { signature, ...(header === undefined ? {} : { header }) })
 
-export const jwt = (claims: object = connectorClaims): Jwt.Jwt => Option.getOrThrow(Jwt.parse(jwtText(claims)))
+export const jwt = (claims: object = connectorClaims): Jwt.Jwt => IdToken.make(claims, { signature })

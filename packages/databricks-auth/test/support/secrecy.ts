@@ -1,6 +1,8 @@
 import { assert } from "@effect/vitest"
-import { Arbitrary, Cause, Effect, Exit, Schema, Tracer } from "effect"
-import { inspect } from "node:util"
+import { Shown } from "@flyte-databricks/databricks-auth/testing"
+import { Arbitrary, Schema } from "effect"
+
+export const { exit: outcomeShownAs, makeSpans, value: shownAs } = Shown
 
 /** What every secret begins with, so that also a part of one is noticed. */
 const marker = "S3cr3tM4rk3r"
@@ -24,51 +26,3 @@ export const assertNoSecret = (where: string, ...texts: ReadonlyArray<string>): 
     }
   }
 }
-
-/** Everything that logging, a debugger or a crash dump makes of a value. */
-export const shownAs = (value: unknown): ReadonlyArray<string> => {
-  const texts = [
-    String(value),
-    inspect(value, { depth: null, showHidden: true, getters: true }),
-    inspect(value),
-    json(value)
-  ]
-  return value instanceof Error ? [...texts, value.message, value.stack ?? "", ...shownAs(value.cause)] : texts
-}
-
-const json = (value: unknown): string => {
-  const seen = new Set<unknown>()
-  return (
-    JSON.stringify(value, (_, inner: unknown) => {
-      if (typeof inner === "bigint") return String(inner)
-      if (typeof inner !== "object" || inner === null) return inner
-      if (seen.has(inner)) return "(seen)"
-      seen.add(inner)
-      return inner instanceof Map || inner instanceof Set ? [...inner] : inner
-    }) ?? ""
-  )
-}
-
-/** The ways to see how something ended. */
-export const outcomeShownAs = (exit: Exit.Exit<unknown, unknown>): ReadonlyArray<string> =>
-  Exit.isSuccess(exit)
-    ? [...shownAs(exit), ...shownAs(exit.value)]
-    : [
-        ...shownAs(exit),
-        Cause.pretty(exit.cause),
-        ...shownAs(Cause.squash(exit.cause)),
-        ...exit.cause.reasons.flatMap((reason) => (reason._tag === "Fail" ? shownAs(reason.error) : shownAs(reason)))
-      ]
-
-/** Collects all spans. */
-export const makeSpans = Effect.sync(() => {
-  const spans: Array<Tracer.Span> = []
-  const tracer = Tracer.make({
-    span: (options) => {
-      const span = Tracer.nativeTracer.span(options)
-      spans.push(span)
-      return span
-    }
-  })
-  return { tracer, spans: Effect.sync(() => spans.map((span) => ({ ...span, attributes: [...span.attributes] }))) }
-})

@@ -6,8 +6,9 @@ import {
   TokenPolicy,
   WorkspaceHost
 } from "@flyte-databricks/databricks-auth"
+import { PinnedRandom } from "@flyte-databricks/databricks-auth/testing"
 import * as TokenCache from "@flyte-databricks/databricks-auth/tokens/TokenCache"
-import { Clock, Duration, Effect, Layer, Random, Redacted, Ref } from "effect"
+import { Clock, Duration, Effect, Layer, Redacted, Ref } from "effect"
 import { instance } from "./environment.ts"
 
 export const host = WorkspaceHost.WorkspaceHost.make(instance)
@@ -48,7 +49,7 @@ export const refusal = new AuthError.AuthError({
 })
 
 /** Jitter that changes nothing: moments are what the policy says. */
-export const withoutJitter = Layer.succeed(Random.Random, { nextDoubleUnsafe: () => 0.5, nextIntUnsafe: () => 0 })
+export const withoutJitter = PinnedRandom.layer
 
 /** The usual policy but for this. */
 export const policy = (change: Partial<TokenPolicy.Policy>) =>

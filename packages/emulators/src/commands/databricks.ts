@@ -27,6 +27,7 @@ const describe = (workspace: DatabricksWorkspace.DatabricksWorkspace["Service"],
     }
     const faults = (yield* workspace.faults.active).length
     if (faults > 0) yield* Console.log(`  ${faults} fault rule${faults === 1 ? "" : "s"} in force`)
+    yield* Console.log(`  who one is: GET ${workspace.url}/api/2.0/preview/scim/v2/Me, with Authorization: Bearer …`)
     yield* Console.log(`  admin routes under ${workspace.url}/_emulator; stop with Ctrl-C`)
   })
 
@@ -76,7 +77,9 @@ export const databricks = Command.make(
     return yield* Effect.never
   }, Effect.scoped)
 ).pipe(
-  Command.withDescription("Run a stand-in for a Databricks workspace: OAuth tokens, PATs and the Jobs API"),
+  Command.withDescription(
+    "Run a stand-in for a Databricks workspace: OAuth tokens, PATs, the Jobs API and SQL statements"
+  ),
   Command.withExamples([
     {
       command: "emulators databricks --port 9001",

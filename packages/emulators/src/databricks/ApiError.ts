@@ -21,6 +21,9 @@ export const malformedRequest = (message: string) => new ApiError({ status: 400,
 
 export const runNotFound = (runId: bigint) => invalidParameter(`Run ${runId} does not exist.`)
 
+export const statementNotFound = (id: string) =>
+  new ApiError({ status: 404, code: "NOT_FOUND", message: `The statement ${id} was not found.` })
+
 export const permissionDenied = (principal: string, needed: string, jobId: bigint) =>
   new ApiError({
     status: 403,

@@ -5,11 +5,13 @@
 import * as Config from "effect/Config"
 import * as ConfigProvider from "effect/ConfigProvider"
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import { DatabricksError } from "../DatabricksError.ts"
 import type { Make } from "../Setup.ts"
-import { oauthM2M, oidc, pat } from "./ways.ts"
+import * as IdTokenSource from "../../sources/IdTokenSource.ts"
+import { federated, oauthM2M, oidc, pat } from "./ways.ts"
 
 /** Variables by their names. */
 export type Variables = Readonly<Record<string, string | undefined>>
@@ -24,9 +26,9 @@ const read = (name: string): Config.Config<string | undefined> =>
   )
 
 const from = <A>(config: Config.Config<A>, variables: Variables | undefined): Effect.Effect<A, Config.ConfigError> =>
-  variables === undefined
-    ? config
-    : Effect.provide(config, ConfigProvider.layer(ConfigProvider.fromEnv({ env: definedOf(variables) })))
+  variables === undefined ? config : Effect.provide(config, provider(variables))
+
+const provider = (variables: Variables) => ConfigProvider.layer(ConfigProvider.fromEnv({ env: definedOf(variables) }))
 
 const definedOf = (variables: Variables): Record<string, string> =>
   Object.fromEntries(Object.entries(variables).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])))
@@ -35,7 +37,7 @@ const definedOf = (variables: Variables): Record<string, string> =>
 export const host = (variables?: Variables): Effect.Effect<string | undefined, Config.ConfigError> =>
   from(read("DATABRICKS_HOST"), variables)
 
-const authTypes = ["pat", "oauth-m2m", "env-oidc", "file-oidc"] as const
+const authTypes = ["pat", "oauth-m2m", "env-oidc", "file-oidc", "github-oidc"] as const
 
 const settings = Config.all({
   authType: read("DATABRICKS_AUTH_TYPE"),
@@ -44,7 +46,8 @@ const settings = Config.all({
   clientSecret: read("DATABRICKS_CLIENT_SECRET"),
   oidcTokenEnv: read("DATABRICKS_OIDC_TOKEN_ENV"),
   oidcTokenFilepath: read("DATABRICKS_OIDC_TOKEN_FILEPATH"),
-  oidcTokenFile: read("DATABRICKS_OIDC_TOKEN_FILE")
+  oidcTokenFile: read("DATABRICKS_OIDC_TOKEN_FILE"),
+  gitHub: read("ACTIONS_ID_TOKEN_REQUEST_URL")
 })
 
 const wrong = (message: string) => new DatabricksError("configuration_invalid", message)
@@ -85,7 +88,11 @@ export const fromEnvironment =
         "file-oidc":
           clientId === undefined || file === undefined
             ? undefined
-            : oidc(clientId, () => readFile(file), `file ${file}`)
+            : oidc(clientId, () => readFile(file), `file ${file}`),
+        "github-oidc":
+          clientId === undefined || given.gitHub === undefined
+            ? undefined
+            : (host) => Effect.succeed(federated(host, clientId, "GitHub Actions", gitHub(variables)))
       }
       const wanted = authTypes.filter((served) => authType === undefined || authType === served)
       const way = wanted.map((served) => ways[served]).find((found) => found !== undefined)
@@ -95,10 +102,15 @@ export const fromEnvironment =
           "credentials_missing",
           `The environment holds no credentials for Databricks${authType === undefined ? "" : ` (auth type ${authType})`}. ` +
             "Set DATABRICKS_TOKEN; or DATABRICKS_CLIENT_ID with DATABRICKS_CLIENT_SECRET; or DATABRICKS_CLIENT_ID with " +
-            "a JWT in DATABRICKS_OIDC_TOKEN, or in a file that DATABRICKS_OIDC_TOKEN_FILEPATH names."
+            "a JWT in DATABRICKS_OIDC_TOKEN, in a file that DATABRICKS_OIDC_TOKEN_FILEPATH names, or of GitHub Actions."
         )
       )
     })
+
+const gitHub = (variables: Variables | undefined) =>
+  variables === undefined
+    ? IdTokenSource.layerGitHubActions
+    : IdTokenSource.layerGitHubActions.pipe(Layer.provide(provider(variables)))
 
 // A rotated JWT is set anew.
 const again = (variable: string, variables: Variables | undefined): Effect.Effect<string> =>

@@ -142,10 +142,11 @@ export const make = ({ auth, fetch, host: given }: Options): Session => {
     },
     token: async () => {
       const { header } = await get()
-      const { boundary, credential, setup } = await who()
+      const { boundary, credential } = await who()
       const accessToken = Redacted.value(header.authorization).replace(/^Bearer /, "")
       const token = { accessToken, tokenType: "Bearer" } as const
-      if (!setup.hasTimes) return token
+      // Of a PAT it is known only when it was read.
+      if (credential.identity.authType === "pat") return token
       const status = (await run(boundary.tokens)).find(({ identity }) => identity.key === credential.identity.key)
       return {
         ...token,

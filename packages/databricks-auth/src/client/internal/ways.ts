@@ -1,24 +1,23 @@
 /**
  * The ways to log in that need nothing but their own: a token, a pair, or a JWT.
  */
+import type * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
-import { layerOAuthM2M, layerOf, layerPat } from "../../DatabricksAuth.ts"
+import type * as HttpClient from "effect/http/HttpClient"
+import { layerOAuthM2M, layerOidc, layerPat } from "../../DatabricksAuth.ts"
 import * as TokenEndpoint from "../../endpoint/TokenEndpoint.ts"
-import { AuthError, CredentialsBroken } from "../../AuthError.ts"
-import * as Jwt from "../../Jwt.ts"
-import * as OidcConnector from "../../modes/OidcConnector.ts"
 import * as ClientCredentialsSource from "../../sources/ClientCredentialsSource.ts"
+import * as IdTokenSource from "../../sources/IdTokenSource.ts"
 import * as PatSource from "../../sources/PatSource.ts"
-import * as ProjectedToken from "../../sources/ProjectedToken.ts"
 import { DatabricksError } from "../DatabricksError.ts"
 import type { Make, Setup } from "../Setup.ts"
 import * as Setups from "../Setup.ts"
 
-/** Gives a JWT: its promise is asked each time a token is. */
-export type IdToken = () => string | Promise<string>
+/** Gives a JWT for an audience. It is asked each time a token is. */
+export type IdToken = (audience: string) => string | Promise<string>
 
 export const pat =
   (token: string, source = "the personal access token"): Make =>
@@ -28,8 +27,7 @@ export const pat =
         Layer.provide([PatSource.layerMemory({ connector: Redacted.make(token) }), Setups.settings(host)])
       ),
       context: {},
-      source,
-      hasTimes: false
+      source
     })
 
 export const oauthM2M =
@@ -44,47 +42,43 @@ export const oauthM2M =
         Layer.provide(Setups.settings(host))
       ),
       context: {},
-      source,
-      hasTimes: true
+      source
     })
 
 export const oidc =
   (clientId: string, idToken: IdToken, source = "idToken()"): Make =>
   (host) =>
-    Effect.succeed<Setup>({
-      layer: layerOf([OidcConnector.mode]).pipe(
-        Layer.provide([projected(clientId, idToken, source), TokenEndpoint.layer]),
-        Layer.provide(Setups.settings(host))
-      ),
-      context: {},
-      source,
-      hasTimes: true
-    })
+    Effect.succeed(
+      federated(host, clientId, source, Layer.succeed(IdTokenSource.IdTokenSource, sourceOf(idToken, source)))
+    )
 
-const projected = (clientId: string, idToken: IdToken, source: string): Layer.Layer<ProjectedToken.ProjectedToken> =>
-  Layer.succeed(
-    ProjectedToken.ProjectedToken,
-    ProjectedToken.ProjectedToken.of({
-      clientId: Effect.succeed(Option.some(clientId)),
-      read: () =>
-        Effect.flatMap(given(idToken), (text) =>
-          Option.match(Jwt.parse(text.trim()), {
-            onNone: () => Effect.fail(broken(source, text.trim() === "" ? "is empty" : "is no JWT")),
-            onSome: (jwt) => Effect.succeed(Option.some(jwt))
-          })
-        )
-    })
-  )
+/** Federation by the ID tokens of a source of the core's. */
+export const federated = (
+  host: string,
+  clientId: string,
+  source: string,
+  idTokens: Layer.Layer<IdTokenSource.IdTokenSource, Config.ConfigError, HttpClient.HttpClient>
+): Setup => ({
+  layer: layerOidc({ clientId }).pipe(
+    Layer.provide([idTokens, TokenEndpoint.layer]),
+    Layer.provide(Setups.settings(host))
+  ),
+  context: {},
+  source
+})
 
-const broken = (source: string, problem: string): AuthError =>
-  new AuthError({ reason: new CredentialsBroken({ source, problem, remedy: "" }) })
-
-// What a function of somebody else's throws is theirs to explain.
-const given = (idToken: IdToken): Effect.Effect<string> =>
-  Effect.promise(async () => {
-    const text: unknown = await idToken()
-    if (typeof text !== "string") {
-      throw new DatabricksError("credentials_invalid", `idToken() gave ${typeof text}, expected a JWT as text.`)
-    }
-    return text
+const sourceOf = (idToken: IdToken, name: string) =>
+  IdTokenSource.make({
+    name,
+    absence: "gave none",
+    remedy: "",
+    // What a function of somebody else's throws is theirs to explain.
+    read: (audience) =>
+      Effect.promise(async () => {
+        const text: unknown = await idToken(audience)
+        if (typeof text !== "string") {
+          throw new DatabricksError("credentials_invalid", `${name} gave ${typeof text}, expected a JWT as text.`)
+        }
+        return Option.some(Redacted.make(text))
+      })
   })

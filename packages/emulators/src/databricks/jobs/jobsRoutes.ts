@@ -5,28 +5,16 @@ import * as Effect from "effect/Effect"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
-import * as Predicate from "effect/Predicate"
 import * as exactJson from "../../internal/exactJson.ts"
-import { type ApiError, invalidParameter, malformedRequest, toResponse } from "../ApiError.ts"
+import { type ApiError, invalidParameter, toResponse } from "../ApiError.ts"
 import type { Authentication } from "../Authentication.ts"
+import { jsonBody } from "../jsonBody.ts"
 import type { Principal } from "../Principals.ts"
 import { runOutputResource, runResource } from "./runResource.ts"
 import type { Runs } from "./Runs.ts"
 import * as SubmitRequest from "./SubmitRequest.ts"
 
 const versions = ["2.1", "2.2"] as const
-
-const jsonBody = Effect.gen(function* () {
-  const request = yield* HttpServerRequest.HttpServerRequest
-  const text = yield* Effect.orDie(request.text)
-  const body = yield* Effect.try({
-    try: () => exactJson.parse(text),
-    catch: () => malformedRequest("Could not parse request object: it is not JSON.")
-  })
-  return Predicate.isObject(body)
-    ? body
-    : yield* malformedRequest("Could not parse request object: expected a JSON object.")
-})
 
 /** A run's id, as a JSON number, a string of digits, or a query parameter. */
 const toRunId = (value: unknown) =>
