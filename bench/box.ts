@@ -7,28 +7,14 @@ import { join } from "node:path"
 import { type Box, makeBox } from "./support/cgroup.ts"
 import { callOnce, load, steady, type Throughput } from "./support/client.ts"
 import * as Connectors from "./support/connectors.ts"
-import { messages, pathOf, poll } from "./support/messages.ts"
-import { boxReport } from "./support/boxReport.ts"
+import { type Message, messages, pathOf, poll } from "./support/messages.ts"
+import { type BoxFigures, boxReport } from "./support/boxReport.ts"
 
 /** How long the workspace takes for an answer, in milliseconds. */
 const answersAfter = 50
 const seconds = 5
 const rates = { CreateTask: 10, GetTask: 50 }
 const identities = 10_000
-
-export interface BoxFigures {
-  /** From the process's start, in milliseconds. */
-  readonly serving: number
-  readonly firstCreate: number
-  /** MB. */
-  readonly rest: number
-  /** By operation and callers. */
-  readonly calls: Readonly<Record<string, Throughput>>
-  readonly steady: Readonly<Record<string, Throughput>>
-  readonly rssMax: number
-  readonly memoryMax: number
-  readonly kills: number
-}
 
 export const benchBox = async ({ steadySeconds = 600 }: { readonly steadySeconds?: number }): Promise<void> => {
   const kinds = [Connectors.bundle(), ...(Connectors.hasPython ? [Connectors.flytes] : [])]
@@ -62,14 +48,14 @@ const measure = async (
   const asked = messages(workspace.host)
   const { port, rss, rssMax, startMs, stop } = await Connectors.start(kind, workspace, box)
   const began = performance.now()
-  await callOnce(port, pathOf("CreateTask"), asked.CreateTask)
+  await callOnce(port, pathOf("CreateTask"), asked.CreateTask())
   const firstCreate = startMs + performance.now() - began
   await new Promise((resolve) => setTimeout(resolve, 3000))
   const rest = rss()
   // As it is in a cluster that has just scaled up: the steady run comes first, to a process that is not warm.
-  const runs = kind.name === Connectors.flytes.name ? [asked.GetTask] : polls(workspace.host)
+  const runs = kind.name === Connectors.flytes.name ? asked.GetTask : polls(workspace.host)
   const [creates, gets] = await Promise.all([
-    steady(port, pathOf("CreateTask"), [asked.CreateTask], { perSecond: rates.CreateTask, seconds: steadySeconds }),
+    steady(port, pathOf("CreateTask"), asked.CreateTask, { perSecond: rates.CreateTask, seconds: steadySeconds }),
     steady(port, pathOf("GetTask"), runs, { perSecond: rates.GetTask, seconds: steadySeconds })
   ])
   const calls: Record<string, Throughput> = {}
@@ -93,9 +79,11 @@ const measure = async (
 }
 
 /** Polls of as many identities, each with a token of its own; every other one is the connector's, whose token is renewed. */
-const polls = (host: string): ReadonlyArray<Uint8Array> => {
+const polls = (host: string): Message => {
   const own = messages(host).GetTask
-  return Array.from({ length: identities }, (_, n) =>
-    n % 2 === 0 ? own : poll(host, { auth_type: "pat", auth_token: `pat-of-run-${n}` })
-  )
+  let polled = 0
+  return () => {
+    const n = polled++ % identities
+    return n % 2 === 0 ? own() : poll(host, { auth_type: "pat", auth_token: `pat-of-run-${n}` })
+  }
 }

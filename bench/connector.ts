@@ -7,8 +7,8 @@ import { writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { load } from "./support/client.ts"
 import * as Connectors from "./support/connectors.ts"
-import { inTurn, messages, pathOf } from "./support/messages.ts"
-import { ownFunctions, owners, profiled, type Shares } from "./support/profile.ts"
+import { inTurn, type Message, messages, pathOf } from "./support/messages.ts"
+import { ownFunctions, owners, type Profiled, profiled } from "./support/profile.ts"
 import { type Figures, report } from "./support/report.ts"
 
 const rounds = 5
@@ -70,17 +70,7 @@ export const benchConnector = async (): Promise<void> => {
   }
 }
 
-/** Where the time of an operation goes. */
-export interface Profiled {
-  readonly owners: Shares
-  readonly functions: Shares
-}
-
-const profileOf = async (
-  workspace: Connectors.Workspace,
-  operation: string,
-  message: Uint8Array
-): Promise<Profiled> => {
+const profileOf = async (workspace: Connectors.Workspace, operation: string, message: Message): Promise<Profiled> => {
   const profile = await profiled(async (flags) => {
     const { port, stop } = await Connectors.start(Connectors.sources(...flags), workspace)
     await load(port, pathOf(operation), message, { callers: 32, seconds: 2 * warmUp })

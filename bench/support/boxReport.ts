@@ -1,10 +1,23 @@
 /**
  * What a run of `bench -- connector --box` found, as Markdown.
  */
-import type { BoxFigures } from "../box.ts"
 import type { Throughput } from "./client.ts"
 import { flytes } from "./connectors.ts"
 import { type Goal, goalRows, machine, rows } from "./report.ts"
+
+export interface BoxFigures {
+  /** From the process's start, in milliseconds. */
+  readonly serving: number
+  readonly firstCreate: number
+  /** MB. */
+  readonly rest: number
+  /** By operation and callers. */
+  readonly calls: Readonly<Record<string, Throughput>>
+  readonly steady: Readonly<Record<string, Throughput>>
+  readonly rssMax: number
+  readonly memoryMax: number
+  readonly kills: number
+}
 
 export interface BoxRun {
   readonly answersAfter: number

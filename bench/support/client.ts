@@ -75,16 +75,15 @@ export const callOnce = async (port: number, path: string, message: Uint8Array):
   }
 }
 
-/** Calls one method with the same message for a while. */
+/** Calls one method for a while. */
 export const load = async (
   port: number,
   path: string,
-  message: Uint8Array,
+  message: () => Uint8Array,
   { callers, seconds }: Load
 ): Promise<Throughput> => {
   // Flyte keeps a few connections; one per eight callers keeps HTTP/2 flow control out of the figure.
   const sessions = await Promise.all(Array.from({ length: Math.ceil(callers / 8) }, () => open(port)))
-  const body = framed(message)
   const latencies: Array<number> = []
   let calls = 0
   let failed = 0
@@ -94,7 +93,7 @@ export const load = async (
     Array.from({ length: callers }, async (_, index) => {
       const session = sessions[index % sessions.length]!
       for (let start = performance.now(); start < end; start = performance.now()) {
-        const isGood = await call(session, path, body).then(
+        const isGood = await call(session, path, framed(message())).then(
           () => true,
           () => false
         )
@@ -124,11 +123,10 @@ const quantiles = (latencies: Array<number>): Pick<Throughput, "p50" | "p99" | "
 export const steady = async (
   port: number,
   path: string,
-  messages: ReadonlyArray<Uint8Array>,
+  message: () => Uint8Array,
   { perSecond, seconds }: { readonly perSecond: number; readonly seconds: number }
 ): Promise<Throughput> => {
   const session = await open(port)
-  const bodies = messages.map(framed)
   const latencies: Array<number> = []
   const answers: Array<Promise<void>> = []
   let failed = 0
@@ -137,7 +135,7 @@ export const steady = async (
     const due = begin + (n * 1000) / perSecond
     if (performance.now() < due) await pause(due - performance.now())
     answers.push(
-      call(session, path, bodies[n % bodies.length]!).then(
+      call(session, path, framed(message())).then(
         () => void latencies.push(performance.now() - due),
         () => void failed++
       )
@@ -153,15 +151,14 @@ export const steady = async (
 export const callMany = async (
   port: number,
   path: string,
-  message: Uint8Array,
+  message: () => Uint8Array,
   { callers, calls }: { readonly callers: number; readonly calls: number }
 ): Promise<void> => {
   const sessions = await Promise.all(Array.from({ length: Math.ceil(callers / 8) }, () => open(port)))
-  const body = framed(message)
   let left = calls
   await Promise.all(
     Array.from({ length: callers }, async (_, index) => {
-      while (left-- > 0) await call(sessions[index % sessions.length]!, path, body)
+      while (left-- > 0) await call(sessions[index % sessions.length]!, path, framed(message()))
     })
   )
   sessions.forEach((session) => session.destroy())

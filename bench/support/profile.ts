@@ -30,6 +30,12 @@ export const profiled = async (run: (flags: ReadonlyArray<string>) => Promise<vo
 /** Shares of the time that the process was neither idle nor loading its modules, greatest first. */
 export type Shares = ReadonlyArray<readonly [owner: string, share: number]>
 
+/** Where the time of an operation goes. */
+export interface Profiled {
+  readonly owners: Shares
+  readonly functions: Shares
+}
+
 /** The shares of packages. */
 export const owners = (profile: CpuProfile): Shares => sharesBy(profile, ownerOf)
 

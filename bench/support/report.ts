@@ -6,9 +6,9 @@ import { availableParallelism, cpus, loadavg } from "node:os"
 import { join } from "node:path"
 import { execFileSync } from "node:child_process"
 import type { Throughput } from "./client.ts"
-import type { Profiled } from "../connector.ts"
 import { floor, flytes, hasPython, python, root } from "./connectors.ts"
 import { median } from "./measure.ts"
+import type { Profiled } from "./profile.ts"
 
 /** A round's calls, and the CPU time that the connector spent on each. */
 interface Calls extends Throughput {

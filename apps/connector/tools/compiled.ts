@@ -22,9 +22,12 @@ const child = spawn(process.execPath, [main, "serve", "--host", "127.0.0.1", "--
 })
 let said = ""
 child.stderr.setEncoding("utf8").on("data", (text: string) => {
+  // Once: the cache is written at the end, which a second signal would cut short.
+  const isFirst = !said.includes("is listening on")
   said += text
-  if (said.includes("is listening on")) child.kill("SIGTERM")
+  if (isFirst && said.includes("is listening on")) child.kill("SIGTERM")
 })
 child.once("exit", (code) => {
-  if (!said.includes("is listening on")) throw new Error(`The bundle did not serve (${code}):\n${said}`)
+  if (!said.includes("is listening on") || code === null)
+    throw new Error(`The bundle did not serve (${code}):\n${said}`)
 })

@@ -75,15 +75,15 @@ const retrying =
   <A, E extends Failure, R>(call: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> => {
     const tried = Effect.tapError(call, ({ message }) => Call.setback(message))
     // Most calls fail at no time: a schedule is made for those that do.
-    return Effect.catch(tried, (first) =>
+    const again = (first: E) =>
       Effect.flatMap(BackOff, (backOff) => {
         let isFirst = true
-        const again = Effect.suspend(() => {
+        const next = Effect.suspend(() => {
           if (!isFirst) return tried
           isFirst = false
           return Effect.fail(first)
         })
-        return Effect.retry(again, {
+        return Effect.retry(next, {
           // Who was turned away would only stand in line again.
           while: (failure) => isTransient(failure) && failure.reason._tag !== "Overloaded",
           schedule: backOff.pipe(
@@ -94,7 +94,7 @@ const retrying =
           )
         })
       })
-    )
+    return tried.pipe(Effect.catch(again))
   }
 
 /**

@@ -70,7 +70,7 @@ describe("who cannot be served in time", () => {
         const first = yield* Effect.forkChild(flyte.getTask(run))
         yield* gate.arrived
 
-        const soon = { timeout: 1500 }
+        const soon = { timeout: 5000 }
         const [polled, created, deleted] = yield* Effect.all(
           [
             flyte.getTask(run, soon),

@@ -53,7 +53,8 @@ export const make = (services: ReadonlyArray<{ readonly addTo: (server: Server) 
       underWay.add(cut)
       const serverCall = Object.assign(events, {
         request: definition.requestDeserialize(requestSerialize(request)),
-        getDeadline: () => deadline
+        getDeadline: () => deadline,
+        getPeer: () => "propeller"
       })
       handler(serverCall as unknown as ServerUnaryCall<unknown, unknown>, (error, value) =>
         end(

@@ -5,11 +5,11 @@ import { type ConnectorSecrets, Identity, type TokenStatus, WorkspaceHost } from
 import { DatabricksWorkspace, Fault } from "@flyte-databricks/emulators"
 import { Effect, Option, Redacted, Schema } from "effect"
 import type { IncomingMessage } from "node:http"
-import { createServer } from "node:net"
 import * as MetricsServer from "../../src/telemetry/MetricsServer.ts"
 import * as Statusz from "../../src/telemetry/Statusz.ts"
 import * as ConnectorProcess from "../support/ConnectorProcess.ts"
 import * as FlyteClient from "../support/FlyteClient.ts"
+import * as Ports from "../support/ports.ts"
 import * as tasks from "../support/tasks.ts"
 import * as World from "../support/World.ts"
 
@@ -52,14 +52,6 @@ describe("who sees the states of tokens", () => {
   }
 })
 
-const free = Effect.callback<number>((resume) => {
-  const server = createServer().listen(0, "127.0.0.1", () => {
-    const address = server.address()
-    const port = typeof address === "object" && address !== null ? address.port : 0
-    server.close(() => resume(Effect.succeed(port)))
-  })
-})
-
 const get = (port: number, path: string) =>
   Effect.promise(() =>
     fetch(`http://127.0.0.1:${port}${path}`).then(async (answer) => ({
@@ -81,7 +73,7 @@ describe("the states of ten thousand tokens", () => {
         lastUsedAt: 0,
         ...(index === 9999 ? { failure: "z".repeat(5000) } : {})
       }))
-      const port = yield* free
+      const port = yield* Ports.free
       yield* MetricsServer.serve("127.0.0.1", port, {
         find: () => Effect.succeedNone,
         forget: Effect.void
@@ -111,7 +103,7 @@ it.live(
   () =>
     Effect.gen(function* () {
       const workspace = yield* DatabricksWorkspace.make(World.workspaceOptions)
-      const port = yield* free
+      const port = yield* Ports.free
       const connector = yield* ConnectorProcess.serve(
         {
           FLYTE_DATABRICKS_INSTANCE: workspace.url,
