@@ -19,7 +19,7 @@ import { median, nanosPerCall, spread } from "./support/measure.ts"
 const rounds = 12
 const callsPerRound = 300
 const warmUp = 2500
-const callers = 32
+const callers = 16
 const hot = 64
 
 const off = "everything off"
