@@ -128,6 +128,9 @@ export const start = async ({ name, command }: Kind, { host, caFile }: Workspace
       FLYTE_DATABRICKS_AUTH_TYPE: "oauth_m2m",
       DATABRICKS_CLIENT_ID: "client",
       DATABRICKS_CLIENT_SECRET: "secret",
+      // What the connector can do is measured, and not what a workspace allows.
+      FLYTE_DATABRICKS_SUBMITS_PER_SECOND: "1000000",
+      FLYTE_DATABRICKS_GETS_PER_SECOND: "1000000",
       ...env
     },
     // Logs are written, as they are in a pod, and read by nobody.

@@ -294,6 +294,10 @@ if (canRun) {
         run(executables()[runtime]![0]!, ["load.mjs", ...modulesOf(manifest).filter((module) => !isProgram(module))])
       )
     }
+    await check("npx @flyte-databricks/emulators", () => {
+      const said = run("npx", ["--no-install", "@flyte-databricks/emulators", "--help"])
+      if (!/databricks[^]*kubernetes/.test(said)) throw new Error(`its help says neither of its commands: ${said}`)
+    })
     await check("a workspace of the packed emulators, and a header of it", () =>
       withWorkspace(async (env) => {
         for (const [runtime, [program, ...options]] of Object.entries(executables())) {

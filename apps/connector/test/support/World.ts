@@ -153,7 +153,8 @@ const credentials = Effect.fnUntraced(function* ({ workspace, kubernetes }: Worl
 export const scenario = (
   name: string,
   run: (world: World) => Effect.Effect<void, unknown>,
-  workspace: DatabricksWorkspace.Options = {}
+  workspace: DatabricksWorkspace.Options = {},
+  timeout = 30_000
 ) =>
   it.live(
     name,
@@ -165,5 +166,5 @@ export const scenario = (
         const shown = (yield* world.shown).join("\n")
         for (const secret of yield* credentials(world)) assert.notInclude(shown, secret)
       }).pipe(Effect.provide(NodeServices.layer)),
-    30_000
+    timeout
   )
