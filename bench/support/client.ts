@@ -14,9 +14,12 @@ export interface Throughput {
   /** Of them all, those of the warm-up too. */
   readonly calls: number
   readonly callsPerSecond: number
+  /** Of them all, those that were not answered well. */
+  readonly failed: number
   /** In milliseconds. */
   readonly p50: number
   readonly p99: number
+  readonly p999: number
 }
 
 /** A message as gRPC frames it: not compressed, then its length. */
@@ -46,6 +49,8 @@ const call = (session: ClientHttp2Session, path: string, body: Buffer): Promise<
     stream.on("trailers", note)
     stream.on("data", (chunk: Buffer) => chunks.push(chunk))
     stream.on("error", reject)
+    // A connection that is closed ends its calls without an error.
+    stream.on("close", () => reject(new Error(`${path} was not answered`)))
     stream.on("end", () => {
       if (status === "0") resolve(Buffer.concat(chunks).subarray(5))
       else reject(new Error(`${path} answered ${String(status)}: ${decodeURIComponent(String(details))}`))
@@ -70,33 +75,91 @@ export const callOnce = async (port: number, path: string, message: Uint8Array):
   }
 }
 
-/** Calls one method with the same message for a while. */
+/** Calls one method for a while. */
 export const load = async (
   port: number,
   path: string,
-  message: Uint8Array,
+  message: () => Uint8Array,
   { callers, seconds }: Load
 ): Promise<Throughput> => {
   // Flyte keeps a few connections; one per eight callers keeps HTTP/2 flow control out of the figure.
   const sessions = await Promise.all(Array.from({ length: Math.ceil(callers / 8) }, () => open(port)))
-  const body = framed(message)
   const latencies: Array<number> = []
   let calls = 0
+  let failed = 0
   const warm = performance.now() + 500
   const end = warm + seconds * 1000
   await Promise.all(
     Array.from({ length: callers }, async (_, index) => {
       const session = sessions[index % sessions.length]!
       for (let start = performance.now(); start < end; start = performance.now()) {
-        await call(session, path, body)
+        const isGood = await call(session, path, framed(message())).then(
+          () => true,
+          () => false
+        )
         calls++
-        if (start >= warm) latencies.push(performance.now() - start)
+        if (!isGood) {
+          failed++
+          // Who is refused at once would ask again at once.
+          await pause(10)
+        } else if (start >= warm) latencies.push(performance.now() - start)
       }
     })
   )
   const elapsed = (performance.now() - warm) / 1000
   sessions.forEach((session) => session.destroy())
+  return { calls, failed, callsPerSecond: latencies.length / elapsed, ...quantiles(latencies) }
+}
+
+const pause = (millis: number) => new Promise((resolve) => setTimeout(resolve, millis))
+
+const quantiles = (latencies: Array<number>): Pick<Throughput, "p50" | "p99" | "p999"> => {
   latencies.sort((a, b) => a - b)
   const at = (part: number) => latencies[Math.floor((latencies.length - 1) * part)] ?? Number.NaN
-  return { calls, callsPerSecond: latencies.length / elapsed, p50: at(0.5), p99: at(0.99) }
+  return { p50: at(0.5), p99: at(0.99), p999: at(0.999) }
+}
+
+/** Calls at a steady rate, whether or not those before were answered: a latency counts from when the call was due. */
+export const steady = async (
+  port: number,
+  path: string,
+  message: () => Uint8Array,
+  { perSecond, seconds }: { readonly perSecond: number; readonly seconds: number }
+): Promise<Throughput> => {
+  const session = await open(port)
+  const latencies: Array<number> = []
+  const answers: Array<Promise<void>> = []
+  let failed = 0
+  const begin = performance.now()
+  for (let n = 0; n < perSecond * seconds; n++) {
+    const due = begin + (n * 1000) / perSecond
+    if (performance.now() < due) await pause(due - performance.now())
+    answers.push(
+      call(session, path, framed(message())).then(
+        () => void latencies.push(performance.now() - due),
+        () => void failed++
+      )
+    )
+  }
+  await Promise.all(answers)
+  session.destroy()
+  const elapsed = (performance.now() - begin) / 1000
+  return { calls: answers.length, failed, callsPerSecond: latencies.length / elapsed, ...quantiles(latencies) }
+}
+
+/** Makes so many calls of one method. */
+export const callMany = async (
+  port: number,
+  path: string,
+  message: () => Uint8Array,
+  { callers, calls }: { readonly callers: number; readonly calls: number }
+): Promise<void> => {
+  const sessions = await Promise.all(Array.from({ length: Math.ceil(callers / 8) }, () => open(port)))
+  let left = calls
+  await Promise.all(
+    Array.from({ length: callers }, async (_, index) => {
+      while (left-- > 0) await call(sessions[index % sessions.length]!, path, framed(message()))
+    })
+  )
+  sessions.forEach((session) => session.destroy())
 }

@@ -6,6 +6,7 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
 import { callOnce } from "./client.ts"
+import type { Box } from "./cgroup.ts"
 
 export const root = join(import.meta.dirname, "../..")
 const app = join(root, "apps/connector")
@@ -20,8 +21,8 @@ export interface Workspace {
 }
 
 /** The workspace that all of them talk to, a process of its own. */
-export const startWorkspace = async (): Promise<Workspace> => {
-  const child = fork(join(root, "bench/support/workspace.ts"))
+export const startWorkspace = async (answersAfterMs = 0): Promise<Workspace> => {
+  const child = fork(join(root, "bench/support/workspace.ts"), [String(answersAfterMs)])
   const { port, caPem } = await new Promise<{ port: number; caPem: string }>((resolve) =>
     child.once("message", (message: { port: number; caPem: string }) => resolve(message))
   )
@@ -36,11 +37,14 @@ export interface Kind {
   readonly command: (port: number, caFile: string) => readonly [command: string, args: Array<string>, env: object]
 }
 
+// What the image starts it with.
+const nodeOptions = /NODE_OPTIONS="([^"]*)"/.exec(readFileSync(join(root, "deploy/Containerfile"), "utf8"))?.[1] ?? ""
+
 const node = (main: string, ...flags: ReadonlyArray<string>): Kind["command"] => {
   return (port, caFile) => [
     process.execPath,
     [...flags, join(app, main), "serve", "--host", "127.0.0.1", "--port", String(port)],
-    { NODE_EXTRA_CA_CERTS: caFile, FLYTE_DATABRICKS_DRAIN_DELAY: "0 seconds" }
+    { NODE_OPTIONS: nodeOptions, NODE_EXTRA_CA_CERTS: caFile, FLYTE_DATABRICKS_DRAIN_DELAY: "0 seconds" }
   ]
 }
 
@@ -55,6 +59,16 @@ export const sources = (...flags: ReadonlyArray<string>): Kind => ({
   name: "this connector's sources",
   command: node("src/main.ts", ...flags)
 })
+
+/** What a connector costs beyond this is its own. */
+export const floor: Kind = {
+  name: "floor: bare grpc-js and undici",
+  command: (port, caFile) => [
+    process.execPath,
+    [join(root, "bench/support/floor.ts"), String(port)],
+    { NODE_EXTRA_CA_CERTS: caFile }
+  ]
+}
 
 export const flytes: Kind = {
   name: "Flyte's Python connector",
@@ -80,8 +94,12 @@ export interface Running {
   readonly port: number
   /** From the process's start to the first health check that says SERVING, in milliseconds. */
   readonly startMs: number
+  /** The CPU time of that. */
+  readonly startCpuMs: number
   /** Resident memory, in MB. */
   readonly rss: () => number
+  /** The most resident memory that it has had, in MB, where the system is Linux. */
+  readonly rssMax: () => number
   /** CPU time so far, in milliseconds, where the system is Linux. */
   readonly cpuMs: () => number
   /** Ends it as Kubernetes would. */
@@ -95,12 +113,13 @@ const stops = new Set<() => void>()
 /** Ends whatever is still running, after a failure. */
 export const stopAll = (): void => stops.forEach((stop) => stop())
 
-/** Starts a connector in mode M2M, without Kubernetes, and waits until it says SERVING. */
-export const start = async ({ name, command }: Kind, { host, caFile }: Workspace): Promise<Running> => {
+/** Starts a connector in mode M2M, without Kubernetes, in a box if there is one, and waits until it says SERVING. */
+export const start = async ({ name, command }: Kind, { host, caFile }: Workspace, box?: Box): Promise<Running> => {
   const port = nextPort++
   const [program, args, env] = command(port, caFile)
+  const [boxed, boxedArgs] = box === undefined ? [program, args] : box.entering(program, args)
   const started = performance.now()
-  const child = spawn(program, args, {
+  const child = spawn(boxed, boxedArgs, {
     cwd: tmpdir(),
     env: {
       PATH: process.env["PATH"] ?? "",
@@ -109,6 +128,9 @@ export const start = async ({ name, command }: Kind, { host, caFile }: Workspace
       FLYTE_DATABRICKS_AUTH_TYPE: "oauth_m2m",
       DATABRICKS_CLIENT_ID: "client",
       DATABRICKS_CLIENT_SECRET: "secret",
+      // What the connector can do is measured, and not what a workspace allows.
+      FLYTE_DATABRICKS_SUBMITS_PER_SECOND: "1000000",
+      FLYTE_DATABRICKS_GETS_PER_SECOND: "1000000",
       ...env
     },
     // Logs are written, as they are in a pod, and read by nobody.
@@ -119,7 +141,9 @@ export const start = async ({ name, command }: Kind, { host, caFile }: Workspace
   return {
     port,
     startMs: performance.now() - started,
+    startCpuMs: cpuMsOf(child.pid ?? 0),
     rss: () => Number(execFileSync("ps", ["-o", "rss=", "-p", String(child.pid)], { encoding: "utf8" })) / 1024,
+    rssMax: () => rssMaxOf(child.pid ?? 0),
     cpuMs: () => cpuMsOf(child.pid ?? 0),
     stop: () =>
       new Promise((resolve) => {
@@ -138,6 +162,12 @@ const cpuMsOf = (pid: number): number => {
     .replace(/^.*\) /, "")
     .split(" ")
   return (Number(fields[11]) + Number(fields[12])) * 10
+}
+
+const rssMaxOf = (pid: number): number => {
+  const file = `/proc/${pid}/status`
+  if (!existsSync(file)) return Number.NaN
+  return Number(/^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(file, "utf8"))?.[1]) / 1024
 }
 
 const serving = async (port: number, child: ChildProcess, name: string): Promise<void> => {

@@ -33,13 +33,19 @@ const method = (path: string): Grpc.MethodDefinition<Buffer, Buffer> => ({
   responseDeserialize: raw
 })
 
+const answered = async (work: Promise<void>, answer: Buffer, callback: Grpc.sendUnaryData<Buffer>): Promise<void> => {
+  try {
+    await work
+    callback(null, answer)
+  } catch (error) {
+    callback({ code: Grpc.status.INTERNAL, details: String(error) })
+  }
+}
+
 const answering =
   (answer: Buffer, work: (request: Buffer) => Promise<void>): Grpc.handleUnaryCall<Buffer, Buffer> =>
   ({ request }, callback) => {
-    work(request).then(
-      () => callback(null, answer),
-      (error: Error) => callback({ code: Grpc.status.INTERNAL, details: error.message })
-    )
+    void answered(work(request), answer, callback)
   }
 
 // As large as what the connector answers and submits.

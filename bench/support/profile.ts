@@ -9,7 +9,7 @@ interface CpuProfile {
   readonly nodes: ReadonlyArray<{
     readonly id: number
     readonly children?: ReadonlyArray<number>
-    readonly callFrame: { readonly functionName: string; readonly url: string }
+    readonly callFrame: { readonly functionName: string; readonly url: string; readonly lineNumber: number }
   }>
   readonly samples: ReadonlyArray<number>
   readonly timeDeltas: ReadonlyArray<number>
@@ -30,24 +30,50 @@ export const profiled = async (run: (flags: ReadonlyArray<string>) => Promise<vo
 /** Shares of the time that the process was neither idle nor loading its modules, greatest first. */
 export type Shares = ReadonlyArray<readonly [owner: string, share: number]>
 
-export const shares = ({ nodes, samples, timeDeltas }: CpuProfile): Shares => {
-  const owners = new Map(nodes.map(({ id, callFrame }) => [id, ownerOf(callFrame)]))
+/** Where the time of an operation goes. */
+export interface Profiled {
+  readonly owners: Shares
+  readonly functions: Shares
+}
+
+/** The shares of packages. */
+export const owners = (profile: CpuProfile): Shares => sharesBy(profile, ownerOf)
+
+/** The shares of the functions of this project, the time of what they call left out. */
+export const ownFunctions = (profile: CpuProfile): Shares =>
+  sharesBy(profile, ({ functionName, url, lineNumber }) => {
+    const file = /\/((?:packages|apps)\/[^/]+\/src\/.+)$/.exec(url)?.[1]
+    if (functionName === "(idle)") return "idle"
+    return file === undefined || url.includes("node_modules")
+      ? "others"
+      : `${functionName === "" ? "(no name)" : functionName}, ${file}:${lineNumber + 1}`
+  }).filter(([owner]) => owner !== "others")
+
+type CallFrame = CpuProfile["nodes"][number]["callFrame"]
+
+const sharesBy = ({ nodes, samples, timeDeltas }: CpuProfile, by: (frame: CallFrame) => string): Shares => {
+  const owners = new Map(nodes.map(({ id, callFrame }) => [id, by(callFrame)]))
   const loading = new Set<number>()
   // A node stands before its children.
   for (const { id, children = [], callFrame } of nodes) {
     if (loading.has(id) || callFrame.url.startsWith("node:internal/modules/"))
       [id, ...children].forEach((node) => loading.add(node))
   }
+  // The first half is the warm-up.
+  const half = timeDeltas.reduce((sum, time) => sum + time, 0) / 2
   const times = new Map<string, number>()
+  let at = 0
   samples.forEach((id, index) => {
+    at += timeDeltas[index] ?? 0
     const owner = owners.get(id) ?? "?"
-    if (owner !== "idle" && !loading.has(id)) times.set(owner, (times.get(owner) ?? 0) + (timeDeltas[index] ?? 0))
+    if (at >= half && owner !== "idle" && !loading.has(id))
+      times.set(owner, (times.get(owner) ?? 0) + (timeDeltas[index] ?? 0))
   })
   const total = times.values().reduce((sum, time) => sum + time, 0)
   return [...times].map(([owner, time]) => [owner, time / total] as const).toSorted(([, a], [, b]) => b - a)
 }
 
-const ownerOf = ({ functionName, url }: CpuProfile["nodes"][number]["callFrame"]): string => {
+const ownerOf = ({ functionName, url }: CallFrame): string => {
   if (functionName === "(idle)") return "idle"
   if (functionName === "(garbage collector)") return "garbage collection"
   const dependency = /node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(url)?.[1]

@@ -6,9 +6,9 @@ import { availableParallelism, cpus, loadavg } from "node:os"
 import { join } from "node:path"
 import { execFileSync } from "node:child_process"
 import type { Throughput } from "./client.ts"
-import { flytes, hasPython, python, root } from "./connectors.ts"
+import { floor, flytes, hasPython, python, root } from "./connectors.ts"
 import { median } from "./measure.ts"
-import type { Shares } from "./profile.ts"
+import type { Profiled } from "./profile.ts"
 
 /** A round's calls, and the CPU time that the connector spent on each. */
 interface Calls extends Throughput {
@@ -19,6 +19,7 @@ interface Calls extends Throughput {
 export interface Figures {
   /** Milliseconds. */
   readonly start: Array<number>
+  readonly startCpu: Array<number>
   /** MB. */
   readonly idle: Array<number>
   readonly loaded: Array<number>
@@ -28,18 +29,19 @@ export interface Figures {
 
 export interface Run {
   readonly figures: ReadonlyMap<string, Figures>
-  readonly profile: Readonly<Record<string, Shares>>
+  readonly profile: Readonly<Record<string, Profiled>>
   readonly rounds: number
   readonly starts: number
   readonly seconds: number
 }
 
-const rows = (cells: ReadonlyArray<ReadonlyArray<string>>): string =>
+export const rows = (cells: ReadonlyArray<ReadonlyArray<string>>): string =>
   [cells[0]!, cells[0]!.map(() => "---"), ...cells.slice(1)].map((row) => `| ${row.join(" | ")} |`).join("\n")
 
 export const report = ({ figures, profile, rounds, starts, seconds }: Run): string => {
   const all = [...figures]
   const operations = Object.keys(all[0]?.[1].calls ?? {})
+  const bare = figures.get(floor.name)
   const of = (operation: string, value: keyof Calls, { calls }: Figures) =>
     median((calls[operation] ?? []).map((result) => result[value]))
   return `# Calls through the connector
@@ -47,12 +49,13 @@ export const report = ({ figures, profile, rounds, starts, seconds }: Run): stri
 \`npm run bench -- connector\` wrote this file. ${machine()}
 
 The load, the workspace (HTTPS, the same constant answers for all) and the connectors are processes that share these
-cores. This connector runs as its bundle, logs as JSON to nowhere, in mode M2M without Kubernetes. Each row is the median of
-${rounds} rounds of ${seconds} s after half a second of warm-up, the connectors in turns and in turned order. CPU time per call depends
-least on what else the machine does.
+cores. This connector runs as its bundle with the image's flags, logs as JSON to nowhere, in mode M2M without Kubernetes. The floor
+is a bare @grpc/grpc-js server that asks the workspace by undici and reads, decides and logs nothing. All are warm; each row is the
+median of ${rounds} rounds of ${seconds} s, the connectors in turns and in turned order. CPU time per call depends least on what else
+the machine does, and its ratios least of all.
 
 ${rows([
-  ["operation", "callers", "", "calls/s", "p50 ms", "p99 ms", "CPU ms/call"],
+  ["operation", "callers", "", "calls/s", "p50 ms", "p99 ms", "p99.9 ms", "CPU ms/call", "× floor"],
   ...operations.flatMap((operation) =>
     all.map(([name, its]) => [
       ...operation.split(" "),
@@ -60,16 +63,19 @@ ${rows([
       of(operation, "callsPerSecond", its).toFixed(0),
       of(operation, "p50", its).toFixed(1),
       of(operation, "p99", its).toFixed(1),
-      of(operation, "cpuMs", its).toFixed(2)
+      of(operation, "p999", its).toFixed(1),
+      of(operation, "cpuMs", its).toFixed(2),
+      bare === undefined ? "" : (of(operation, "cpuMs", its) / of(operation, "cpuMs", bare)).toFixed(1)
     ])
   )
 ])}
 
 ${rows([
-  ["", `start to SERVING, ms (median of ${starts})`, "memory at rest, MB", "after the load, MB"],
-  ...all.map(([name, { start, idle, loaded }]) => [
+  ["", `start to SERVING, ms (median of ${starts})`, "CPU ms of that", "memory at rest, MB", "the most, MB"],
+  ...all.map(([name, { start, startCpu, idle, loaded }]) => [
     name,
     median(start).toFixed(0),
+    median(startCpu).toFixed(0),
     median(idle).toFixed(0),
     median(loaded).toFixed(0)
   ])
@@ -81,45 +87,93 @@ ${goals(figures, of)}
 
 ## Where the time goes
 
-Shares of the CPU time of this connector's sources under 32 callers, once its modules are loaded, by the package whose code
-was running (self time, sampled).
+Shares of the CPU time of this connector's sources under 32 callers, warm, by the package whose code was running (self time,
+sampled).
 
 ${Object.entries(profile)
-  .map(([operation, shares]) =>
+  .map(([operation, { owners }]) =>
     rows([
       [operation, "share"],
-      ...shares.filter(([, share]) => share >= 0.01).map(([owner, share]) => [owner, `${(share * 100).toFixed(0)} %`])
+      ...owners.filter(([, share]) => share >= 0.01).map(([owner, share]) => [owner, `${(share * 100).toFixed(0)} %`])
+    ])
+  )
+  .join("\n\n")}
+
+The functions of this project that take most, by themselves. ${largest(profile)}
+
+${Object.entries(profile)
+  .map(([operation, { functions }]) =>
+    rows([
+      [operation, "share"],
+      ...functions.slice(0, 12).map(([name, share]) => [name, `${(share * 100).toFixed(1)} %`])
     ])
   )
   .join("\n\n")}
 `
 }
 
+const explained = 0.05
+
+const largest = (profile: Run["profile"]): string => {
+  const over = Object.values(profile).flatMap(({ functions }) => functions.filter(([, share]) => share > explained))
+  return over.length === 0 ? "None takes more than 5 %." : `More than 5 %: ${over.map(([name]) => name).join("; ")}.`
+}
+
+/** A goal: what was measured, and what it should be. */
+export interface Goal {
+  readonly what: string
+  readonly is: number
+  readonly should: "at most" | "at least"
+  readonly be: number
+}
+
+export const goalRows = (goals: ReadonlyArray<Goal>): string =>
+  rows([
+    ["", "is", "goal", ""],
+    ...goals.map(({ what, is, should, be }) => [
+      what,
+      is.toFixed(is < 100 ? 1 : 0),
+      `${should === "at most" ? "≤" : "≥"} ${be}`,
+      (should === "at most" ? is <= be : is >= be) ? "met" : "missed"
+    ])
+  ])
+
 const goals = (figures: Run["figures"], of: (operation: string, value: keyof Calls, its: Figures) => number) => {
+  const [ours] = [...figures.values()]
   const peer = figures.get(flytes.name)
-  const ours = [...figures.values()][0]
-  if (peer === undefined || ours === undefined)
-    return "Flyte's Python connector did not run, so there is nothing to compare with."
-  // How many times better than the peer, and how many times that should be.
-  const lines: ReadonlyArray<readonly [string, number, number]> = [
-    ...["CreateTask 32", "GetTask 32"].flatMap(
-      (operation) =>
-        [
-          [
-            `throughput, ${operation} callers`,
-            of(operation, "callsPerSecond", ours) / of(operation, "callsPerSecond", peer),
-            12
-          ],
-          [`p99, ${operation} callers`, of(operation, "p99", peer) / of(operation, "p99", ours), 8]
-        ] as const
-    ),
-    ["start to SERVING", median(peer.start) / median(ours.start), 5],
-    ["memory at rest", median(peer.idle) / median(ours.idle), 2],
-    ["memory after the load", median(peer.loaded) / median(ours.loaded), 2]
-  ]
-  return rows([
-    ["", "times better than Flyte's Python connector", "goal", ""],
-    ...lines.map(([what, times, goal]) => [what, times.toFixed(1), String(goal), times >= goal ? "met" : "missed"])
+  const bare = figures.get(floor.name)
+  if (ours === undefined) return ""
+  const cpu = (operation: string, its: Figures) => of(operation, "cpuMs", its)
+  const operations = ["CreateTask 32", "GetTask 32"]
+  return goalRows([
+    ...operations.flatMap((operation): ReadonlyArray<Goal> => {
+      const own = cpu(operation, ours)
+      return [
+        ...(bare === undefined
+          ? []
+          : [
+              {
+                what: `CPU a call, ${operation} callers, × floor`,
+                is: own / cpu(operation, bare),
+                should: "at most",
+                be: 2
+              } as const
+            ]),
+        ...(peer === undefined
+          ? []
+          : [
+              {
+                what: `CPU a call of Python's ÷ ours, ${operation} callers`,
+                is: cpu(operation, peer) / own,
+                should: "at least",
+                be: 10
+              } as const
+            ])
+      ]
+    }),
+    { what: "CPU time to SERVING, ms", is: median(ours.startCpu), should: "at most", be: 150 },
+    { what: "memory at rest, MB", is: median(ours.idle), should: "at most", be: 90 },
+    { what: "the most memory without a limit, MB", is: median(ours.loaded), should: "at most", be: 200 }
   ])
 }
 
@@ -127,7 +181,7 @@ const manifest: { readonly dependencies: Readonly<Record<"effect", string>> } = 
   readFileSync(join(root, "apps/connector/package.json"), "utf8")
 )
 
-const machine = (): string => {
+export const machine = (): string => {
   const load = loadavg()[0]!.toFixed(1)
   return (
     `${availableParallelism()} cores (${cpus()[0]?.model}), load average ${load} at the end; Node ${process.version}, ` +

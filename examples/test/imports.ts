@@ -10,7 +10,7 @@ const published: Readonly<Record<string, ReadonlyArray<string>>> = {
 }
 
 /** The module specifiers of a text. */
-const specifiersOf = (text: string): ReadonlyArray<string> => {
+export const specifiersOf = (text: string): ReadonlyArray<string> => {
   const { dynamicImports, staticExports, staticImports } = parseSync("module.ts", text).module
   return [
     ...staticImports.map(({ moduleRequest }) => moduleRequest.value),

@@ -2,7 +2,13 @@
  * Create, get and delete, in words that both versions of Flyte share. Who the task is, is decided once, in `create`;
  * `get` and `delete` go by what the job's metadata recorded.
  */
-import { AuthError, type Connection, DatabricksAuth, TaskSettings } from "@flyte-databricks/databricks-auth"
+import {
+  AuthError,
+  type Connection,
+  DatabricksAuth,
+  type Identity,
+  TaskSettings
+} from "@flyte-databricks/databricks-auth"
 import { printable } from "@flyte-databricks/databricks-auth/http/ForeignText"
 import { JobMetadata, JobsClient, JobSpec } from "@flyte-databricks/databricks-jobs"
 import * as Clock from "effect/Clock"
@@ -13,6 +19,9 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import { Audit } from "./audit/Audit.ts"
+import * as Decisions from "./audit/decisions.ts"
+import type { OnBehalfOf } from "./audit/decisions.ts"
 import * as Call from "./call/Call.ts"
 import { ConnectorError, type Failure, MetricsUnavailable, TaskTypeUnknown } from "./call/ConnectorError.ts"
 import * as Turns from "./admission/Turns.ts"
@@ -43,6 +52,8 @@ export interface Task {
   readonly defaults: JobSpec.Defaults
   readonly namespace: string
   readonly attempt: Attempt
+  /** For whom, as the request says it. Nobody's rights go by that. */
+  readonly onBehalfOf?: OnBehalfOf
   /** The secrets that the request carries; requests of Flyte 1 carry none. */
   readonly connection?: Connection.Connection
 }
@@ -78,7 +89,7 @@ const leastPatience = 2000
 export const layer: Layer.Layer<
   DatabricksConnector,
   Config.ConfigError,
-  DatabricksAuth.DatabricksAuth | JobsClient.JobsClient | MetadataKey
+  Audit | DatabricksAuth.DatabricksAuth | JobsClient.JobsClient | MetadataKey
 > = Layer.effect(
   DatabricksConnector,
   Effect.gen(function* () {
@@ -86,6 +97,7 @@ export const layer: Layer.Layer<
     const jobs = yield* JobsClient.JobsClient
     const turns = yield* Turns.Turns
     const key = yield* MetadataKey
+    const audit = yield* Audit
     const submissions = yield* Submissions.make(jobs)
     const reports = LastReports.make()
     const startedRuns = StartedRuns.make()
@@ -107,9 +119,22 @@ export const layer: Layer.Layer<
           task.defaults
         )
       )
-      yield* PinnedRun.noteRunAs(body)
+      const runAs = PinnedRun.runAsOf(body)
+      if (runAs !== undefined) yield* Call.note({ runAs })
       const settings = yield* TaskSettings.fromCustom(task.custom)
       const patientUntil = Math.min(yield* Call.endsAt, (yield* Clock.currentTimeMillis) + Duration.toMillis(patience))
+      const subject: Decisions.Subject = {
+        attempt: task.attempt,
+        onBehalfOf: { namespace: task.namespace, ...task.onBehalfOf, ...(runAs === undefined ? {} : { runAs }) }
+      }
+      // A try that failed may be followed by one that finds somebody else.
+      let decided: Identity.Identity | undefined
+      const decide = (identity: Identity.Identity) =>
+        Effect.suspend(() => {
+          if (decided?.key === identity.key) return Effect.void
+          decided = identity
+          return audit.record(Decisions.identityResolved({ ...subject, identity }))
+        })
       const { header, ...resolved } = yield* auth
         .resolve({
           namespace: task.namespace,
@@ -123,13 +148,21 @@ export const layer: Layer.Layer<
           Call.waitFor("an identity"),
           Effect.flatMap((resolved) =>
             PinnedRun.noteIdentity(resolved.identity).pipe(
+              Effect.andThen(decide(resolved.identity)),
               Effect.andThen(PinnedRun.header(auth, resolved)),
               Effect.map((header) => ({ ...resolved, header }))
             )
           ),
           holdOut(patientUntil),
           // Nothing has been submitted: to give up here leaves no run behind.
-          Call.within(Math.max(Duration.toMillis(patience), leastPatience), "FLYTE_DATABRICKS_CREATE_PATIENCE")
+          Call.within(Math.max(Duration.toMillis(patience), leastPatience), "FLYTE_DATABRICKS_CREATE_PATIENCE"),
+          Effect.onError((cause) =>
+            audit.record(
+              decided === undefined
+                ? Decisions.identityRefused(subject, cause)
+                : Decisions.runRefused({ ...subject, identity: decided }, cause)
+            )
+          )
         )
       if (Option.isSome(resolved.namespace)) yield* Call.note({ namespace: resolved.namespace.value })
       yield* Effect.logDebug(`Identity chosen from:\n${AuthError.describeFindings(resolved.explanation)}`)
@@ -139,7 +172,7 @@ export const layer: Layer.Layer<
       // It is held for as long as Flyte may not know the run; how it was found is not.
       const credential = { identity, ...(storedToken === undefined ? {} : { storedToken }) }
       const runId = yield* submissions
-        .submit({ attempt: task.attempt, credential, header, body, patientUntil })
+        .submit({ ...subject, attempt: task.attempt, credential, header, body, patientUntil })
         .pipe(Call.waitFor(`${instance} to take the job`))
       yield* Call.note({ runId })
       const now = yield* Clock.currentTimeMillis

@@ -2,7 +2,7 @@
  * The token by which Databricks tells a submit that is repeated from a second one. Flyte creates an attempt again when
  * it did not hear the first answer, and sometimes when it did.
  */
-import { createHash } from "node:crypto"
+import { hash } from "node:crypto"
 
 /**
  * An attempt at a task: what Flyte never uses twice.
@@ -35,10 +35,14 @@ const parts = ({ org, project, domain, execution, node, task }: Attempt) => [
 export const textOf = (attempt: Attempt, cancelled = 0): string =>
   JSON.stringify([...parts(attempt), attempt.retryAttempt, ...(cancelled === 0 ? [] : [cancelled])])
 
+// The same attempt is looked for several times in a create.
+const keys = new WeakMap<Attempt, string>()
+
 /**
  * What all attempts at a task have in common.
  */
-export const taskKey = (attempt: Attempt): string =>
-  createHash("sha256")
-    .update(JSON.stringify(parts(attempt)))
-    .digest("hex")
+export const taskKey = (attempt: Attempt): string => {
+  const key = keys.get(attempt) ?? hash("sha256", JSON.stringify(parts(attempt)))
+  keys.set(attempt, key)
+  return key
+}

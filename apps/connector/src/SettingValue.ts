@@ -96,6 +96,17 @@ export const word = <const Words extends ReadonlyArray<string>>(...words: Words)
   write: (value) => value
 })
 
+/** A switch, in the words that Kubernetes manifests and shells use for it. */
+export const boolean: Kind<boolean> = {
+  read: (text) => {
+    const word = text.toLowerCase()
+    if (["true", "1", "yes", "on"].includes(word)) return Option.some(true)
+    return ["false", "0", "no", "off"].includes(word) ? Option.some(false) : Option.none()
+  },
+  expected: "true or false",
+  write: String
+}
+
 const hostName = /^(?=.{1,253}$)([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)*[a-z]([a-z0-9-]*[a-z0-9])?$/i
 
 /** What a server listens on. It is shown, so it is nothing that looks like a secret. */

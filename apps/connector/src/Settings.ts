@@ -101,13 +101,14 @@ export const maxConcurrentRequestsName = "FLYTE_DATABRICKS_MAX_CONCURRENT_REQUES
 /**
  * How many requests to Databricks may be under way at once. It protects the processor and the connections, not
  * Databricks: one that waits for its answer costs neither, but all that are answered share the processor. In half a core
- * a request costs some 3 ms of it while the code is cold, so that 192 are through within a second or two, long before
- * they are late. One namespace of one workspace has a third of them, 64: as many connections as there are to a host.
+ * a request costs some 3 ms of it while the code is cold, so that 128 are through within a second, long before they
+ * are late. One workspace alone has half of them, 64: as many as there are connections to a host, so that none waits for
+ * one. One namespace of it has a third.
  */
 export const maxConcurrentRequests = SettingValue.setting(
   maxConcurrentRequestsName,
   SettingValue.integer(1, 65_536),
-  192
+  128
 )
 
 export const submitsPerSecondName = "FLYTE_DATABRICKS_SUBMITS_PER_SECOND"
@@ -129,3 +130,13 @@ export const tlsAllowedClients = variable("FLYTE_DATABRICKS_TLS_ALLOWED_CLIENTS"
 
 /** The ServiceAccounts, as `namespace/name`, whose pods may call. */
 export const callers = variable("FLYTE_DATABRICKS_CALLERS")
+
+export const auditName = "FLYTE_DATABRICKS_AUDIT"
+
+/** Where audit events go: `stdout`, `stderr` or `file:PATH`. */
+export const audit = variable(auditName)
+
+export const auditRequiredName = "FLYTE_DATABRICKS_AUDIT_REQUIRED"
+
+/** Whether nothing is submitted that cannot be recorded. */
+export const auditRequired = SettingValue.setting(auditRequiredName, SettingValue.boolean, false)

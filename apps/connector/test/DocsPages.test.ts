@@ -100,13 +100,27 @@ describe("docs/", () => {
       "token-endpoint-down",
       "pod-template",
       "rate-limited",
+      "overloaded",
       "deadline",
       "metadata-refused",
       "run-of-another",
+      "audit-unavailable",
       "task-runs-as-a-pod",
       "sensor-or-webhook-fails",
       "cancelled-in-databricks",
-      "no-op-secret-manager"
+      "no-op-secret-manager",
+      "connector-down",
+      "calls-fail",
+      "identity-refused",
+      "no-news",
+      "slow",
+      "run-not-cancelled",
+      "token-endpoint-fails",
+      "circuit-open",
+      "tokens-not-renewed",
+      "projected-token-stale",
+      "right-taken-away",
+      "audit-fails"
     ])
     assert.lengthOf(Docs.namedAnchors(troubleshooting), Docs.rows(troubleshooting).length)
   })

@@ -35,10 +35,12 @@ describe("docs/settings.md", () => {
     const known = new Set(settings.flatMap(({ variables }) => variables))
     // The first two are the example's own, the third is for tests, the fourth is given to jobs.
     const others = ["DATABRICKS_CONNECTOR", "DATABRICKS_NAMESPACE", "FLYTE_DATABRICKS_PYTHON", "FLYTE_FAIL_ON_ERROR"]
+    // The core's client has those of Databricks' SDKs, which its own README names.
+    const ofClient = Docs.matches(Docs.read("packages/databricks-auth/src/client/internal/environment.ts"), variable)
     const documents = [...Docs.pages, ...Docs.others].map(Docs.read)
     const named = Docs.matches([...documents, Docs.sources].join("\n"), variable)
     assert.deepStrictEqual(
-      named.filter((name) => !known.has(name)),
+      named.filter((name) => !known.has(name) && !ofClient.includes(name)),
       others
     )
     assert.include(Docs.sources, 'Config.String("FLYTE_DATABRICKS_PYTHON")')
@@ -98,6 +100,10 @@ describe("docs/settings.md", () => {
         HTTPS_PROXY: undefined,
         NO_PROXY: undefined,
         FLYTE_DATABRICKS_CA_FILE: undefined,
+        FLYTE_DATABRICKS_AUDIT: undefined,
+        FLYTE_DATABRICKS_AUDIT_REQUIRED: String(value.auditRequired),
+        FLYTE_DATABRICKS_STATUSZ_TOKEN: undefined,
+        FLYTE_DATABRICKS_LOG_LEVEL: value.logLevel,
         FLYTE_DATABRICKS_LOG_FORMAT: /"FLYTE_DATABRICKS_LOG_FORMAT",[^()]*\([^()]*\),\s*"(\w+)"/.exec(
           Docs.sources
         )?.[1],

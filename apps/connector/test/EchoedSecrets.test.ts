@@ -12,6 +12,7 @@ import { spellingsOf } from "@flyte-databricks/emulators/testing/Spellings"
 import * as ConnectorProcess from "./support/ConnectorProcess.ts"
 import * as EchoingWorkspace from "./support/EchoingWorkspace.ts"
 import * as FlyteClient from "./support/FlyteClient.ts"
+import * as OtlpReceiver from "./support/OtlpReceiver.ts"
 import * as tasks from "./support/tasks.ts"
 
 const { kinds, secretOf, spellings } = EchoingWorkspace
@@ -75,10 +76,11 @@ const withSecret = (texts: ReadonlyArray<string>, secret: string) =>
 
 describe.each(["json", "pretty"])("what a workspace says back, with a log in %s", (format) => {
   it.live(
-    "is not said to callers, nor in the log",
+    "is not said to callers, nor in the log, nor in traces and metrics",
     () =>
       Effect.gen(function* () {
         const workspace = yield* EchoingWorkspace.make
+        const receiver = yield* OtlpReceiver.make
         const files = yield* FileSystem.FileSystem
         const kubeconfigFile = `${yield* files.makeTempDirectoryScoped()}/kubeconfig`
         yield* KubernetesApi.make({
@@ -97,7 +99,12 @@ describe.each(["json", "pretty"])("what a workspace says back, with a log in %s"
           {
             FLYTE_DATABRICKS_INSTANCE: workspace.url,
             KUBECONFIG: kubeconfigFile,
-            FLYTE_DATABRICKS_LOG_FORMAT: format
+            FLYTE_DATABRICKS_LOG_FORMAT: format,
+            OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url,
+            OTEL_EXPORTER_OTLP_PROTOCOL: "http/json",
+            OTEL_BSP_SCHEDULE_DELAY: "200",
+            OTEL_METRIC_EXPORT_INTERVAL: "1000",
+            OTEL_EXPORTER_OTLP_HEADERS: `authorization=${encodeURIComponent(secretOf(refused, 0))}`
           },
           ["--log-level", "all"]
         )
@@ -108,9 +115,15 @@ describe.each(["json", "pretty"])("what a workspace says back, with a log in %s"
           { concurrency: 8 }
         )
         const logged = yield* served.log
+        // What is left to send goes at the end.
+        yield* served.signal("SIGTERM")
+        assert.strictEqual(yield* served.exitCode, 0)
+        const sent = [...receiver.spans.map((span) => JSON.stringify(span)), ...receiver.bodies.slice(-1)]
+        assert.isAbove(receiver.spans.length, 10 * spellings.length)
+        assert.isAbove(sent.filter((text) => text.includes("<redacted>")).length, spellings.length)
         for (const { heard, how, spelling } of all) {
           for (const what of [refused, pat]) {
-            assert.deepStrictEqual(withSecret([...heard, ...logged], secretOf(what, spelling)), [], how)
+            assert.deepStrictEqual(withSecret([...heard, ...logged, ...sent], secretOf(what, spelling)), [], how)
           }
           // It was said, and taken out.
           assert.isAbove(heard.filter((text) => text.includes("<redacted>")).length, 3, how)

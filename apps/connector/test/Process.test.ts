@@ -172,7 +172,7 @@ describe("connector serve, where nobody looks at a terminal,", () => {
           }),
           [
             { level: "INFO", message: "CreateTask", facts: { ...known, ...created } },
-            { level: "INFO", message: "GetTask", facts: { ...known, ...made, phase: "INITIALIZING" } },
+            { level: "DEBUG", message: "GetTask", facts: { ...known, ...made, phase: "INITIALIZING" } },
             { level: "INFO", message: "DeleteTask", facts: known },
             {
               level: "WARN",

@@ -103,6 +103,12 @@ const wrong: Record<string, readonly [values: ReadonlyArray<string>, expected: s
   FLYTE_DATABRICKS_POLL_PATIENCE: [durations, "such as 5s, 5m, 12h, 1h30m or 5 seconds"],
   FLYTE_DATABRICKS_TASK_TYPES: [["python", "spark;databricks", ",", "Spark"], "spark, databricks or both"],
   FLYTE_DATABRICKS_LOG_FORMAT: [["xml", "JSON", "text"], "auto, pretty or json"],
+  FLYTE_DATABRICKS_AUDIT: [
+    ["audit.log", "/var/log/audit", "file:", "file:audit", "syslog", "STDOUT", "file:/", "file:/missing/audit"],
+    "stdout, stderr or file:PATH"
+  ],
+  FLYTE_DATABRICKS_AUDIT_REQUIRED: [flags, "true or false"],
+  FLYTE_DATABRICKS_LOG_LEVEL: [["verbose", "INFO", "warning", "0"], "trace, debug, info, warn or error"],
   FLYTE_DATABRICKS_CA_FILE: [["/missing.pem", "/etc/hostname", "/"], "the path of a file with certificates in PEM"],
   FLYTE_DATABRICKS_LISTEN: [
     ["unix:sock", "localhost", "127.0.0.1:99999", "http://0.0.0.0:80", "a b:8000"],
@@ -133,6 +139,7 @@ const free = [
   "FLYTE_DATABRICKS_CLIENT_SECRET",
   "DATABRICKS_CLIENT_SECRET",
   "FLYTE_DATABRICKS_ACCESS_TOKEN",
+  "FLYTE_DATABRICKS_STATUSZ_TOKEN",
   "FLYTE_DATABRICKS_OIDC_TOKEN_FILE",
   "AWS_WEB_IDENTITY_TOKEN_FILE",
   "FLYTE_DATABRICKS_OIDC_AUDIENCE",
@@ -342,7 +349,7 @@ describe("a variable that nothing reads", () => {
           FLYTE_DATABRICKS_PROMETHEUS_PORT: "0",
           FLYTE_DATABRICKS_MAX_MESSAGE_BYTES: "4Mi",
           FLYTE_DATABRICKS_MAX_CONCURRENT_STREAMS: "10",
-          FLYTE_DATABRICKS_MAX_CONCURRENT_REQUESTS: "192",
+          FLYTE_DATABRICKS_MAX_CONCURRENT_REQUESTS: "128",
           FLYTE_DATABRICKS_SUBMITS_PER_SECOND: "35",
           FLYTE_DATABRICKS_GETS_PER_SECOND: "100",
           FLYTE_DATABRICKS_MAX_CONNECTION_AGE: "5m",
@@ -352,6 +359,9 @@ describe("a variable that nothing reads", () => {
           FLYTE_DATABRICKS_POLL_PATIENCE: "12h",
           FLYTE_DATABRICKS_TASK_TYPES: "databricks",
           FLYTE_DATABRICKS_LOG_FORMAT: "json",
+          FLYTE_DATABRICKS_LOG_LEVEL: "info",
+          FLYTE_DATABRICKS_AUDIT: "stdout",
+          FLYTE_DATABRICKS_AUDIT_REQUIRED: "false",
           ...Object.fromEntries(free.filter((name) => name.startsWith("FLYTE_DATABRICKS_")).map((name) => [name, "x"])),
           FLYTE_DATABRICKS_WORKSPACE_ID: "1",
           FLYTE_DATABRICKS_CLIENT_TYPO: "x"

@@ -126,7 +126,11 @@ const wire = ({ authority = "https://login.microsoftonline.com", tenantId }: Opt
         return tenant === tenantId && isSecret
           ? Effect.succeed(identityOf(pinned))
           : fail(
-              new AuthError.SettingInvalid({ setting: "The job metadata", value: tag, expected: `tenant ${tenantId}` })
+              new AuthError.SettingInvalid({
+                setting: "tenant of the job metadata",
+                value: tenant.slice(0, 100),
+                expected: tenantId
+              })
             )
       },
       summarize: () =>

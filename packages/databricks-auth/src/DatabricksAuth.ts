@@ -16,7 +16,7 @@ import type * as HttpClient from "effect/http/HttpClient"
 import type { AuthError } from "./AuthError.ts"
 import * as AuthSummary from "./AuthSummary.ts"
 import type { AuthHeader, Credential } from "./Credential.ts"
-import type { Progress } from "./endpoint/Token.ts"
+import type { Progress, Token } from "./endpoint/Token.ts"
 import * as TokenEndpoint from "./endpoint/TokenEndpoint.ts"
 import type { IdentityRecord } from "./IdentityRecord.ts"
 import type * as Jwt from "./Jwt.ts"
@@ -44,6 +44,7 @@ import * as ServiceAccountTokens from "./sources/ServiceAccountTokens.ts"
 import * as TokenCache from "./tokens/TokenCache.ts"
 import * as TokenEntries from "./tokens/TokenEntries.ts"
 import type { TokenStatus } from "./tokens/TokenStatus.ts"
+import { TokenObserver } from "./TokenObserver.ts"
 import { admit } from "./WorkspaceHost.ts"
 
 export type Resolved = AuthMode.Resolved
@@ -104,9 +105,17 @@ export const layerOf = <const M extends AuthMode.AnyMode>(
       const acquisition = Acquisition.make(ready)
       const guarded = [...new Set([...Modes.taskSettings, ...modes.flatMap((mode) => mode.taskSettings)])]
 
+      const observer = yield* TokenObserver
       const cache = yield* TokenCache.make((credential, refused, tries) =>
         Effect.flatMap(Policy.admitted(settings, credential), (admitted) =>
           acquisition.acquire(admitted, refused, tries)
+        ).pipe(
+          Effect.tap((token) =>
+            credential.identity._tag === "pat" ? Effect.void : observer.issued(issued(credential, token))
+          ),
+          Effect.tapError((error) =>
+            error.retryable ? Effect.void : observer.refused({ identity: credential.identity, error })
+          )
         )
       )
 
@@ -144,6 +153,13 @@ export const layerOf = <const M extends AuthMode.AnyMode>(
       })
     })
   ).pipe(Layer.provide(TokenEntries.layer))
+
+const issued = ({ identity }: Credential, { lifetime, jwt, requestId }: Token) => ({
+  identity,
+  lifetimeMillis: Duration.toMillis(lifetime),
+  ...(jwt === undefined ? {} : { jwt }),
+  ...(requestId === undefined ? {} : { requestId })
+})
 
 /**
  * PAT and nothing else: no other credential is among the requirements.

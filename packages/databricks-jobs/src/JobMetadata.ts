@@ -10,6 +10,7 @@ import { nonBlank } from "@flyte-databricks/databricks-auth/request/Variable"
 import * as IdentityRecord from "@flyte-databricks/databricks-auth/IdentityRecord"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
+import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as SchemaTransformation from "effect/SchemaTransformation"
@@ -94,7 +95,6 @@ const Resource = Schema.Struct(Struct.renameKeys(wireFields, wireNames)).pipe(
 )
 
 const decodeResource = Schema.decodeUnknownResult(Resource)
-const encodeResource = Schema.encodeSync(Resource)
 
 const refuse = (problem: string): Result.Result<never, JobsError> =>
   Result.fail(new JobsError({ reason: new JobMetadataInvalid({ problem }) }))
@@ -158,13 +158,30 @@ const utf8 = (bytes: Uint8Array): Result.Result<string, void> =>
 export const encode = (metadata: JobMetadata): Result.Result<Uint8Array, JobsError> => {
   const wrong = whatIsWrongWith(Option.getOrUndefined(metadata.parameters))
   if (wrong !== undefined) return refuse(wrong)
-  const { token_secret_name: _, mode, parameters, ...known } = encodeResource(metadata)
+  const run = { databricks_instance: metadata.instance, run_id: metadata.runId }
+  const auth_token = Option.getOrNull(Option.map(metadata.authToken, Redacted.value))
+  const rest: Record<string, string | null> = {}
+  for (const field of written) rest[wireNames[field]] = Option.getOrNull<string>(metadata[field])
   // Python has no such mode, and no run of it to go on with.
-  const keys = mode === null ? known : { ...known, mode, parameters }
-  const { databricks_instance, run_id, auth_token, ...rest } = keys
-  if (Object.values(rest).some((value) => value !== null)) return toBytes(keys)
-  return toBytes(auth_token === null ? { databricks_instance, run_id } : { databricks_instance, run_id, auth_token })
+  const extension = Option.match(metadata.mode, {
+    onNone: () => undefined,
+    onSome: (mode) => ({ mode, parameters: Option.getOrNull(metadata.parameters) })
+  })
+  if (extension !== undefined || Object.values(rest).some((value) => value !== null)) {
+    return toBytes({ ...run, auth_token, ...rest, ...extension })
+  }
+  return toBytes(auth_token === null ? run : { ...run, auth_token })
 }
+
+const written = [
+  "authType",
+  "clientId",
+  "oauthSecretName",
+  "oidcTokenFile",
+  "oidcServiceAccount",
+  "oidcAudience",
+  "namespace"
+] as const
 
 const toBytes = (keys: object): Result.Result<Uint8Array, JobsError> => {
   const bytes = new TextEncoder().encode(JSON.stringify(keys))

@@ -5,19 +5,20 @@
 import type { AuthError } from "@flyte-databricks/databricks-auth/AuthError"
 import { DatabricksAuth } from "@flyte-databricks/databricks-auth/DatabricksAuth"
 import type { AuthHeader, Credential } from "@flyte-databricks/databricks-auth/Credential"
-import { refusesToken } from "@flyte-databricks/databricks-auth/http/Answer"
-import { userAgent } from "@flyte-databricks/databricks-auth/http/UserAgent"
-import { baseUrl, headers } from "@flyte-databricks/databricks-auth/WorkspaceHost"
+import { refusesToken, requestId } from "@flyte-databricks/databricks-auth/http/Answer"
+import { baseUrl } from "@flyte-databricks/databricks-auth/WorkspaceHost"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as HttpBody from "effect/http/HttpBody"
 import * as HttpClient from "effect/http/HttpClient"
 import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import * as Layer from "effect/Layer"
 import * as Ref from "effect/Ref"
+import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as Semaphore from "effect/Semaphore"
-import { type Asked, read } from "./internal/apiAnswer.ts"
+import { type Answer, type Asked, type Decode, read } from "./internal/apiAnswer.ts"
 import * as apiRequest from "./internal/apiRequest.ts"
 import { integer } from "./internal/losslessJson.ts"
 import type { Identity } from "@flyte-databricks/databricks-auth/Identity"
@@ -30,6 +31,10 @@ import type { RunState } from "./RunState.ts"
 export interface CallOptions {
   /** The credential's header, for who has just asked for it; otherwise the call asks. */
   readonly header?: AuthHeader
+  /** The caller has a time limit of its own, by which it interrupts the call: `RequestTimeout` is not kept beside it. */
+  readonly isBounded?: boolean
+  /** Told the id that Databricks gave a request that it carried out. */
+  readonly onRequestId?: (id: string) => void
 }
 
 /** A call about a run. */
@@ -76,9 +81,10 @@ export const OutputLimit = Context.Reference<number>("@flyte-databricks/databric
   defaultValue: () => 16 * 1024 * 1024
 })
 
-const Submitted = Schema.Struct({ run_id: RunIdFromJson })
-
-const Cancelled = Schema.Record(Schema.String, Schema.Unknown)
+const submitted = Schema.decodeUnknownResult(Schema.Struct({ run_id: RunIdFromJson }))
+const cancelled = Schema.decodeUnknownResult(Schema.Record(Schema.String, Schema.Unknown))
+const told = Schema.decodeUnknownResult(Run)
+const left = Schema.decodeUnknownResult(RunOutput)
 
 /** The Jobs API over HTTP. */
 export const layer: Layer.Layer<JobsClient, never, HttpClient.HttpClient | DatabricksAuth> = Layer.effect(
@@ -95,27 +101,28 @@ export const layer: Layer.Layer<JobsClient, never, HttpClient.HttpClient | Datab
 
     const call = Effect.fnUntraced(function* <A>(
       credential: Credential,
-      { header: given }: CallOptions,
-      unaddressed: HttpClientRequest.HttpClientRequest,
-      schema: Schema.Codec<A, unknown>,
+      { header: given, isBounded = false, onRequestId }: CallOptions,
+      request: HttpClientRequest.HttpClientRequest,
+      decode: Decode<A>,
       operation: string,
       runId?: RunId,
       sending = send
     ): Effect.fn.Return<A, JobsError | AuthError> {
-      const { instance, authType } = credential.identity
-      const request = HttpClientRequest.setHeaders(unaddressed, {
-        ...headers(instance),
-        "user-agent": userAgent(authType)
-      })
       const asked: Asked = { operation, identity: credential.identity, ...(runId === undefined ? {} : { runId }) }
       const header = given ?? (yield* auth.getHeader(credential))
-      const answer = yield* sending(request, asked, header)
-      if (!refusesToken(answer)) return yield* Effect.fromResult(read(answer, schema))
+      const readIt = (answer: Answer) => {
+        const result = read(answer, decode)
+        const id = requestId(answer.headers)
+        if (id !== undefined && Result.isSuccess(result)) onRequestId?.(id)
+        return Effect.fromResult(result)
+      }
+      const answer = yield* sending(request, asked, header, isBounded)
+      if (!refusesToken(answer)) return yield* readIt(answer)
       // The token was revoked or rotated after it was cached: try once more, with a new one for the same identity.
       answer.body = ""
       yield* auth.invalidate(credential, header)
-      const again = yield* sending(request, asked, yield* auth.getHeader(credential))
-      return yield* Effect.fromResult(read(again, schema))
+      const again = yield* sending(request, asked, yield* auth.getHeader(credential), isBounded)
+      return yield* readIt(again)
     })
 
     const url = ({ identity }: Credential, path: string) => `${baseUrl(identity.instance)}/api/2.1/jobs/${path}`
@@ -123,33 +130,30 @@ export const layer: Layer.Layer<JobsClient, never, HttpClient.HttpClient | Datab
     return JobsClient.of({
       submit: Effect.fn("JobsClient.submit")(function* (credential, body, idempotencyToken, options = {}) {
         const request = post(url(credential, "runs/submit"), { ...body, idempotency_token: idempotencyToken })
-        return (yield* call(credential, options, request, Submitted, "submit a run")).run_id
+        return (yield* call(credential, options, request, submitted, "submit a run")).run_id
       }),
       get: Effect.fn("JobsClient.get")(function* (credential, runId, options = {}) {
         const request = getOf(url(credential, "runs/get"), runId)
-        return yield* call(credential, options, request, Run, `get run ${runId}`, runId)
+        return yield* call(credential, options, request, told, `get run ${runId}`, runId)
       }),
       cancel: Effect.fn("JobsClient.cancel")(function* (credential, runId, options = {}) {
         const request = post(url(credential, "runs/cancel"), { run_id: integer(runId) })
-        yield* call(credential, options, request, Cancelled, `cancel run ${runId}`, runId)
+        yield* call(credential, options, request, cancelled, `cancel run ${runId}`, runId)
       }),
       output: Effect.fn("JobsClient.output")(function* (credential, runId, options = {}) {
         const request = getOf(url(credential, "runs/get-output"), runId)
         const operation = `get the output of run ${runId}`
-        return yield* call(credential, options, request, RunOutput, operation, runId, sendForOutput)
+        return yield* call(credential, options, request, left, operation, runId, sendForOutput)
       })
     })
   })
 )
 
 const getOf = (url: string, runId: RunId): HttpClientRequest.HttpClientRequest =>
-  HttpClientRequest.get(url, { urlParams: { run_id: runId } }).pipe(HttpClientRequest.acceptJson)
+  HttpClientRequest.get(url, { urlParams: { run_id: runId }, acceptJson: true })
 
 const post = (url: string, body: object): HttpClientRequest.HttpClientRequest =>
-  HttpClientRequest.post(url).pipe(
-    HttpClientRequest.acceptJson,
-    HttpClientRequest.bodyText(JSON.stringify(body), "application/json")
-  )
+  HttpClientRequest.post(url, { body: HttpBody.text(JSON.stringify(body), "application/json"), acceptJson: true })
 
 /** A run in memory. */
 export interface MemoryRun {

@@ -19,3 +19,4 @@ const layerTestCluster = Layer.effect(
 suite("in memory", Layer.provideMerge(layerTestCluster, layerMemory()))
 suite("the emulator over HTTP", Emulated.layer())
 suite("the emulator over HTTPS", Emulated.layer({ tls: true }))
+suite("the emulator, in a pod", Emulated.layerInPod)

@@ -54,14 +54,16 @@ export const make = Effect.fnUntraced(function* (
   const setAlarm: Effect.Effect<void> = Effect.suspend(() => {
     const now = clock.currentTimeMillisUnsafe()
     const at = lines.wakeAt(now)
-    if (at >= alarmAt) return Effect.void
+    // One that is past has rung, or never will.
+    if (at >= alarmAt && alarmAt > now) return Effect.void
     alarmAt = at
     const ring = Effect.suspend(() => {
       if (alarmAt === at) alarmAt = Infinity
       tell(lines.step(clock.currentTimeMillisUnsafe()))
       return setAlarm
     })
-    return Effect.asVoid(Effect.forkIn(Effect.delay(ring, Math.max(1, at - now)), scope))
+    const alarm = Effect.interruptible(Effect.delay(ring, Math.max(1, at - now)))
+    return Effect.asVoid(Effect.forkIn(alarm, scope))
   })
 
   const sleep = (ticket: Line.Ticket) =>
@@ -72,9 +74,8 @@ export const make = Effect.fnUntraced(function* (
       return Effect.sync(() => sleepers.delete(ticket))
     })
 
-  const wait = Effect.fnUntraced(function* (ticket: Line.Ticket, changed: ReadonlyArray<Line.Ticket>) {
+  const wait = Effect.fnUntraced(function* (ticket: Line.Ticket) {
     const since = ticket.since
-    tell(changed)
     if (ticket.refusal !== undefined) return yield* answerTo(ticket)
     yield* setAlarm
     yield* Metrics.wait(lines.waiting())
@@ -104,7 +105,8 @@ export const make = Effect.fnUntraced(function* (
             const { endsAt, namespace } = yield* Call.bounds
             const place = { workspace: identity.instance, namespace, kind }
             const [ticket, changed] = lines.arrive(place, endsAt, clock.currentTimeMillisUnsafe())
-            const turn = ticket.state === "goes" ? request : Effect.andThen(wait(ticket, changed), request)
+            tell(changed)
+            const turn = ticket.state === "goes" ? request : Effect.andThen(wait(ticket), request)
             return yield* restore(turn).pipe(Effect.onExit((exit) => leave(ticket, exit)))
           })
         ),

@@ -10,7 +10,6 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as Record from "effect/Record"
-import * as Ref from "effect/Ref"
 import * as Catalogue from "../diagnose/Catalogue.ts"
 import { ConnectorError, DeadlinePassed } from "./ConnectorError.ts"
 
@@ -40,46 +39,62 @@ export interface Warning {
   readonly message: string
 }
 
-interface CallState {
-  readonly facts: Facts
-  /** Asked when the deadline strikes: what there is to say of a wait grows while it lasts. */
-  readonly waitingFor: Effect.Effect<string>
-  readonly warning?: Warning
-  /** What the call met with on its way, and tried again. */
-  readonly setbacks: number
-  readonly lastSetback?: string
-}
-
 interface CallUnderWay {
   readonly operation: string
+  /** The address that it came from. */
+  readonly caller: string | undefined
   readonly setBy: "caller" | "connector"
-  readonly state: Ref.Ref<CallState>
   readonly endsAt: number
+  // What is learnt on the way. One call's steps follow each other, so it is written in place.
+  facts: Facts
+  /** Asked when the deadline strikes, where it is an effect: what there is to say of a wait grows while it lasts. */
+  waitingFor: string | Effect.Effect<string>
+  warning: Warning | undefined
+  /** What the call met with on its way, and tried again. */
+  setbacks: number
+  lastSetback: string | undefined
 }
 
 const CurrentCall = Context.Reference<CallUnderWay | undefined>("@flyte-databricks/connector/CurrentCall", {
   defaultValue: () => undefined
 })
 
-const update = (change: (state: CallState) => CallState): Effect.Effect<void> =>
-  Effect.flatMap(CurrentCall, (call) => (call === undefined ? Effect.void : Ref.update(call.state, change)))
+const update = <A, E, R>(change: (call: CallUnderWay) => void, next: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.withFiber((fiber) => {
+    const call = fiber.getRef(CurrentCall)
+    if (call !== undefined) change(call)
+    return next
+  })
+
+/**
+ * The call under way, and who makes it; outside of one, none.
+ */
+export const current: Effect.Effect<Pick<CallUnderWay, "operation" | "caller"> | undefined> = CurrentCall
 
 /**
  * Adds what was learnt to the log line of the call under way.
  */
 export const note = (facts: Facts): Effect.Effect<void> =>
-  update((state) => ({ ...state, facts: { ...state.facts, ...facts } }))
+  update((call) => {
+    call.facts = { ...call.facts, ...facts }
+  }, Effect.void)
 
 /**
  * Says that the call under way met with something that its caller is spared.
  */
-export const warn = (warning: Warning): Effect.Effect<void> => update((state) => ({ ...state, warning }))
+export const warn = (warning: Warning): Effect.Effect<void> =>
+  update((call) => {
+    call.warning = warning
+  }, Effect.void)
 
 /**
  * Says that a try of the call under way failed, in case the deadline comes before a better one.
  */
 export const setback = (message: string): Effect.Effect<void> =>
-  update((state) => ({ ...state, setbacks: state.setbacks + 1, lastSetback: message }))
+  update((call) => {
+    call.setbacks += 1
+    call.lastSetback = message
+  }, Effect.void)
 
 /**
  * Names what the call waits for, in case the deadline comes first; by an effect where there is more to say by then.
@@ -87,10 +102,9 @@ export const setback = (message: string): Effect.Effect<void> =>
 export const waitFor =
   (what: string | Effect.Effect<string>) =>
   <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-    Effect.andThen(
-      update((state) => ({ ...state, waitingFor: typeof what === "string" ? Effect.succeed(what) : what })),
-      effect
-    )
+    update((call) => {
+      call.waitingFor = what
+    }, effect)
 
 /**
  * For work that goes on when its call is over: what it meets with is none of the call's.
@@ -107,12 +121,9 @@ export const endsAt: Effect.Effect<number> = Effect.map(CurrentCall, (call) => c
  * When the work of the call under way has to end, and the namespace that it is for, as far as it is known: blank outside
  * of a call.
  */
-export const bounds: Effect.Effect<{ readonly endsAt: number; readonly namespace: string }> = Effect.flatMap(
+export const bounds: Effect.Effect<{ readonly endsAt: number; readonly namespace: string }> = Effect.map(
   CurrentCall,
-  (call) =>
-    call === undefined
-      ? Effect.succeed({ endsAt: Infinity, namespace: "" })
-      : Effect.map(Ref.get(call.state), ({ facts }) => ({ endsAt: call.endsAt, namespace: facts.namespace ?? "" }))
+  (call) => ({ endsAt: call?.endsAt ?? Infinity, namespace: call?.facts.namespace ?? "" })
 )
 
 /**
@@ -131,32 +142,40 @@ const forWork = (remaining: number): number => Math.max(0, remaining - Math.min(
 /**
  * Runs a call: bounded by its deadline (an instant in milliseconds), with one log line at its end.
  */
-export const run = Effect.fnUntraced(function* <A, E extends { readonly _tag: string; readonly message: string }>(
+export const run = <A, E extends { readonly _tag: string; readonly message: string }>(
   operation: string,
   deadline: Option.Option<number>,
   work: Effect.Effect<A, E>,
   /** Told how the call ended. */
-  ended: (end: End<A, E | ConnectorError>) => Effect.Effect<void> = () => Effect.void
-): Effect.fn.Return<A, E | ConnectorError> {
-  const state = yield* Ref.make<CallState>({ facts: {}, waitingFor: Effect.succeed("its turn"), setbacks: 0 })
-  const start = yield* Clock.currentTimeMillis
-  const bound = Option.isSome(deadline)
-    ? forWork(deadline.value - start)
-    : Duration.toMillis(yield* UnboundedCallTimeout)
-  const setBy = Option.isSome(deadline) ? "caller" : "connector"
-  return yield* work.pipe(
-    within(bound),
-    Effect.onExit((exit) =>
-      Effect.gen(function* () {
-        const { facts, warning } = yield* Ref.get(state)
-        const durationMs = (yield* Clock.currentTimeMillis) - start
-        yield* logLine(operation, { exit, durationMs, facts, warning })
-        yield* ended({ exit, durationMs, facts, warning })
-      })
-    ),
-    Effect.provideService(CurrentCall, { operation, setBy, state, endsAt: start + bound })
-  )
-})
+  ended: (end: End<A, E | ConnectorError>) => Effect.Effect<void> = () => Effect.void,
+  caller?: string
+): Effect.Effect<A, E | ConnectorError> =>
+  Effect.withFiber((fiber) => {
+    const clock = fiber.getRef(Clock.Clock)
+    const start = clock.currentTimeMillisUnsafe()
+    const bound = Option.isSome(deadline)
+      ? forWork(deadline.value - start)
+      : Duration.toMillis(fiber.getRef(UnboundedCallTimeout))
+    const call: CallUnderWay = {
+      operation,
+      caller,
+      setBy: Option.isSome(deadline) ? "caller" : "connector",
+      endsAt: start + bound,
+      facts: {},
+      waitingFor: "its turn",
+      warning: undefined,
+      setbacks: 0,
+      lastSetback: undefined
+    }
+    return within(bound)(work).pipe(
+      Effect.onExit((exit) => {
+        const { facts, warning } = call
+        const end = { exit, durationMs: clock.currentTimeMillisUnsafe() - start, facts, warning }
+        return Effect.andThen(logLine(operation, end), ended(end))
+      }),
+      Effect.provideService(CurrentCall, call)
+    )
+  })
 
 /**
  * Bounds the work of the call under way, or a part of it; an error that the time is up says what was waited for, and how
@@ -183,8 +202,9 @@ const unknownCall = { operation: "The call", setBy: "connector" } as const
 const progress = Effect.gen(function* () {
   const call = yield* CurrentCall
   if (call === undefined) return { waitingFor: "an answer", setbacks: 0 }
-  const { waitingFor, setbacks, lastSetback } = yield* Ref.get(call.state)
-  return { waitingFor: yield* waitingFor, setbacks, ...(lastSetback === undefined ? {} : { lastSetback }) }
+  const waitingFor = typeof call.waitingFor === "string" ? call.waitingFor : yield* call.waitingFor
+  const { setbacks, lastSetback } = call
+  return { waitingFor, setbacks, ...(lastSetback === undefined ? {} : { lastSetback }) }
 })
 
 /**
@@ -197,10 +217,10 @@ export interface End<A, E> {
   readonly warning: Warning | undefined
 }
 
-const logLine = Effect.fnUntraced(function* <A, E extends { readonly _tag: string; readonly message: string }>(
+const logLine = <A, E extends { readonly _tag: string; readonly message: string }>(
   operation: string,
   { exit, durationMs, facts, warning }: End<A, E>
-) {
+): Effect.Effect<void> => {
   const line = (outcome: string, log: Effect.Effect<void>, code?: Catalogue.Code) =>
     Effect.annotateLogs(log, {
       ...Record.map(facts as Readonly<Record<string, string>>, fact),
@@ -209,21 +229,23 @@ const logLine = Effect.fnUntraced(function* <A, E extends { readonly _tag: strin
       durationMs
     })
   if (Exit.isSuccess(exit)) {
+    // Polls that are fine are summed up elsewhere.
+    const log = operation === "GetTask" ? Effect.logDebug : Effect.logInfo
     return warning === undefined
-      ? yield* line("ok", Effect.logInfo(operation))
-      : yield* line(warning.outcome, Effect.logWarning(`${operation}: ${message(warning.message)}`))
+      ? line("ok", log(operation))
+      : line(warning.outcome, Effect.logWarning(`${operation}: ${message(warning.message)}`))
   }
   const error = Cause.findErrorOption(exit.cause)
   if (Option.isSome(error))
-    return yield* line(
+    return line(
       outcomeOf(error.value),
       Effect.logWarning(`${operation}: ${message(error.value.message)}`),
       Catalogue.isFailure(error.value) ? Catalogue.codeOf(error.value) : undefined
     )
   return Cause.hasInterruptsOnly(exit.cause)
-    ? yield* line("cancelled by the caller", Effect.logInfo(operation))
-    : yield* line("defect", Effect.logError(operation, message(Cause.pretty(exit.cause))))
-})
+    ? line("cancelled by the caller", Effect.logInfo(operation))
+    : line("defect", Effect.logError(operation, message(Cause.pretty(exit.cause))))
+}
 
 // Facts are what the caller sent, up to the size of a request. On a terminal, a line of their own would look like one of
 // the log's.

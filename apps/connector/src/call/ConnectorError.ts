@@ -99,6 +99,20 @@ export class MetadataRefused extends Schema.TaggedError<MetadataRefused>()("Meta
   }
 }
 
+/** What is about to be done cannot be recorded, and is not to be done then. */
+export class AuditUnavailable extends Schema.TaggedError<AuditUnavailable>()("AuditUnavailable", {
+  /** The stream or the file. */
+  device: Schema.String,
+  problem: Schema.String
+}) {
+  override get message() {
+    return (
+      `Nothing was submitted, because the audit event could not be written to ${this.device}: ${this.problem}. ` +
+      "FLYTE_DATABRICKS_AUDIT_REQUIRED=true asks for that. See to the device (room, rights, whoever reads it), and try again."
+    )
+  }
+}
+
 /** A page of logs was asked for by a token that was not given for this run. */
 export class PageTokenInvalid extends Schema.TaggedError<PageTokenInvalid>()("PageTokenInvalid", {
   runId: RunId.RunId
@@ -122,6 +136,7 @@ export const Reason = Schema.Union([
   Overloaded,
   RunNotCancelled,
   MetadataRefused,
+  AuditUnavailable,
   PageTokenInvalid,
   MetricsUnavailable
 ])

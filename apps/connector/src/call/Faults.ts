@@ -16,6 +16,7 @@ export const isTransient = (failure: Failure): boolean =>
   failure.reason._tag === "DeadlinePassed" ||
   failure.reason._tag === "AuthClosed" ||
   failure.reason._tag === "Overloaded" ||
+  failure.reason._tag === "AuditUnavailable" ||
   ("retryable" in failure && failure.retryable)
 
 const retryAfter = (failure: Failure): Duration.Duration =>
@@ -71,30 +72,37 @@ export const holdOut = (until: Until) =>
 
 const retrying =
   (until: Until, longestWait: (times: { readonly start: number; readonly now: number }) => number) =>
-  <A, E extends Failure, R>(call: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-    Effect.flatMap(BackOff, (backOff) =>
-      Effect.retry(
-        Effect.tapError(call, ({ message }) => Call.setback(message)),
-        {
-          // Who was turned away would only stand in line again.
-          while: (failure) => isTransient(failure) && failure.reason._tag !== "Overloaded",
+  <A, E extends Failure, R>(call: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> => {
+    const tried = Effect.tapError(call, ({ message }) => Call.setback(message))
+    // Most calls fail at no time: a schedule is made for those that do.
+    const again = (first: E) =>
+      Effect.flatMap(BackOff, (backOff) => {
+        let isFirst = true
+        const next = Effect.suspend(() => {
+          if (!isFirst) return tried
+          isFirst = false
+          return Effect.fail(first)
+        })
+        return Effect.retry(next, {
+          while: isTransient,
           schedule: backOff.pipe(
             Schedule.modifyDelay(({ duration, ...times }) =>
               Effect.succeed(Duration.min(duration, Duration.millis(longestWait(times))))
             ),
             Schedule.while(({ now, duration }) => now + Duration.toMillis(duration) < millisOf(until))
           )
-        }
-      )
-    )
+        })
+      })
+    return tried.pipe(Effect.catch(again))
+  }
 
 /**
  * Asks again, after a moment, where the workspace says that it does not know a run: one that fails over says so for a
  * moment.
  */
 export const askAgainIfGone = <A, E extends Failure, R>(call: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-  Effect.retry(call, {
-    times: 1,
-    schedule: Schedule.spaced("2 seconds"),
-    while: ({ reason }) => reason._tag === "RunNotFound"
-  })
+  Effect.catchIf(
+    call,
+    ({ reason }) => reason._tag === "RunNotFound",
+    () => Effect.delay(call, "2 seconds")
+  )

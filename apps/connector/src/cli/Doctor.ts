@@ -17,6 +17,7 @@ import * as Environment from "../diagnose/Environment.ts"
 import * as Output from "../diagnose/Output.ts"
 import * as Report from "../diagnose/Report.ts"
 import * as Address from "../grpc/Address.ts"
+import * as Audit from "../audit/Audit.ts"
 import * as Door from "../grpc/Door.ts"
 import * as Settings from "../Settings.ts"
 import * as Logging from "../telemetry/Logging.ts"
@@ -150,8 +151,10 @@ const serving = Effect.gen(function* () {
         Settings.maxConcurrentRequests,
         Settings.submitsPerSecond,
         Settings.getsPerSecond,
-        Logging.format
+        Logging.format,
+        Logging.level
       ]),
+      Audit.settings,
       Door.make(PodAddresses.layerNone)
     ],
     { discard: true }

@@ -1,7 +1,8 @@
 /**
  * `connector serve`: the connector as Flyte's deployment runs it.
  */
-import { AuthSummary } from "@flyte-databricks/databricks-auth"
+import { NodeServices } from "@effect/platform-node"
+import { AuthSummary, ConnectorSecrets } from "@flyte-databricks/databricks-auth"
 import * as Config from "effect/Config"
 import type * as ConfigProvider from "effect/ConfigProvider"
 import * as Console from "effect/Console"
@@ -120,7 +121,8 @@ const serve = (
   unread: Effect.Effect<ReadonlyArray<string>, ConfigProvider.SourceError>
 ) =>
   Effect.gen(function* () {
-    yield* MetricsServer.serve(options.host, options.prometheusPort)
+    const secrets = yield* ConnectorSecrets.ConnectorSecrets
+    yield* MetricsServer.serve(options.host, options.prometheusPort, secrets)
     const summary = yield* AuthSummary.AuthSummary
     const { address, port } = yield* Server.Server
     yield* Effect.logInfo(`${DatabricksConnector.connectorName} is listening on ${Address.show(address)}`).pipe(
@@ -130,6 +132,7 @@ const serve = (
     return yield* Effect.never
   }).pipe(
     Effect.scoped,
+    Effect.provide(Layer.provide(ConnectorSecrets.layer, NodeServices.layer)),
     Effect.provide(ConnectorServer.layer(Option.isNone(listen) ? options : { ...options, address: listen.value })),
     Effect.onInterrupt(() => Effect.logInfo("Stopped"))
   )

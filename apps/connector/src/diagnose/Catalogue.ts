@@ -68,6 +68,7 @@ const kinds: { readonly [T in Tag]: readonly [Code, ...Array<Code>] } = {
   Overloaded: ["FDC610"],
   RunNotCancelled: ["FDC602"],
   MetadataRefused: ["FDC608"],
+  AuditUnavailable: ["FDC611"],
   PageTokenInvalid: ["FDC606"],
   MetricsUnavailable: ["FDC606"]
 }

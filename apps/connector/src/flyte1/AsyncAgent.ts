@@ -11,6 +11,7 @@ import { DatabricksConnector, type Task } from "../DatabricksConnector.ts"
 import { inputBytes } from "../grpc/Requests.ts"
 import type { Service } from "../grpc/Server.ts"
 import type { Attempt } from "../IdempotencyToken.ts"
+import { onBehalfOf } from "../audit/onBehalfOf.ts"
 import { containerOf } from "../TaskContainer.ts"
 import { streaming } from "../grpc/Streaming.ts"
 import { unary } from "../grpc/Unary.ts"
@@ -73,7 +74,8 @@ const toTask = Effect.fnUntraced(function* (request: Flyte1.CreateTaskRequest): 
     container: yield* containerOf(template),
     defaults: JobSpec.flyte1Defaults,
     namespace: metadata?.namespace ?? "",
-    attempt
+    attempt,
+    onBehalfOf: onBehalfOf(metadata)
   }
 })
 

@@ -9,6 +9,7 @@ import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import { ConnectorError, type Failure, RequestIncomplete } from "../call/ConnectorError.ts"
 import type { Task } from "../DatabricksConnector.ts"
+import { onBehalfOf } from "../audit/onBehalfOf.ts"
 import { containerOf } from "../TaskContainer.ts"
 
 /**
@@ -57,6 +58,7 @@ export const toTask = Effect.fnUntraced(function* (
     defaults: JobSpec.flyte2Defaults,
     namespace: metadata?.namespace ?? "",
     attempt,
+    onBehalfOf: onBehalfOf(metadata),
     connection: toConnection(request.connection)
   }
 })

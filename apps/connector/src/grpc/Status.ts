@@ -43,6 +43,7 @@ export const codeOf = (failure: Failure): status => {
     case "JobsUnavailable":
     case "ResponseInvalid":
     case "Overloaded":
+    case "AuditUnavailable":
       return status.UNAVAILABLE
     case "RunNotFound":
     case "TaskTypeUnknown":

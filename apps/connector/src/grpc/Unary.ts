@@ -12,6 +12,7 @@ import * as Option from "effect/Option"
 import * as Call from "../call/Call.ts"
 import type { Failure } from "../call/ConnectorError.ts"
 import * as Catalogue from "../diagnose/Catalogue.ts"
+import * as Polls from "../telemetry/Polls.ts"
 import * as Metrics from "../telemetry/Metrics.ts"
 import * as Tracing from "../telemetry/Tracing.ts"
 import { codeOf } from "./Status.ts"
@@ -34,7 +35,8 @@ export const unary = (services: Context.Context<never>) => {
             operation,
             deadlineOf(call),
             Effect.suspend(() => handle(call.request)),
-            (end) => watch(end)
+            (end) => Effect.andThen(watch(end), summedUp(end)),
+            call.getPeer()
           )
         ),
         {
@@ -68,6 +70,12 @@ export const watched =
       { discard: true }
     )
   }
+
+// Only polls have a phase.
+const summedUp = ({ exit, facts, warning }: Call.End<unknown, Failure>): Effect.Effect<void> =>
+  Exit.isSuccess(exit) && warning === undefined && facts.phase !== undefined
+    ? Effect.map(Polls.Polls, ({ seen }) => seen(facts.instance ?? "unknown", facts.phase ?? ""))
+    : Effect.void
 
 const codeOfCause = (cause: Cause.Cause<Failure>): status =>
   Option.match(Cause.findErrorOption(cause), {

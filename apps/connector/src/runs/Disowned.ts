@@ -5,6 +5,7 @@
 import { printable } from "@flyte-databricks/databricks-auth/http/ForeignText"
 import type { Credential } from "@flyte-databricks/databricks-auth"
 import { type JobsClient, type RunId, RunState } from "@flyte-databricks/databricks-jobs"
+import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -13,6 +14,8 @@ import * as Semaphore from "effect/Semaphore"
 import * as Turns from "../admission/Turns.ts"
 import { endByHand } from "../call/byHand.ts"
 import { askAgainIfGone, rideOut } from "../call/Faults.ts"
+import { Audit } from "../audit/Audit.ts"
+import { type OnBehalfOf, runCancelled, runNotCancelled } from "../audit/decisions.ts"
 import type { Attempt } from "../IdempotencyToken.ts"
 
 /** Why nobody follows a run. */
@@ -22,6 +25,7 @@ export type Why = "superseded" | "unclaimed"
 export interface Run {
   readonly attempt: Attempt
   readonly credential: Credential.Credential
+  readonly onBehalfOf?: OnBehalfOf | undefined
   readonly runId: RunId.RunId
 }
 
@@ -45,14 +49,17 @@ const atOnce = 8
 export const make = Effect.fnUntraced(function* (jobs: JobsClient.JobsClient["Service"]) {
   const turns = yield* Turns.Turns
   const few = yield* Semaphore.make(atOnce)
+  const { record } = yield* Audit
 
   return Effect.fnUntraced(
-    function* ({ credential, runId }: Run, why: Why) {
+    function* ({ attempt, credential, onBehalfOf, runId }: Run, why: Why) {
+      const subject = { attempt, onBehalfOf, identity: credential.identity }
       // It may be over: another replica may have told Flyte of it.
       const end = Effect.gen(function* () {
         const run = yield* jobs.get(credential, runId).pipe(turns.take("get", credential))
         if (RunState.hasEnded(RunState.toPhaseReport(run).phase)) return "over"
         yield* jobs.cancel(credential, runId).pipe(turns.take("cancel", credential))
+        yield* record(runCancelled(subject, runId, why))
         return "cancelled"
       })
       const outcome = yield* end.pipe(
@@ -60,12 +67,9 @@ export const make = Effect.fnUntraced(function* (jobs: JobsClient.JobsClient["Se
         askAgainIfGone,
         Effect.catchReason("JobsError", "RunNotFound", () => Effect.succeed("over")),
         Effect.catch((failure) =>
-          Effect.as(
-            Effect.logWarning(
-              `Run ${runId} should be cancelled, as ${reasons[why]}: ${failure.message} ${endByHand(runId, undefined)}`
-            ),
-            "failed"
-          )
+          Effect.logWarning(
+            `Run ${runId} should be cancelled, as ${reasons[why]}: ${failure.message} ${endByHand(runId, undefined)}`
+          ).pipe(Effect.andThen(record(runNotCancelled(subject, runId, why, Cause.fail(failure)))), Effect.as("failed"))
         )
       )
       if (outcome === "cancelled") yield* Effect.logWarning(`Run ${runId} was cancelled: ${reasons[why]}`)

@@ -11,7 +11,7 @@ import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
-import { createHash, createHmac } from "node:crypto"
+import { createHmac, hash } from "node:crypto"
 import { ConnectorError, MetadataRefused } from "../call/ConnectorError.ts"
 import * as Settings from "../Settings.ts"
 import { KeyFileInvalid, type Keys, read } from "./KeyFile.ts"
@@ -139,7 +139,7 @@ const makeDigestKey = () => {
   }
 }
 
-const sha256 = (text: string): string => createHash("sha256").update(text).digest("hex")
+const sha256 = (text: string): string => hash("sha256", text)
 
 // What is signed begins otherwise, so that no signature is ever a digest.
 const keyedDigest = (key: Redacted.Redacted<string>, text: string): string =>

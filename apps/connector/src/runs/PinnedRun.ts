@@ -51,16 +51,12 @@ export const noteRun = ({ creator_user_name: creator, run_as_user_name: runAs }:
   Call.note({ ...(creator ? { creator } : {}), ...(runAs ? { runAs } : {}) })
 
 /**
- * Adds whom a job asks to run as, where it asks.
+ * Whom a job asks to run as, where it asks.
  */
-export const noteRunAs = (body: Schema.JsonObject): Effect.Effect<void> => {
-  const { run_as: asked } = body
-  if (!Predicate.isObject(asked)) return Effect.void
-  const [runAs] = ["service_principal_name", "user_name", "group_name"]
-    .map((key) => asked[key])
-    .filter(Predicate.isString)
-  return Call.note(runAs === undefined ? {} : { runAs })
-}
+export const runAsOf = ({ run_as: asked }: Schema.JsonObject): string | undefined =>
+  Predicate.isObject(asked)
+    ? ["service_principal_name", "user_name", "group_name"].map((key) => asked[key]).find(Predicate.isString)
+    : undefined
 
 /**
  * The header for the call that needs it. Asked for by itself so that, should the deadline come first, the caller hears

@@ -5,12 +5,15 @@
  */
 import { type Connection, DatabricksAuth, type Credential, type Identity } from "@flyte-databricks/databricks-auth"
 import { type JobMetadata, JobsClient, type Run, type RunId, RunState } from "@flyte-databricks/databricks-jobs"
+import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
+import { Audit } from "../audit/Audit.ts"
+import { identityRefused } from "../audit/decisions.ts"
 import * as Call from "../call/Call.ts"
 import * as Turns from "../admission/Turns.ts"
 import * as Settings from "../Settings.ts"
@@ -40,6 +43,7 @@ export const make = Effect.fnUntraced(function* (reports: LastReports.LastReport
   const jobs = yield* JobsClient.JobsClient
   const turns = yield* Turns.Turns
   const key = yield* MetadataKey
+  const audit = yield* Audit
   const patience = Duration.toMillis(yield* Settings.pollPatience)
   const goneAfter = Duration.toMillis(yield* GoneAfter)
   const followed = yield* Followed.make
@@ -54,7 +58,7 @@ export const make = Effect.fnUntraced(function* (reports: LastReports.LastReport
     const credential = yield* PinnedRun.recall(auth, metadata, connection)
     const header = yield* PinnedRun.header(auth, credential)
     const { identity } = credential
-    const asked = jobs.get(credential, runId, { header })
+    const asked = jobs.get(credential, runId, { header, isBounded: true })
     const run = yield* (isFaulty ? asked : hedged(asked)).pipe(
       Call.waitFor(`${identity.instance} to say how run ${runId} is doing`),
       turns.take("get", credential)
@@ -134,6 +138,11 @@ export const make = Effect.fnUntraced(function* (reports: LastReports.LastReport
     const fault = { outcome: failure.reason._tag, message: failure.message }
     yield* Call.warn(fault)
     if (isTransient(failure)) return yield* outlast(metadata, fault, start)
+    if (failure._tag === "AuthError") {
+      const [namespace] = Option.toArray(metadata.namespace)
+      const onBehalfOf = namespace === undefined ? {} : { namespace }
+      yield* audit.record(identityRefused({ onBehalfOf }, Cause.fail(failure), runId))
+    }
     if (failure.reason._tag === "RunNotFound") {
       const now = yield* Clock.currentTimeMillis
       // Nothing is left of a run that is gone, so another attempt starts afresh.
@@ -155,6 +164,7 @@ export const make = Effect.fnUntraced(function* (reports: LastReports.LastReport
       return yield* poll(metadata.success, connection)
     }
     const { message, reason } = metadata.failure
+    if (reason._tag === "MetadataRefused") yield* audit.record(identityRefused({}, Cause.fail(metadata.failure)))
     yield* Call.warn({ outcome: reason._tag, message })
     return { phase: "FAILED", message, link: Option.none(), info: {} }
   })

@@ -23,13 +23,16 @@ import type * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import * as Turns from "../admission/Turns.ts"
+import { Audit } from "../audit/Audit.ts"
+import * as Decisions from "../audit/decisions.ts"
 import * as Call from "../call/Call.ts"
 import type { Failure } from "../call/ConnectorError.ts"
 import { holdOut, isTransient, leavesDoubt } from "../call/Faults.ts"
 import { hedged } from "../call/hedged.ts"
 import * as IdempotencyToken from "../IdempotencyToken.ts"
 import * as Disowned from "./Disowned.ts"
-import type { RunKey } from "./LastReports.ts"
+import * as Kept from "./Kept.ts"
+import { keyOf, type RunKey } from "./LastReports.ts"
 import { MetadataKey } from "./MetadataKey.ts"
 import * as UnknownRuns from "./UnknownRuns.ts"
 
@@ -81,15 +84,20 @@ interface Submission extends UnknownRuns.Held {
   isInDoubt: boolean
 }
 
+/** Of how many runs is remembered that their submit was recorded. The same attempt is created again within seconds. */
+const mostRecorded: Kept.Most = { entries: 10_000, characters: 2 * 1024 * 1024 }
+
 const decide = (submission: Submission, fate: Fate) => Deferred.doneUnsafe(submission.fate, Exit.succeed(fate))
 
 /** Makes the one way to submit. When the scope closes, what is under way is finished first. */
 export const make = Effect.fnUntraced(function* (
   jobs: JobsClient.JobsClient["Service"]
-): Effect.fn.Return<Submissions, never, MetadataKey | Turns.Turns | Scope.Scope> {
+): Effect.fn.Return<Submissions, never, Audit | MetadataKey | Turns.Turns | Scope.Scope> {
   const times = yield* SubmissionTimes
   const turns = yield* Turns.Turns
   const key = yield* MetadataKey
+  const audit = yield* Audit
+  const recorded = Kept.make<RunKey, true>(mostRecorded)
   const disown = yield* Disowned.make(jobs)
   const lives = yield* FiberSet.make()
   // After an outage there may be many in doubt, and those who wait need Databricks too.
@@ -100,7 +108,26 @@ export const make = Effect.fnUntraced(function* (
   const live = Effect.fnUntraced(function* (submission: Submission, { credential, header, body }: Order) {
     const endsAt = yield* Call.endsAt
     const token = yield* key.digest(IdempotencyToken.textOf(submission.attempt, submission.cancelled))
-    const ask = jobs.submit(credential, body, token, { header }).pipe(
+    const subject = { ...submission, identity: credential.identity }
+    const name = Decisions.submissionOf(token)
+    let requestId: string | undefined
+    const onRequestId = (id: string) => (requestId = id)
+    // Tries of one submit are one intention.
+    let isIntended = false
+    const intend = Effect.suspend(() =>
+      isIntended
+        ? Effect.void
+        : Effect.map(audit.recordFirst(Decisions.runIntended(subject, name)), () => (isIntended = true))
+    )
+    // Another submit of the attempt may have found the same run.
+    const submitted = (runId: RunId.RunId) =>
+      Effect.suspend(() => {
+        const run = keyOf({ instance: credential.identity.instance, runId })
+        if (recorded.get(run)) return Effect.void
+        recorded.set(run, true, run.length)
+        return audit.record(Decisions.runSubmitted(subject, name, runId, requestId))
+      })
+    const ask = jobs.submit(credential, body, token, { header, onRequestId }).pipe(
       Effect.tap((runId) => Effect.sync(() => held.started(submission, runId))),
       Effect.tapError((failure) =>
         Effect.sync(() => {
@@ -108,21 +135,33 @@ export const make = Effect.fnUntraced(function* (
         })
       )
     )
-    const exit = yield* Effect.suspend(() => (submission.waiting > 0 ? hedged(ask) : Effect.interrupt)).pipe(
+    const exit = yield* Effect.suspend(() =>
+      submission.waiting > 0 ? Effect.andThen(intend, hedged(ask)) : Effect.interrupt
+    ).pipe(
       turns.take("submit", credential),
       holdOut(() => (submission.isInDoubt ? endsAt : submission.patientUntil)),
       Effect.exit
     )
-    if (Exit.isFailure(exit)) submission.state = "failed"
+    if (Exit.isSuccess(exit)) yield* submitted(exit.value)
+    else submission.state = "failed"
     Deferred.doneUnsafe(submission.answer, exit)
     if (Exit.isSuccess(exit)) return exit.value
-    if (!submission.isInDoubt) return undefined
+    if (!submission.isInDoubt) {
+      yield* audit.record(Decisions.runRefused(subject, exit.cause, name))
+      return undefined
+    }
     // Where there may be a run it is asked for on: it has to be cancelled.
     return yield* ask.pipe(
       turns.take("submit", credential),
       few.withPermits(1),
       Effect.retry({ while: isTransient, schedule: unhurried(times.doubt) }),
-      Effect.catch((failure) => Effect.as(Disowned.inDoubt(submission, failure), undefined)),
+      Effect.tap(submitted),
+      Effect.catch((failure) =>
+        Disowned.inDoubt(submission, failure).pipe(
+          Effect.andThen(audit.record(Decisions.runUnknown(subject, failure, name))),
+          Effect.as(undefined)
+        )
+      ),
       Call.outside
     )
   })
@@ -165,6 +204,7 @@ export const make = Effect.fnUntraced(function* (
     const submission: Submission = {
       attempt: order.attempt,
       credential: order.credential,
+      onBehalfOf: order.onBehalfOf,
       answer: Deferred.makeUnsafe(),
       fate: Deferred.makeUnsafe(),
       cancelled: (before?.cancelled ?? 0) + (isCancelled ? 1 : 0),

@@ -5,6 +5,7 @@ import type { Credential } from "@flyte-databricks/databricks-auth"
 import type { RunId } from "@flyte-databricks/databricks-jobs"
 import * as Equal from "effect/Equal"
 import * as Redacted from "effect/Redacted"
+import type { OnBehalfOf } from "../audit/decisions.ts"
 import { type Attempt, taskKey } from "../IdempotencyToken.ts"
 import * as Kept from "./Kept.ts"
 import { keyOf, type RunKey } from "./LastReports.ts"
@@ -13,6 +14,8 @@ import { keyOf, type RunKey } from "./LastReports.ts"
 export interface Held {
   readonly attempt: Attempt
   readonly credential: Credential.Credential
+  /** For whom, as audit events say it. */
+  readonly onBehalfOf?: OnBehalfOf | undefined
 }
 
 /** What is held, found by what Flyte asks. */
@@ -38,10 +41,10 @@ const isSame = (one: Held, other: Held): boolean =>
 export const most: Kept.Most = { entries: 5000, characters: 4 * 1024 * 1024 }
 
 const charactersOf = (all: ReadonlyArray<Held>): number =>
-  all.reduce((sum, { attempt, credential }) => {
+  all.reduce((sum, { attempt, credential, onBehalfOf = {} }) => {
     const { identity, storedToken } = credential
     const token = storedToken === undefined ? 0 : Redacted.value(storedToken).length
-    return sum + Kept.charactersOf(attempt) + identity.key.length + token
+    return sum + Kept.charactersOf(attempt) + Kept.charactersOf(onBehalfOf) + identity.key.length + token
   }, 0)
 
 /**

@@ -33,7 +33,7 @@ const templates = [
 ] as const
 
 /** Which of the known paths an address has. */
-export const templateOf = (url: string): string => templates.find(([end]) => url.endsWith(end))?.[1] ?? "other"
+const templateOf = (url: string): string => templates.find(([end]) => url.endsWith(end))?.[1] ?? "other"
 
 type Answered = Exit.Exit<HttpClientResponse.HttpClientResponse, unknown>
 

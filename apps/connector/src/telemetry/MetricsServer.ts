@@ -1,10 +1,48 @@
 /**
- * Where Prometheus reads the metrics: `GET /metrics` on a port of its own, as Flyte's own connector has it.
+ * Where Prometheus reads the metrics, on a port of its own as Flyte's own connector has it: `GET /metrics`. Beside it is
+ * how the connector is doing, for people: `/` and `/statusz`.
  */
+import type { ConnectorSecrets } from "@flyte-databricks/databricks-auth"
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import type * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
-import { createServer } from "node:http"
+import { createServer, type IncomingMessage } from "node:http"
 import * as Metrics from "./Metrics.ts"
+import * as Statusz from "./Statusz.ts"
+
+interface Page {
+  readonly status: number
+  readonly type: string
+  readonly body: string
+  readonly headers?: Readonly<Record<string, string>>
+}
+
+const plain = (status: number, body: string): Page => ({ status, type: "text/plain; charset=utf-8", body })
+
+const refusals = {
+  401: {
+    ...plain(401, `The states of tokens are shown to the bearer of ${Statusz.tokenName}.\n`),
+    headers: { "www-authenticate": "Bearer" }
+  },
+  403: plain(
+    403,
+    `The states of tokens are shown to loopback (kubectl port-forward) alone, or to the bearer of ${Statusz.tokenName}, which is not set.\n`
+  )
+}
+
+const statusz = Effect.fnUntraced(function* (
+  request: IncomingMessage,
+  url: URL,
+  startedAt: number,
+  token: Effect.Effect<Option.Option<Redacted.Redacted<string>>>
+): Effect.fn.Return<Page> {
+  const status = Statusz.admit(request, yield* token)
+  if (status !== 200) return refusals[status]
+  const body = `${JSON.stringify(yield* Statusz.statusz(startedAt, url.searchParams))}\n`
+  return { status, type: "application/json; charset=utf-8", body, headers: { "cache-control": "no-store" } }
+})
 
 /**
  * Serves for as long as the scope is open; on port 0 not at all. If it cannot, it logs a warning: metrics are no reason
@@ -12,14 +50,47 @@ import * as Metrics from "./Metrics.ts"
  */
 export const serve = Effect.fnUntraced(function* (
   host: string,
-  port: number
+  port: number,
+  secrets: ConnectorSecrets.ConnectorSecrets["Service"]
 ): Effect.fn.Return<void, never, Scope.Scope> {
   if (port === 0) return
   const services = yield* Effect.context<never>()
+  const startedAt = yield* Clock.currentTimeMillis
+  // One that cannot be read lets nobody in.
+  const token = Effect.orElseSucceed(Statusz.token(secrets), () => Option.none())
+
+  const answer = (request: IncomingMessage): Effect.Effect<Page> => {
+    const url = URL.parse(request.url ?? "/", "http://localhost")
+    switch (request.method === "GET" ? url?.pathname : undefined) {
+      case "/metrics":
+        return Effect.sync(() => ({
+          status: 200,
+          type: "text/plain; version=0.0.4; charset=utf-8",
+          body: Metrics.prometheus(services)
+        }))
+      case "/statusz":
+        return statusz(request, url ?? new URL("http://localhost"), startedAt, token)
+      case "/":
+        return Effect.map(Clock.currentTimeMillis, (now) => ({
+          status: 200,
+          type: "text/html; charset=utf-8",
+          body: Statusz.index(startedAt, now),
+          headers: { "content-security-policy": "default-src 'none'" }
+        }))
+      default:
+        return Effect.succeed(plain(404, "Metrics are at /metrics.\n"))
+    }
+  }
+
   const server = createServer((request, response) => {
-    const found = request.method === "GET" && /^\/(metrics)?(\?|$)/.test(request.url ?? "")
-    response.writeHead(found ? 200 : 404, { "content-type": "text/plain; version=0.0.4; charset=utf-8" })
-    response.end(found ? Metrics.prometheus(services) : "Metrics are at /metrics.\n")
+    Effect.runCallbackWith(services)(answer(request), {
+      onExit: (exit) => {
+        const { body, headers, status, type } =
+          exit._tag === "Success" ? exit.value : plain(500, "The page could not be made; the log has more.\n")
+        response.writeHead(status, { "content-type": type, "x-content-type-options": "nosniff", ...headers })
+        response.end(body)
+      }
+    })
   })
   yield* Effect.acquireRelease(
     Effect.callback<void, Error>((resume) => {

@@ -37,10 +37,16 @@ const namespaceOf = ({ line }: Line.Ticket): string => `${workspaceOf({ line } a
 
 describe("a line alone", () => {
   it("has a third of all, and the next of it waits", () => {
-    const { come, of } = make(192)
+    const { come, of } = make(128)
     for (let n = 0; n < 100; n++) come(place("slow"))
+    assert.strictEqual(of("goes").length, 43)
+    assert.strictEqual(of("waits").length, 57)
+  })
+
+  it("has no more than half with all others of its workspace: as many as there are connections to it", () => {
+    const { come, of } = make(128)
+    for (let n = 0; n < 1000; n++) come(place("slow", `team-${n % 50}`))
     assert.strictEqual(of("goes").length, 64)
-    assert.strictEqual(of("waits").length, 36)
   })
 
   it("has one where one is all that there is", () => {

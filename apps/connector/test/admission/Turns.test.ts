@@ -2,7 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Identity, WorkspaceHost } from "@flyte-databricks/databricks-auth"
 import { JobsError } from "@flyte-databricks/databricks-jobs"
-import { Clock, Deferred, Effect, Exit, Fiber, Metric, Option } from "effect"
+import { Clock, Deferred, Effect, Exit, Fiber, Metric, Option, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import type * as Line from "../../src/admission/Line.ts"
 import * as Turns from "../../src/admission/Turns.ts"
@@ -131,6 +131,19 @@ describe("a request", () => {
       }).pipe(Effect.scoped)
   )
 
+  it.effect("goes when another one's arrival finds that its turn has come, whenever that is", () =>
+    Effect.gen(function* () {
+      for (let millis = 1; millis <= 60; millis++) {
+        const turns = yield* Turns.make(limits(192, 35))
+        // Registered before the alarm: at the same moment it comes before it.
+        yield* Effect.forkChild(Effect.delay(turns.take("get", ann)(Effect.void), millis), { startImmediately: true })
+        const all = yield* Effect.forEach([1, 2, 3, 4], (n) => call(turns, Effect.succeed(n)))
+        yield* TestClock.adjust("1 second")
+        for (const fiber of all) assert.isDefined(fiber.pollUnsafe(), `after ${millis} ms`)
+      }
+    }).pipe(Effect.scoped)
+  )
+
   it.effect("that was refused is not tried again within its call", () =>
     Effect.gen(function* () {
       const turns = yield* Turns.make(limits(192, 1))
@@ -145,6 +158,21 @@ describe("a request", () => {
       assert.include(reason.message, "(FLYTE_DATABRICKS_SUBMITS_PER_SECOND=1)")
       assert.strictEqual(yield* Clock.currentTimeMillis, started)
     }).pipe(Effect.scoped)
+  )
+})
+
+describe("the line", () => {
+  it.effect("is closed at once, whoever waits for whatever then", () =>
+    Effect.gen(function* () {
+      const scope = yield* Scope.make()
+      const turns = yield* Scope.provide(Turns.make(limits(192, 1)), scope)
+      yield* call(turns, Effect.void)
+      yield* call(turns, Effect.void)
+      const waits = yield* call(turns, Effect.void)
+      yield* Fiber.interrupt(waits)
+      // An alarm is set by whoever leaves, also while he may not be interrupted.
+      yield* Scope.close(scope, Exit.void)
+    })
   )
 })
 

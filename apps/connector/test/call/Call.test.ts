@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Data, Effect, Fiber, Logger, Option, Schema } from "effect"
+import { Data, Effect, Fiber, Logger, Option, Schema, References } from "effect"
 import { TestClock } from "effect/testing"
 import * as Call from "../../src/call/Call.ts"
 import type { ConnectorError } from "../../src/call/ConnectorError.ts"
@@ -19,6 +19,7 @@ const ran = Effect.fnUntraced(function* <A, E extends { readonly _tag: string; r
   const log = Log.make()
   const call = yield* Call.run("GetTask", Option.fromUndefinedOr(deadline), work).pipe(
     Effect.provide(Logger.layer([log.logger])),
+    Effect.provideService(References.MinimumLogLevel, "Debug"),
     Effect.forkChild({ startImmediately: true })
   )
   if (after !== undefined) yield* TestClock.adjust(after)
@@ -42,7 +43,7 @@ describe("the log of a call is one line", () => {
       assert.deepStrictEqual(log.lines(), [
         {
           message: "GetTask",
-          level: "INFO",
+          level: "DEBUG",
           annotations: { taskType: "spark", namespace: "team-b", runId: "5", outcome: "ok", durationMs: 250 }
         }
       ])

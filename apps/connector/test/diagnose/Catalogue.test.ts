@@ -78,6 +78,7 @@ const unseen: Readonly<Record<string, string>> = {
   FDC403: "which namespace meets it depends on who is first; Findings.test.ts has it",
   FDC503: "of a container's memory; Findings.test.ts has it",
   FDC504: "of a Node.js that the tests do not run on",
+  FDC505: "of how Node.js was started; Findings.test.ts has it",
   FDC601: "of a run",
   FDC602: "of a run",
   FDC603: "of a run",
@@ -87,7 +88,8 @@ const unseen: Readonly<Record<string, string>> = {
   FDC607: "of a task that becomes no job",
   FDC608: "of a run",
   FDC609: "of a run",
-  FDC610: "of a call of Flyte's"
+  FDC610: "of a call of Flyte's",
+  FDC611: "of a run"
 }
 
 describe("the golden files", () => {

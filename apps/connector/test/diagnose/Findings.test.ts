@@ -117,7 +117,7 @@ describe("doctor, about what is mounted,", () => {
   )
 
   it.live(
-    "finds a mounted Secret that cannot be read, and a heap that the container has no room for",
+    "finds a mounted Secret that cannot be read, and a heap that the container has no room for or that nothing bounds",
     onBench(
       ({ directory, files, golden }) =>
         Effect.gen(function* () {
@@ -130,7 +130,10 @@ describe("doctor, about what is mounted,", () => {
           )
           assert.deepStrictEqual(
             noticed.map(({ code, detail }) => [code, detail.replace(/\d+ MiB,/, "N MiB,")]),
-            [["FDC503", "The heap may grow to N MiB, of 64 MiB."]]
+            [
+              ["FDC503", "The heap may grow to N MiB, of 64 MiB."],
+              ["FDC505", "--max-semi-space-size is not among the options of Node.js."]
+            ]
           )
         }),
       { kubernetes: { rules: needed } }

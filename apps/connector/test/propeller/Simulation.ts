@@ -8,6 +8,7 @@ import { Clock, ConfigProvider, Duration, Effect, Fiber, Layer, Logger, Referenc
 import { TestClock } from "effect/testing"
 import * as ConnectorServer from "../../src/cli/ConnectorServer.ts"
 import * as MetadataKey from "../../src/runs/MetadataKey.ts"
+import * as Audit from "../../src/audit/Audit.ts"
 import * as DatabricksConnector from "../../src/DatabricksConnector.ts"
 import * as Deployment from "./Deployment.ts"
 import * as Executor from "./Executor.ts"
@@ -51,7 +52,7 @@ export const connector = Effect.fnUntraced(function* (
 ) {
   const config = ConfigProvider.fromEnv({ env: { FLYTE_DATABRICKS_INSTANCE: workspace.instance, ...environment } })
   const layer = DatabricksConnector.layer.pipe(
-    Layer.provide([JobsClient.layer, MetadataKey.layerNone]),
+    Layer.provide([JobsClient.layer, MetadataKey.layerNone, Audit.layerNone]),
     Layer.provide(DatabricksAuth.layerConfig),
     Layer.provide([
       Faults.kubernetes(cluster, probability, tally, kubernetesTakes),

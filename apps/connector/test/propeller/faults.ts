@@ -68,6 +68,9 @@ export const forgetful: HttpFault = instead(
 /** Databricks is there and says that it is down. */
 export const down: HttpFault = instead(refusal(503))
 
+/** Databricks is there and has been asked too much. */
+export const tooMany: HttpFault = instead(refusal(429))
+
 const bytesOf = ({ body }: HttpServerResponse.HttpServerResponse) =>
   body._tag === "Uint8Array" ? body.body : new Uint8Array()
 

@@ -6,6 +6,7 @@ import { JobsClient, JobsError, type RunId } from "@flyte-databricks/databricks-
 import { Clock, Effect, Exit, Fiber, Logger, Metric, Option, Redacted, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import * as Turns from "../../src/admission/Turns.ts"
+import * as Audit from "../../src/audit/Audit.ts"
 import * as Call from "../../src/call/Call.ts"
 import * as MetadataKey from "../../src/runs/MetadataKey.ts"
 import * as Submissions from "../../src/runs/Submissions.ts"
@@ -89,10 +90,18 @@ const world = Effect.fnUntraced(function* (...weather: ReadonlyArray<Weather>) {
   }
 })
 
-type Services = JobsClient.JobsClient | JobsClient.JobsClientMemory | MetadataKey.MetadataKey | Turns.Turns
+type Services =
+  | Audit.Audit
+  | Audit.AuditMemory
+  | JobsClient.JobsClient
+  | JobsClient.JobsClientMemory
+  | MetadataKey.MetadataKey
+  | Turns.Turns
 
 const test = (name: string, run: Effect.Effect<void, unknown, Services>) =>
-  it.effect(name, () => Effect.provide(run, [JobsClient.layerMemory, MetadataKey.layerNone, Turns.layer]))
+  it.effect(name, () =>
+    Effect.provide(run, [JobsClient.layerMemory, MetadataKey.layerNone, Audit.layerMemory, Turns.layer])
+  )
 
 describe("an attempt", () => {
   test(
@@ -384,3 +393,135 @@ test(
     assert.deepStrictEqual(yield* superseded, [Number(before) + 1])
   })
 )
+
+describe("the record", () => {
+  const late = { takes: 12_000 }
+  const lost = { after: unavailable(undefined) }
+  const rejected = new JobsError.JobsError({
+    reason: new JobsError.RequestRejected({ operation: "submit a run", instance, status: 400, detail: "no" })
+  })
+  const tell = Effect.map(
+    Audit.AuditMemory.use(({ events }) => events),
+    (events) => events.map(({ event }) => event)
+  )
+  const submitted = ["run.intended", "run.submitted"]
+
+  for (const [how, weather] of [
+    ["at once", []],
+    ["after a second", [{ takes: 1000 }]],
+    ["after others that Databricks did not take", [{ before: unavailable(503) }, { before: unavailable(503) }]],
+    ["though its answer was lost, and lost again", [lost, { after: unavailable(502) }]],
+    ["by two requests beside each other", [{ takes: 9000 }, { takes: 9000 }]]
+  ] as const) {
+    test(
+      `has one intention and one submit of a run that is submitted ${how}`,
+      Effect.gen(function* () {
+        const { create, memory } = yield* world(...weather)
+        const call = yield* create()
+        yield* TestClock.adjust("9900 millis")
+        const runId = yield* Fiber.join(call)
+        yield* TestClock.adjust("1 hour")
+        const events = yield* Audit.AuditMemory.use(({ events }) => events)
+        assert.deepStrictEqual(yield* tell, submitted)
+        const [intended, done] = events
+        assert.strictEqual(done?.runId, runId)
+        assert.strictEqual(done?.submission, intended?.submission)
+        assert.lengthOf(yield* memory.runs, 1)
+      })
+    )
+  }
+
+  test(
+    "has one submit of a run whose answer came after the deadline, and that it was cancelled",
+    Effect.gen(function* () {
+      const { create } = yield* world(late, late, late)
+      yield* create()
+      yield* TestClock.adjust("1 hour")
+      assert.deepStrictEqual(yield* tell, [...submitted, "run.cancelled"])
+    })
+  )
+
+  test(
+    "has one submit of a run that two creates of the attempt are answered with, one after the other",
+    Effect.gen(function* () {
+      const { create, known } = yield* world()
+      known(yield* Fiber.join(yield* create()))
+      yield* Fiber.join(yield* create())
+      yield* TestClock.adjust("1 hour")
+      assert.deepStrictEqual(yield* tell, [...submitted, "run.intended"])
+    })
+  )
+
+  test(
+    "has one submit of a run that a create finds whose submit before was in doubt",
+    Effect.gen(function* () {
+      const { create } = yield* world(lost, { before: rejected }, { before: unavailable(503) })
+      const first = yield* create()
+      yield* TestClock.adjust("1 second")
+      yield* Fiber.await(first)
+      yield* Fiber.join(yield* create())
+      yield* TestClock.adjust("1 hour")
+      assert.deepStrictEqual(
+        (yield* tell).filter((event) => event !== "run.intended"),
+        ["run.submitted"]
+      )
+    })
+  )
+
+  test(
+    "says of the same run the same, whoever finds it",
+    Effect.gen(function* () {
+      const replicas = [yield* world(), yield* world()]
+      for (const { create } of replicas) yield* Fiber.join(yield* create())
+      const events = yield* Audit.AuditMemory.use(({ events }) => events)
+      const uids = events.filter(({ event }) => event === "run.submitted").map(({ uid }) => uid)
+      assert.lengthOf(uids, 2)
+      assert.strictEqual(uids[0], uids[1])
+    })
+  )
+
+  test(
+    "says that there is no run, and why",
+    Effect.gen(function* () {
+      const { create } = yield* world({ before: rejected })
+      yield* Fiber.await(yield* create())
+      const [, refused] = yield* Audit.AuditMemory.use(({ events }) => events)
+      assert.strictEqual(refused?.event, "run.refused")
+      assert.strictEqual(refused?.refusal?.reason, "RequestRejected")
+      assert.strictEqual(refused?.refusal?.code, "FDC605")
+    })
+  )
+
+  test(
+    "says that there may be a run, where Databricks never said",
+    Effect.gen(function* () {
+      const { create } = yield* world(...Array.from({ length: 100 }, () => ({ takes: 1000, ...lost })))
+      yield* create()
+      yield* TestClock.adjust("5 minutes")
+      assert.deepStrictEqual(yield* tell, ["run.intended", "run.unknown"])
+    })
+  )
+
+  test(
+    "that cannot be made keeps Databricks from being asked, until it can",
+    Effect.gen(function* () {
+      const { create, requests } = yield* world()
+      const audit = yield* Audit.AuditMemory
+      yield* audit.setProblem("ENOSPC")
+      const failed = yield* create()
+      yield* TestClock.adjust("10 seconds")
+      const failure = yield* Effect.flip(Fiber.join(failed))
+      assert.strictEqual(failure.reason._tag, "AuditUnavailable")
+      assert.include(failure.message, "could not be written to memory: ENOSPC")
+      assert.strictEqual(requests(), 0)
+
+      const waits = yield* create()
+      yield* TestClock.adjust("1 second")
+      yield* audit.setProblem(undefined)
+      yield* TestClock.adjust("9 seconds")
+      yield* Fiber.join(waits)
+      assert.strictEqual(requests(), 1)
+      assert.deepStrictEqual(yield* tell, submitted)
+    })
+  )
+})

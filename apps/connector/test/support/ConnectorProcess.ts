@@ -43,7 +43,13 @@ export const serve = Effect.fnUntraced(function* (
   const handle = yield* spawn(
     [...command, "--host", "127.0.0.1", "--port", "0", ...args],
     // Several run at a time, and whatever else listens on this machine.
-    { FLYTE_DATABRICKS_DRAIN_DELAY: "0 seconds", FLYTE_DATABRICKS_PROMETHEUS_PORT: "0", ...env },
+    // Fine polls, too, have a line.
+    {
+      FLYTE_DATABRICKS_DRAIN_DELAY: "0 seconds",
+      FLYTE_DATABRICKS_PROMETHEUS_PORT: "0",
+      FLYTE_DATABRICKS_LOG_LEVEL: "debug",
+      ...env
+    },
     main
   )
   const lines = yield* Ref.make<ReadonlyArray<string>>([])

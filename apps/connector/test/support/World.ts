@@ -5,11 +5,12 @@
 import { NodeServices } from "@effect/platform-node"
 import { assert, it } from "@effect/vitest"
 import { DatabricksWorkspace, KubernetesApi } from "@flyte-databricks/emulators"
-import { ConfigProvider, Context, Duration, Effect, FileSystem, Layer, Logger, Redacted } from "effect"
+import { ConfigProvider, Context, Duration, Effect, FileSystem, Layer, Logger, Redacted, References } from "effect"
 import * as ConnectorServer from "../../src/cli/ConnectorServer.ts"
 import * as Server from "../../src/grpc/Server.ts"
 import { SubmissionTimes } from "../../src/runs/Submissions.ts"
 import * as FlyteClient from "./FlyteClient.ts"
+import * as Audit from "./Audit.ts"
 import * as Log from "./Log.ts"
 
 // None of them looks like a secret of Databricks: whatever keeps them out of sight does not go by their looks.
@@ -52,6 +53,8 @@ interface ServingOptions extends Partial<Server.Options> {
 // What is left behind is another test's business.
 const endsSoon = Layer.succeed(SubmissionTimes, { ...SubmissionTimes.defaultValue(), end: "100 millis" })
 
+const everyLine = Layer.succeed(References.MinimumLogLevel, "Debug")
+
 /** Starts a connector with this environment and no other; what it says to callers is added to `said`. */
 export const start = Effect.fnUntraced(function* (
   env: Readonly<Record<string, string>>,
@@ -59,6 +62,7 @@ export const start = Effect.fnUntraced(function* (
   said: Array<string>
 ) {
   const log = Log.make()
+  const audit = env["FLYTE_DATABRICKS_AUDIT"]?.replace(/^file:/, "") ?? ""
   const environment = ConfigProvider.fromEnv({ env })
   const layer = ConnectorServer.layer({
     host: "127.0.0.1",
@@ -69,11 +73,13 @@ export const start = Effect.fnUntraced(function* (
     drainDelay: Duration.zero,
     drainTimeout: Duration.seconds(5),
     ...options
-  }).pipe(Layer.provide([ConfigProvider.layer(environment), Logger.layer([log.logger]), endsSoon, references]))
+  }).pipe(
+    Layer.provide([ConfigProvider.layer(environment), Logger.layer([log.logger]), everyLine, endsSoon, references])
+  )
   // A connector that starts again shares nothing with the one before.
   const context = yield* Layer.buildWithMemoMap(layer, Layer.makeMemoMapUnsafe(), yield* Effect.scope)
   const { port } = Context.get(context, Server.Server)
-  return { port, log, flyte: yield* FlyteClient.make(`127.0.0.1:${port}`, said) }
+  return { port, log, audit: Audit.of(audit), flyte: yield* FlyteClient.make(`127.0.0.1:${port}`, said) }
 })
 
 const make = Effect.fnUntraced(function* (options: DatabricksWorkspace.Options) {
@@ -84,6 +90,7 @@ const make = Effect.fnUntraced(function* (options: DatabricksWorkspace.Options) 
   const kubernetes = yield* KubernetesApi.make({ tls: true, kubeconfigFile: kubeconfig, secrets: namespaceSecrets })
   const said: Array<string> = []
   const logs: Array<Log.Log> = []
+  const audits: Array<Audit.Audit> = []
 
   const serve = (env: Readonly<Record<string, string>>, options: ServingOptions) =>
     Effect.tap(
@@ -92,12 +99,17 @@ const make = Effect.fnUntraced(function* (options: DatabricksWorkspace.Options) 
           FLYTE_DATABRICKS_INSTANCE: workspace.url,
           FLYTE_SECRETS_DEFAULT_DIR: `${directory}/mounted`,
           KUBECONFIG: kubeconfig,
+          FLYTE_DATABRICKS_AUDIT: `file:${directory}/audit-${audits.length}.jsonl`,
           ...env
         },
         options,
         said
       ),
-      ({ log }) => Effect.sync(() => logs.push(log))
+      ({ log, audit }) =>
+        Effect.sync(() => {
+          logs.push(log)
+          audits.push(audit)
+        })
     )
 
   return {
@@ -110,8 +122,13 @@ const make = Effect.fnUntraced(function* (options: DatabricksWorkspace.Options) 
       use: (connector: Connector) => Effect.Effect<A, E, R>,
       options: ServingOptions = {}
     ) => Effect.scoped(Effect.flatMap(serve(env, options), use)),
-    /** Everything that connectors said to people: log lines, errors, messages. */
-    shown: () => [...said, ...logs.flatMap(({ texts }) => texts)]
+    /** Everything that connectors said to people: log lines, errors, messages, audit events. */
+    shown: Effect.map(
+      Effect.forEach(audits, ({ lines }) => lines),
+      (events) => [...said, ...logs.flatMap(({ texts }) => texts), ...events.flat()]
+    ),
+    /** All events are such as docs/audit.schema.json has them. */
+    readAudits: Effect.forEach(audits, ({ events }) => events)
   }
 })
 
@@ -120,6 +137,7 @@ export type World = Effect.Success<ReturnType<typeof make>>
 export interface Connector {
   readonly port: number
   readonly log: Log.Log
+  readonly audit: Audit.Audit
   readonly flyte: FlyteClient.FlyteClient
 }
 
@@ -135,7 +153,8 @@ const credentials = Effect.fnUntraced(function* ({ workspace, kubernetes }: Worl
 export const scenario = (
   name: string,
   run: (world: World) => Effect.Effect<void, unknown>,
-  workspace: DatabricksWorkspace.Options = {}
+  workspace: DatabricksWorkspace.Options = {},
+  timeout = 30_000
 ) =>
   it.live(
     name,
@@ -143,8 +162,9 @@ export const scenario = (
       Effect.gen(function* () {
         const world = yield* make(workspace)
         yield* run(world)
-        const shown = world.shown().join("\n")
+        yield* world.readAudits
+        const shown = (yield* world.shown).join("\n")
         for (const secret of yield* credentials(world)) assert.notInclude(shown, secret)
       }).pipe(Effect.provide(NodeServices.layer)),
-    30_000
+    timeout
   )

@@ -20,9 +20,11 @@ import * as DatabricksHttp from "../../src/DatabricksHttp.ts"
 import type * as Server from "../../src/grpc/Server.ts"
 import { PodAddresses } from "@flyte-databricks/kubernetes"
 import * as AsyncConnector from "../../src/flyte2/AsyncConnector.ts"
+import * as Audit from "../../src/audit/Audit.ts"
 import * as Door from "../../src/grpc/Door.ts"
 import * as MetadataKey from "../../src/runs/MetadataKey.ts"
 import * as Settings from "../../src/Settings.ts"
+import * as Statusz from "../../src/telemetry/Statusz.ts"
 import * as Logging from "../../src/telemetry/Logging.ts"
 import * as OtelSettings from "../../src/telemetry/OtelSettings.ts"
 import * as Telemetry from "../../src/telemetry/Telemetry.ts"
@@ -97,6 +99,9 @@ export const everything = Effect.gen(function* () {
     reason,
     flags: yield* flags,
     taskTypes: yield* Settings.taskTypes,
+    logLevel: yield* Logging.level,
+    statusz: yield* Effect.flatMap(ConnectorSecrets.ConnectorSecrets, Statusz.token),
+    auditRequired: yield* Settings.auditRequired,
     createPatience: yield* Settings.createPatience,
     pollPatience: yield* Settings.pollPatience,
     maxConcurrentRequests: yield* Settings.maxConcurrentRequests,
@@ -109,11 +114,12 @@ export const everything = Effect.gen(function* () {
 }).pipe(
   Effect.provide(
     DatabricksConnector.layer.pipe(
-      Layer.provide([Layer.mock(JobsClient.JobsClient, {}), MetadataKey.layerConfig]),
+      Layer.provide([Layer.mock(JobsClient.JobsClient, {}), MetadataKey.layerConfig, Audit.layerConfig]),
       Layer.provideMerge(DatabricksAuth.layerConfig),
       Layer.provide([Kubernetes.layerMemory(), DatabricksHttp.layer]),
       Layer.merge(Logging.layer),
-      Layer.merge(Telemetry.layer)
+      Layer.merge(Telemetry.layer),
+      Layer.merge(ConnectorSecrets.layer)
     )
   ),
   bare

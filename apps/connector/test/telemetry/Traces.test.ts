@@ -1,7 +1,7 @@
 /** A create as its trace shows it, from the caller's own span to each request that was made for it. */
 import { assert, describe } from "@effect/vitest"
 import { NodeServices } from "@effect/platform-node"
-import { ConfigProvider, Effect, FileSystem, Layer, Logger, Redacted } from "effect"
+import { ConfigProvider, Effect, FileSystem, Layer, Logger, Redacted, Tracer } from "effect"
 import * as Telemetry from "../../src/telemetry/Telemetry.ts"
 import * as OtlpReceiver from "../support/OtlpReceiver.ts"
 import * as tasks from "../support/tasks.ts"
@@ -195,6 +195,33 @@ describe.each(["http/json", "http/protobuf"])("a create, by %s,", (protocol) => 
 })
 
 describe("a trace", () => {
+  scenario("is made by nobody where there is nowhere to send it", (world) =>
+    Effect.gen(function* () {
+      const made: Array<string> = []
+      const counting = Tracer.make({
+        span: (options) => {
+          made.push(options.name)
+          return new Tracer.NativeSpan(options)
+        }
+      })
+      const serve = (references: Layer.Layer<never>) =>
+        world.serving(
+          {},
+          ({ flyte }) =>
+            Effect.gen(function* () {
+              const task = tasks.createTask({ namespace: "team-oauth" })
+              const resourceMeta = yield* flyte.createTask(task, { headers: { traceparent } })
+              yield* flyte.getTask(resourceMeta)
+            }),
+          { references: Layer.merge(references, Layer.succeed(Tracer.Tracer, counting)) }
+        )
+      yield* serve(telemetry({}))
+      assert.deepStrictEqual(made, [])
+      yield* serve(Layer.empty)
+      assert.include(made, CreateTask)
+    })
+  )
+
   scenario("says that a token was there, and calls without a caller's trace are traces of their own", (world) =>
     Effect.gen(function* () {
       const receiver = yield* OtlpReceiver.make

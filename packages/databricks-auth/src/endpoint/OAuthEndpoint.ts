@@ -29,7 +29,7 @@ import * as BoundedBody from "../http/BoundedBody.ts"
 import * as LiveSecrets from "../http/LiveSecrets.ts"
 import { userAgent } from "../http/UserAgent.ts"
 import { requireSecure } from "../internal/secureUrl.ts"
-import type { Claims } from "../Jwt.ts"
+import type { Description } from "../Jwt.ts"
 import * as Circuit from "./Circuit.ts"
 import { basicCredentials } from "./internal/basicCredentials.ts"
 import * as Fault from "./internal/fault.ts"
@@ -55,8 +55,8 @@ export interface GrantRequest {
   readonly source: string
   /** What to do about a refusal, as a clause; by default what is to be done about a Databricks service principal. */
   readonly remedy?: string | undefined
-  /** The claims of the JWT that is exchanged: a refusal becomes `ExchangeRefused`, which compares them with a policy. */
-  readonly claims?: Claims | undefined
+  /** What the JWT says that is exchanged: a refusal becomes `ExchangeRefused`, which compares it with a policy. */
+  readonly jwt?: Description | undefined
   /** What fails together: the circuit's name. By default the endpoint. */
   readonly circuit?: string | undefined
   /** A task chose the client id, and it may be made up; it has no part in the circuit before it was given a token. */
@@ -148,7 +148,7 @@ export const make: Effect.Effect<OAuthEndpoint["Service"], never, HttpClient.Htt
 
     return OAuthEndpoint.of({
       token: Effect.fnUntraced(function* (grant, tries) {
-        const { authType, basic, circuit, claims, endpoint, form, secret } = grant
+        const { authType, basic, circuit, endpoint, form, jwt, secret } = grant
         yield* requireSecure("The OAuth token endpoint", endpoint)
         for (const value of [secret, ...Record.values(form)]) if (Redacted.isRedacted(value)) LiveSecrets.add(value)
         const request = HttpClientRequest.post(endpoint).pipe(
@@ -162,8 +162,9 @@ export const make: Effect.Effect<OAuthEndpoint["Service"], never, HttpClient.Htt
             Record.map(form, (value) => (Redacted.isRedacted(value) ? Redacted.value(value) : value))
           )
         )
-        const asked = { ...grant, instance: circuit ?? endpoint, claims: Option.fromUndefinedOr(claims) }
-        return yield* ask(request, asked, tries)
+        const asked = { ...grant, instance: circuit ?? endpoint, jwt: Option.fromUndefinedOr(jwt) }
+        const token = yield* ask(request, asked, tries)
+        return jwt === undefined ? token : { ...token, jwt: { header: jwt.header, claims: jwt.claims } }
       })
     })
   }

@@ -4,6 +4,7 @@
 import type * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
 import type * as Redacted from "effect/Redacted"
+import type { Description } from "../Jwt.ts"
 
 /**
  * A bearer token, how long it lasts, and what it was built from.
@@ -15,6 +16,9 @@ export interface Token {
   readonly lifetime: Duration.Duration
   /** The secret or JWT that it was given for: another one there means another token. */
   readonly builtFrom: Redacted.Redacted<string>
+  /** What the JWT says that it was exchanged for, and the id of the request; for whoever keeps a record. */
+  readonly jwt?: Description
+  readonly requestId?: string
 }
 
 /**

@@ -87,7 +87,7 @@ export const layer: Layer.Layer<TokenEndpoint, never, HttpClient.HttpClient | Al
       }, endpointMetrics.measured("client_credentials")),
       tokenExchange: Effect.fn("TokenEndpoint.tokenExchange")(function* (request, tries) {
         const { clientId, instance, subject } = request
-        return yield* oauth.token(
+        const token = yield* oauth.token(
           {
             ...request,
             endpoint: yield* discovery.tokenEndpoint(instance),
@@ -101,10 +101,11 @@ export const layer: Layer.Layer<TokenEndpoint, never, HttpClient.HttpClient | Al
               subject_token: subject.token
             },
             secret: subject.token,
-            claims: subject.claims
+            jwt: subject
           },
           tries
         )
+        return { ...token, jwt: { header: subject.header, claims: subject.claims } }
       }, endpointMetrics.measured("token_exchange"))
     })
   })

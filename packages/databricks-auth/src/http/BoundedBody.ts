@@ -3,6 +3,7 @@
  */
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type * as HttpClientError from "effect/http/HttpClientError"
 import type * as HttpClientResponse from "effect/http/HttpClientResponse"
@@ -21,16 +22,22 @@ const large = 64 * 1024
 
 /**
  * The body as text. Reading stops at the limit, and the connection with it. Of a large one, the rest is read after `room`
- * was made: many of them at once may be more than the memory holds.
+ * was made, which lasts until all is read: many of them at once may be more than the memory holds.
  */
-export const text = Effect.fnUntraced(function* <R = never>(
+export const text = (
   response: HttpClientResponse.HttpClientResponse,
   limit: number,
-  room: Effect.Effect<void, never, R> = Effect.void
-): Effect.fn.Return<string, BodyTooLarge | HttpClientError.HttpClientError, R> {
+  room: Effect.Effect<void, never, Scope.Scope> = Effect.void
+): Effect.Effect<string, BodyTooLarge | HttpClientError.HttpClientError> =>
   // A stream costs more than the rest of a request, and a body that says its length cannot be longer. For a large one it
   // is the other way round: its bytes need not be there as long as its text.
-  if (lengthOf(response) <= Math.min(limit, large)) return yield* response.text
+  lengthOf(response) <= Math.min(limit, large) ? response.text : Effect.scoped(inPieces(response, limit, room))
+
+const inPieces = Effect.fnUntraced(function* (
+  response: HttpClientResponse.HttpClientResponse,
+  limit: number,
+  room: Effect.Effect<void, never, Scope.Scope>
+) {
   const decoder = new TextDecoder()
   let body = ""
   let size = 0

@@ -67,11 +67,26 @@ const idOfQuery = (query: string): { readonly id: string | undefined } | string 
   return other === undefined ? { id } : `it names two workspaces, ${id} and ${other}`
 }
 
+// Each call names one of a few. What is no address is not kept: it may be a secret.
+const read = new Map<string, Address>()
+const maxRead = 1000
+
 /**
  * Reads `host`, `host:port`, either with a scheme, and with the id as a browser shows it. The answer is what is wrong,
  * where something is.
  */
 export const parse = (input: string, given?: GivenId): Address | string => {
+  if (given !== undefined) return parseAnew(input, given)
+  const known = read.get(input)
+  if (known !== undefined) return known
+  const parsed = parseAnew(input, given)
+  if (typeof parsed === "string" || input.length > 300) return parsed
+  if (read.size === maxRead) read.clear()
+  read.set(input, parsed)
+  return parsed
+}
+
+const parseAnew = (input: string, given: GivenId | undefined): Address | string => {
   if (looksLikeSecret(input)) return "it looks like a secret, not like a host name"
   const { scheme: schemeGiven = "https", rest } = split(input)
   const scheme = schemeGiven.toLowerCase()

@@ -50,7 +50,7 @@ export const make = Effect.fnUntraced(function* (
   const [only, ...others] = served
   const warnings = yield* Cache.make({
     capacity: warningsRemembered,
-    lookup: (message: string) => Effect.logWarning(message)
+    lookup: (message: string) => Effect.annotateLogs(Effect.logWarning(message), { reason: "AccessForbidden" })
   })
   const select = Effect.fnUntraced(function* (
     asked: AuthRequest,

@@ -119,7 +119,8 @@ export const make = Effect.fnUntraced(function* (
     const said = `The token of ${principal} for ${instance} could not be renewed, and is good for another ${left}.`
     return Option.match(Cause.findErrorOption(cause), {
       onNone: () => Effect.logWarning(said, cause),
-      onSome: ({ message }) => Effect.logWarning(`${said} ${message}`)
+      onSome: ({ message, reason }) =>
+        Effect.annotateLogs(Effect.logWarning(`${said} ${message}`), { reason: reason._tag })
     })
   }
 

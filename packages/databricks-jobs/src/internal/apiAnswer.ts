@@ -46,6 +46,9 @@ const word = Schema.optional(Schema.NullOr(Schema.Union([Schema.String, Schema.F
 
 const ApiError = Schema.Struct({ error_code: word, message: word })
 
+/** Reads a value out of JSON. */
+export type Decode<A> = (json: unknown) => Result.Result<A, Schema.SchemaError>
+
 /** In the server's own words, which decide what the answer means and are made printable only then. */
 interface Refusal {
   readonly code: string | undefined
@@ -60,13 +63,13 @@ const clean = (text: string): string => printable(text, { maxLength: 500 })
  * Reads a final answer into a value, and lets go of its body. An error keeps alive what was on the stack when it was made:
  * each that waits to be tried again would keep megabytes.
  */
-export const read = <A>(answer: Answer, schema: Schema.Codec<A, unknown>): Result.Result<A, JobsError> => {
-  const result = readBody(answer, schema)
+export const read = <A>(answer: Answer, decode: Decode<A>): Result.Result<A, JobsError> => {
+  const result = readBody(answer, decode)
   answer.body = ""
   return result
 }
 
-const readBody = <A>(answer: Answer, schema: Schema.Codec<A, unknown>): Result.Result<A, JobsError> => {
+const readBody = <A>(answer: Answer, decode: Decode<A>): Result.Result<A, JobsError> => {
   const { status, body } = answer
   if (status !== 200) return Result.fail(new JobsError({ reason: refusal(answer) }))
   if (typeof body !== "string") return invalid(answer, body.message)
@@ -77,7 +80,7 @@ const readBody = <A>(answer: Answer, schema: Schema.Codec<A, unknown>): Result.R
   }
   // A proxy may put an error under status 200. It is never a success.
   if (Predicate.hasProperty(json.success, "error_code")) return Result.fail(new JobsError({ reason: refusal(answer) }))
-  return Result.orElse(Schema.decodeUnknownResult(schema)(json.success), (error) =>
+  return Result.orElse(decode(json.success), (error) =>
     invalid(answer, `the body is not what the Jobs API answers: ${printable(error.message, { maxLength: 200 })}`)
   )
 }

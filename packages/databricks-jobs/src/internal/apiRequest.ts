@@ -29,22 +29,28 @@ export const room = 16
 
 /**
  * Sends a request with a header; that there is an answer does not mean that it is a good one. Large answers share the
- * room, in which a permit is for a MiB.
+ * room, in which a permit is for a MiB. Who is bounded gives up by itself, and needs no time limit here.
  */
-export const make =
-  (client: HttpClient.HttpClient, timeout: Duration.Duration, bodyLimit: number, room: Semaphore.Semaphore) =>
-  (
+export const make = (
+  client: HttpClient.HttpClient,
+  timeout: Duration.Duration,
+  bodyLimit: number,
+  room: Semaphore.Semaphore
+) => {
+  const permits = room.takeScoped(permitsOf(bodyLimit))
+  return (
     request: HttpClientRequest.HttpClientRequest,
     asked: Asked,
-    { authorization }: AuthHeader
-  ): Effect.Effect<Answer, JobsError> =>
-    HttpClientRequest.setHeaders(request, {
+    { authorization }: AuthHeader,
+    isBounded: boolean
+  ): Effect.Effect<Answer, JobsError> => {
+    const answer = HttpClientRequest.setHeaders(request, {
       ...headers(asked.identity.instance),
       "user-agent": userAgent(asked.identity.authType),
       authorization: Redacted.value(authorization)
     }).pipe(
       client.execute,
-      Effect.flatMap((response) => readAnswer(response, bodyLimit, room, asked)),
+      Effect.flatMap((response) => readAnswer(response, asked, BoundedBody.text(response, bodyLimit, permits))),
       // undici follows no redirect by itself; fetch would.
       Effect.provideService(FetchHttpClient.RequestInit, { redirect: "manual" }),
       Effect.catchTag("HttpClientError", (error) =>
@@ -55,33 +61,33 @@ export const make =
             !TransportFault.neverConnected(error)
           )
         )
-      ),
-      Effect.timeoutOrElse({
-        duration: timeout,
-        orElse: () => Effect.fail(unavailable(asked, `nothing within ${Duration.format(timeout)}`, true))
-      })
+      )
     )
-
-const readAnswer = Effect.fnUntraced(function* (
-  response: HttpClientResponse.HttpClientResponse,
-  bodyLimit: number,
-  room: Semaphore.Semaphore,
-  asked: Asked
-): Effect.fn.Return<Answer, HttpClientError.HttpClientError> {
-  const { status, headers } = response
-  const body = yield* BoundedBody.text(response, bodyLimit, room.takeScoped(permitsOf(bodyLimit))).pipe(
-    Effect.catchTag("BodyTooLarge", Effect.succeed),
-    Effect.scoped
-  )
-  const now = yield* Clock.currentTimeMillis
-  return {
-    asked,
-    status,
-    body,
-    headers,
-    retryAfterMillis: RetryAfter.millis(headers["retry-after"], now)
+    return isBounded
+      ? answer
+      : Effect.timeoutOrElse(answer, {
+          duration: timeout,
+          orElse: () => Effect.fail(unavailable(asked, `nothing within ${Duration.format(timeout)}`, true))
+        })
   }
-})
+}
+
+const readAnswer = (
+  { headers, status }: HttpClientResponse.HttpClientResponse,
+  asked: Asked,
+  text: ReturnType<typeof BoundedBody.text>
+): Effect.Effect<Answer, HttpClientError.HttpClientError> =>
+  Effect.catchTag(text, "BodyTooLarge", (tooLarge) => Effect.succeed(tooLarge)).pipe(
+    Effect.flatMap((body) =>
+      Effect.map(Clock.currentTimeMillis, (now) => ({
+        asked,
+        status,
+        body,
+        headers,
+        retryAfterMillis: RetryAfter.millis(headers["retry-after"], now)
+      }))
+    )
+  )
 
 const unavailable = ({ operation, identity }: Asked, detail: string, answerLost: boolean): JobsError =>
   new JobsError({

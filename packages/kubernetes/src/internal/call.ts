@@ -1,14 +1,8 @@
 /**
  * One call to the API server: credentials, a connection of the pool, a time limit, interruption, and what the answer
- * means. An operation says only which method of the library it is, and how to read what that gives.
+ * means. An operation says only which method it is, and how to read what that gives.
  */
 import { KubernetesError, Unavailable } from "@flyte-databricks/databricks-auth/Kubernetes"
-import {
-  type Configuration,
-  type ConfigurationOptions,
-  createConfiguration,
-  ServerConfiguration
-} from "@kubernetes/client-node"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -17,10 +11,9 @@ import * as Option from "effect/Option"
 import * as RcMap from "effect/RcMap"
 import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
+import type { Dispatcher } from "undici"
 import { classify, type Failure } from "./answers.ts"
-import * as CredentialSource from "./credentials.ts"
-import { exchange } from "./exchange.ts"
-import type { Loaded } from "./kubeConfig.ts"
+import type { Credentials, CredentialSource } from "./credentials.ts"
 import * as Pools from "./pools.ts"
 import * as RequestTelemetry from "./requestTelemetry.ts"
 
@@ -28,41 +21,54 @@ import * as RequestTelemetry from "./requestTelemetry.ts"
 // request may be lost: another is made beside it, and the answer that comes first counts. All operations may be repeated.
 const lostAfter = 1 / 15
 
+/** A cluster, and what is sent to it. */
+export interface Cluster {
+  /** The server's URL. */
+  readonly server: string
+  /** The server as messages show it, without credentials. */
+  readonly address: string
+  readonly source: CredentialSource
+}
+
+/** What a request is sent with, and over which connections, until the signal aborts. */
+export interface Sending {
+  readonly headers: Readonly<Record<string, string>>
+  readonly dispatcher: Dispatcher
+  readonly signal: AbortSignal
+  /** Told the status of the answer. */
+  readonly answered: (status: number) => void
+}
+
 /** An operation of the API. */
 export interface Operation<Api, A> {
+  /** What it is, for who measures. */
   readonly request: RequestTelemetry.Request
-  /** Calls the library's method, with the options given. */
-  readonly method: (api: Api, options: ConfigurationOptions) => Promise<unknown>
+  /** Makes the request. */
+  readonly method: (api: Api, sending: Sending) => Promise<unknown>
   /** Reads what the method gives; none where that is not what was asked for. */
   readonly decode: (value: unknown) => Option.Option<A>
 }
 
-/** Makes the way to the loaded cluster, and the credentials for it; its connections are closed with the scope. */
+/** Makes the way to a cluster; its connections are closed with the scope. */
 export const make = Effect.fnUntraced(function* <Api>(
-  { kubeConfig, server, address }: Loaded,
+  { address, server, source }: Cluster,
   timeout: Duration.Duration,
-  makeApi: (configuration: Configuration) => Api
+  api: Api
 ) {
-  const source = yield* CredentialSource.make(kubeConfig)
   const pools = yield* Pools.make
-  const api = makeApi(createConfiguration({ baseServer: new ServerConfiguration(server, {}) }))
 
   const measured = RequestTelemetry.measured(server)
 
   const attempt = Effect.fnUntraced(function* <A>(
     { request, method, decode }: Operation<Api, A>,
-    credentials: CredentialSource.Credentials
+    credentials: Credentials
   ): Effect.fn.Return<A, Failure, Scope.Scope> {
     const dispatcher = yield* RcMap.get(pools, credentials.transport)
     const headers = Redacted.value(credentials.headers)
     let status: number | undefined
     const answered = (code: number) => void (status = code)
     const sent = Effect.tryPromise({
-      try: (signal) =>
-        method(api, {
-          middleware: [exchange({ headers, dispatcher, signal, answered })],
-          middlewareMergeStrategy: "append"
-        }),
+      try: (signal) => method(api, { headers, dispatcher, signal, answered }),
       catch: (error) => classify(error)
     })
     const value = yield* measured(request, () => status, sent).pipe(
@@ -109,5 +115,5 @@ export const make = Effect.fnUntraced(function* <Api>(
       )
     )
   })
-  return { call, credentials: source.current }
+  return { call }
 })

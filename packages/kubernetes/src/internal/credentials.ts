@@ -31,8 +31,8 @@ export interface Credentials {
   readonly transport: Transport
 }
 
-/** The credentials of the current context. */
-interface CredentialSource {
+/** Where credentials come from. */
+export interface CredentialSource {
   readonly current: Effect.Effect<Credentials, Unavailable>
   /**
    * Credentials other than those refused: a token file is read and a plugin is run at once, whatever their age. The

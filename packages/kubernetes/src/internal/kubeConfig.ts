@@ -2,7 +2,15 @@
  * Loads and checks the library's `KubeConfig`, so that what is wrong with it shows at start-up and not as a failing
  * request later on.
  */
-import { bufferFromFileOrString, type Cluster, KubeConfig, loadYaml, type User } from "@kubernetes/client-node"
+import {
+  bufferFromFileOrString,
+  type Cluster,
+  createConfiguration,
+  KubeConfig,
+  loadYaml,
+  ServerConfiguration,
+  type User
+} from "@kubernetes/client-node"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Option from "effect/Option"
@@ -16,10 +24,11 @@ import {
   KubeconfigUnreadable,
   KubernetesConfigError
 } from "../KubernetesConfigError.ts"
+import * as CredentialSource from "./credentials.ts"
 import { describeFault } from "./faults.ts"
 
 /** A configuration that was checked: its current context leads to a cluster and a user. */
-export interface Loaded {
+interface Loaded {
   readonly kubeConfig: KubeConfig
   readonly server: string
   /** The server as messages show it, without credentials. */
@@ -28,9 +37,13 @@ export interface Loaded {
   readonly description: string
 }
 
-/** Loads what was located. */
-export const load = (config: ClusterConfig) =>
-  config._tag === "InCluster" ? loadInCluster(config) : loadKubeconfig(config)
+/** Loads what was located: the cluster, and the configuration of the library's clients for it. */
+export const load = Effect.fnUntraced(function* (config: ClusterConfig) {
+  const loaded = config._tag === "InCluster" ? yield* loadInCluster(config) : yield* loadKubeconfig(config)
+  const source = yield* CredentialSource.make(loaded.kubeConfig)
+  const configuration = createConfiguration({ baseServer: new ServerConfiguration(loaded.server, {}) })
+  return { ...loaded, source, configuration }
+})
 
 const loadInCluster = Effect.fnUntraced(function* ({
   server,

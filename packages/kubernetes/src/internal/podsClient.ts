@@ -1,20 +1,20 @@
 /**
- * The service on the client library, imported once it is wanted.
+ * The service itself, imported once it is wanted.
  */
-import { CoreV1Api } from "@kubernetes/client-node"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import type { ClusterConfig } from "../ClusterConfig.ts"
 import { PodAddresses } from "../PodAddresses.ts"
+import { LastPage } from "./serviceAccounts.ts"
 import * as Call from "./call.ts"
-import { load } from "./kubeConfig.ts"
+import { load } from "./cluster.ts"
 
 const PodList = Schema.Struct({
   kind: Schema.Literal("PodList"),
   // A page that is not the last one would hide a match.
-  metadata: Schema.optional(Schema.Struct({ _continue: Schema.optional(Schema.Literal("")) })),
+  metadata: Schema.optional(LastPage),
   items: Schema.Array(
     Schema.Struct({
       spec: Schema.Struct({ hostNetwork: Schema.optional(Schema.Boolean) }),
@@ -36,14 +36,15 @@ const decodeAddresses = (value: unknown): Option.Option<ReadonlyArray<string>> =
 
 /** Makes the service for a cluster; what is wrong with its configuration fails here. */
 export const make = Effect.fnUntraced(function* (config: ClusterConfig, timeout: Duration.Duration) {
-  const { call } = yield* Call.make(yield* load(config), timeout, (configuration) => new CoreV1Api(configuration))
+  const { cluster, api } = yield* load(config)
+  const { call } = yield* Call.make(cluster, timeout, api)
   return PodAddresses.of({
     of: Effect.fn("PodAddresses.of")(
       (namespace: string, serviceAccount: string) => {
         const fieldSelector = `spec.serviceAccountName=${serviceAccount},status.phase=Running`
         return call({
           request: { verb: "list", resource: "pods", template: "/api/v1/namespaces/{namespace}/pods" },
-          method: (api, options) => api.listNamespacedPod({ namespace, fieldSelector, limit: 500 }, options),
+          method: (api, sending) => api.listNamespacedPod({ namespace, fieldSelector, limit: 500 }, sending),
           decode: decodeAddresses
         })
       },

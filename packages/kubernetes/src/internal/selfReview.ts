@@ -16,6 +16,7 @@ import * as Schema from "effect/Schema"
 import type { ClusterConfig } from "../ClusterConfig.ts"
 import type { Right, SelfReview } from "../SelfReview.ts"
 import * as Call from "./call.ts"
+import { options } from "./exchange.ts"
 import { load } from "./kubeConfig.ts"
 
 const apis = (configuration: Configuration) => ({
@@ -41,7 +42,8 @@ const reader = <A, B>(schema: Schema.Codec<A, unknown>, pick: (value: A) => B) =
 
 /** Makes the review of a cluster; what is wrong with its configuration fails here. */
 export const make = Effect.fnUntraced(function* (config: ClusterConfig, timeout: Duration.Duration) {
-  const { call } = yield* Call.make(yield* load(config), timeout, apis)
+  const cluster = yield* load(config)
+  const { call } = yield* Call.make(cluster, timeout, apis(cluster.configuration))
   const known =
     <A>(otherwise: A) =>
     <E>(answer: Effect.Effect<Option.Option<A>, E>): Effect.Effect<A, E> =>
@@ -52,7 +54,7 @@ export const make = Effect.fnUntraced(function* (config: ClusterConfig, timeout:
   return {
     version: call({
       request: { verb: "get", resource: "version", template: "/version" },
-      method: ({ version }, options) => version.getCode({}, options),
+      method: ({ version }, sending) => version.getCode({}, options(sending)),
       decode: reader(Version, ({ gitVersion }) => gitVersion)
     }).pipe(known("unknown")),
     whoAmI: call({
@@ -61,7 +63,7 @@ export const make = Effect.fnUntraced(function* (config: ClusterConfig, timeout:
         resource: "selfsubjectreviews",
         template: "/apis/authentication.k8s.io/v1/selfsubjectreviews"
       },
-      method: ({ authentication }, options) => authentication.createSelfSubjectReview({ body: {} }, options),
+      method: ({ authentication }, sending) => authentication.createSelfSubjectReview({ body: {} }, options(sending)),
       decode: reader(Who, ({ status }) => status.userInfo.username)
     }).pipe(known("unknown")),
     mayI: ({ verb, resource, namespace, name }: Right) => {
@@ -80,14 +82,14 @@ export const make = Effect.fnUntraced(function* (config: ClusterConfig, timeout:
           resource: "selfsubjectaccessreviews",
           template: "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
         },
-        method: ({ authorization }, options) =>
-          authorization.createSelfSubjectAccessReview({ body: { spec: { resourceAttributes } } }, options),
+        method: ({ authorization }, sending) =>
+          authorization.createSelfSubjectAccessReview({ body: { spec: { resourceAttributes } } }, options(sending)),
         decode: reader(Access, ({ status }) => status.allowed)
       }).pipe(known(false))
     },
     issuer: call({
       request: { verb: "get", resource: "openid-configuration", template: "/.well-known/openid-configuration" },
-      method: ({ wellKnown }, options) => wellKnown.getServiceAccountIssuerOpenIDConfiguration({}, options),
+      method: ({ wellKnown }, sending) => wellKnown.getServiceAccountIssuerOpenIDConfiguration({}, options(sending)),
       decode: (value) =>
         Option.some(
           Option.map(
@@ -98,7 +100,7 @@ export const make = Effect.fnUntraced(function* (config: ClusterConfig, timeout:
     }).pipe(known(Option.none<string>())),
     listNamespaces: call({
       request: { verb: "list", resource: "namespaces", template: "/api/v1/namespaces" },
-      method: ({ core }, options) => core.listNamespace({}, options),
+      method: ({ core }, sending) => core.listNamespace({}, options(sending)),
       decode: reader(Namespaces, ({ items }) => items.map(({ metadata }) => metadata.name))
     }).pipe(known<ReadonlyArray<string>>([]))
   } satisfies SelfReview

@@ -6,10 +6,16 @@ import * as Option from "effect/Option"
 import type * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 
+/** What a page says that is the last one. The library renames the word. */
+export const LastPage = Schema.Struct({
+  continue: Schema.optional(Schema.Literal("")),
+  _continue: Schema.optional(Schema.Literal(""))
+})
+
 const ServiceAccountList = Schema.Struct({
   kind: Schema.Literal("ServiceAccountList"),
   // A page that is not the last one would hide a match; nobody asked for pages.
-  metadata: Schema.optional(Schema.Struct({ _continue: Schema.optional(Schema.Literal("")) })),
+  metadata: Schema.optional(LastPage),
   items: Schema.Array(
     Schema.Struct({
       metadata: Schema.Struct({

@@ -3,7 +3,7 @@
  */
 import { KubernetesApi } from "@flyte-databricks/emulators"
 import { NodeServices } from "@effect/platform-node"
-import { Effect, FileSystem, Layer, Path } from "effect"
+import { Effect, FileSystem, Layer, Path, Redacted } from "effect"
 import { ClusterConfig, KubernetesClient } from "@flyte-databricks/kubernetes"
 import { TestCluster } from "./TestCluster.ts"
 
@@ -36,6 +36,23 @@ export const layerKubeconfig = (text: string) =>
       KubernetesClient.layer(ClusterConfig.Kubeconfig({ files: [file], namedBy: "the test" }))
     )
   ).pipe(Layer.provide(NodeServices.layer))
+
+/** The service as a pod has it: on a mounted ServiceAccount. */
+export const layerPod = Layer.unwrap(
+  Effect.gen(function* () {
+    const api = yield* KubernetesApi.KubernetesApi
+    const files = yield* FileSystem.FileSystem
+    const directory = yield* files.makeTempDirectoryScoped()
+    yield* files.writeFileString(`${directory}/ca.crt`, api.caPem ?? "")
+    yield* files.writeFileString(`${directory}/token`, Redacted.value(api.token))
+    return KubernetesClient.layer(ClusterConfig.InCluster({ server: api.url, directory }))
+  })
+).pipe(Layer.provide(NodeServices.layer))
+
+/** The same, with the contract's view. */
+export const layerInPod = Layer.suspend(() =>
+  Layer.merge(layerPod, layerTestCluster).pipe(Layer.provideMerge(KubernetesApi.layer({ tls: true })))
+)
 
 /** The service, the emulator it talks to, and the contract's view of it. */
 export const layer = (options: KubernetesApi.Options = {}) =>

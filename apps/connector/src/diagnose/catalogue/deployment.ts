@@ -17,5 +17,10 @@ export const deployment = {
     "The heap limit does not fit the memory limit",
     "Set NODE_OPTIONS=--max-old-space-size-percentage=50, so that Node.js leaves room for what is outside of its heap."
   ),
-  FDC504: error("fdc504", "This Node.js is too old", "Use the image, or Node.js 24.")
+  FDC504: error("fdc504", "This Node.js is too old", "Use the image, or Node.js 24."),
+  FDC505: warning(
+    "fdc505",
+    "Nothing bounds the young generation of the heap",
+    "Add --max-semi-space-size=16 to NODE_OPTIONS: where memory is plenty V8 lets it grow to 192 MB and keeps it; where memory is short it makes it so small that it is collected all the time."
+  )
 } as const satisfies Entries

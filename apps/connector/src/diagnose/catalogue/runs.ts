@@ -52,5 +52,11 @@ export const runs = {
     "A request to Databricks was not made, as its turn would have come too late",
     "Nothing, where it passes. If it lasts, add replicas or raise the limit that the message names.",
     "was not asked to"
+  ),
+  FDC611: shown(
+    "audit-unavailable",
+    "The audit event of a submit cannot be written",
+    "See to the device that the message names: room, rights, whoever reads it.",
+    "because the audit event could not be written"
   )
 } as const satisfies Entries

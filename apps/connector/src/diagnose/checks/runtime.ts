@@ -1,8 +1,10 @@
 /**
  * What the process runs in.
  */
+import { variable } from "@flyte-databricks/databricks-auth/request/Variable"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
+import * as Option from "effect/Option"
 import { getHeapStatistics } from "node:v8"
 import { Finding, type Passed } from "../Check.ts"
 
@@ -16,17 +18,25 @@ export const runtime = Effect.fnUntraced(function* (): Effect.fn.Return<Passed<v
   }
   const heap = getHeapStatistics().heap_size_limit
   const memory = yield* memoryLimit
+  const options = [...process.execArgv, Option.getOrElse(yield* Effect.orDie(variable("NODE_OPTIONS")), () => "")]
   return {
     value: undefined,
     text: `Node.js ${process.version}.`,
     facts: { heap_limit: mebibytes(heap), memory_limit: memory === undefined ? "none" : mebibytes(memory) },
-    noticed:
+    noticed: [
       // A fifth of a small container is what Node.js needs beside its heap.
-      memory !== undefined && heap > memory * 0.8
+      ...(memory !== undefined && heap > memory * 0.8
         ? [new Finding({ code: "FDC503", detail: `The heap may grow to ${mebibytes(heap)}, of ${mebibytes(memory)}.` })]
-        : []
+        : []),
+      ...(options.some((option) => youngGeneration.test(option))
+        ? []
+        : [new Finding({ code: "FDC505", detail: "--max-semi-space-size is not among the options of Node.js." })])
+    ]
   }
 })
+
+// Node.js takes an underscore for a hyphen.
+const youngGeneration = /--max[-_]semi[-_]space[-_]size/
 
 // The limit of the container: cgroup v2, then v1. A number beyond any machine's memory means none.
 const memoryLimit: Effect.Effect<number | undefined, never, FileSystem.FileSystem> = FileSystem.FileSystem.use(

@@ -14,7 +14,7 @@ import type { Token } from "../Token.ts"
 import { describeBody, describeRedirect, isRedirect, requestId } from "../../http/Answer.ts"
 import type { BodyTooLarge } from "../../http/BoundedBody.ts"
 import { printable } from "../../http/ForeignText.ts"
-import { type Claims, expiry } from "../../Jwt.ts"
+import { type Description, expiry } from "../../Jwt.ts"
 import { fitsHeader } from "../../internal/bearer.ts"
 import { shown } from "../../internal/settings.ts"
 
@@ -36,7 +36,7 @@ export interface Asked {
   /** The client secret or the JWT: a server may send back what it was sent. */
   readonly secret: Redacted.Redacted<string>
   /** What the JWT says, where there is one. */
-  readonly claims: Option.Option<Claims>
+  readonly jwt: Option.Option<Description>
 }
 
 // What Databricks says of a JWT holds the policy that would let it in, with the audience last.
@@ -90,7 +90,7 @@ export const readAnswer = Effect.fnUntraced(function* (
   if (Option.isSome(refusal)) return yield* refused(refusal.value, status, headers, asked)
   const problem = Option.isSome(json) ? "the body names no OAuth error" : describeBody(body)
   // A front end may say no to a JWT without saying why.
-  if (Option.isSome(asked.claims) && (status === 400 || status === 401)) {
+  if (Option.isSome(asked.jwt) && (status === 400 || status === 401)) {
     return yield* refused({ error: "unexplained", error_description: problem }, status, headers, asked)
   }
   if (Option.isNone(json) || status !== 200) return yield* invalid(problem)
@@ -102,10 +102,12 @@ export const readAnswer = Effect.fnUntraced(function* (
     return yield* invalid("the token is not a bearer token")
   if (!fitsHeader(Redacted.value(access_token)))
     return yield* invalid("the access_token has characters, or so many of them, that no header may carry")
+  const id = requestId(headers)
   return {
     value: access_token,
     lifetime: Duration.seconds(expires_in ?? lifetimeUnsaid),
-    builtFrom: asked.secret
+    builtFrom: asked.secret,
+    ...(id === undefined ? {} : { requestId: id })
   }
 })
 
@@ -123,9 +125,9 @@ const refused = (said: typeof Refusal.Type, status: number, headers: Headers.Hea
     ...(errorId === "" ? {} : { errorId: clean(errorId) })
   }
   return new AuthError({
-    reason: Option.match(asked.claims, {
+    reason: Option.match(asked.jwt, {
       onNone: () => new TokenRefused(fields),
-      onSome: (claims) => new ExchangeRefused({ ...fields, ...stated(claims) })
+      onSome: (jwt) => new ExchangeRefused({ ...fields, ...stated(jwt) })
     })
   })
 }
@@ -133,13 +135,14 @@ const refused = (said: typeof Refusal.Type, status: number, headers: Headers.Hea
 // The longest subject that Kubernetes makes has some 350 characters.
 const claim = (value: string): string => shown(value, 500)
 
-const stated = (claims: Claims) => {
+const stated = ({ claims, header: { kid } }: Description) => {
   const expires = expiry(claims)
   return {
     audiences: claims.audiences.map(claim),
     ...(claims.iss === undefined ? {} : { issuer: claim(claims.iss) }),
     ...(claims.sub === undefined ? {} : { subject: claim(claims.sub) }),
-    ...(Option.isNone(expires) ? {} : { expires: expires.value })
+    ...(Option.isNone(expires) ? {} : { expires: expires.value }),
+    ...(kid === undefined ? {} : { keyId: claim(kid) })
   }
 }
 

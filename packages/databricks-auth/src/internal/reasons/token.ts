@@ -38,7 +38,9 @@ export class ExchangeRefused extends Schema.TaggedError<ExchangeRefused>()("Exch
   issuer: Schema.optionalKey(Schema.String),
   audiences: Schema.Array(Schema.String),
   subject: Schema.optionalKey(Schema.String),
-  expires: Schema.optionalKey(Schema.String)
+  expires: Schema.optionalKey(Schema.String),
+  /** Which key of the issuer signed the JWT. */
+  keyId: Schema.optionalKey(Schema.String)
 }) {
   /** What went wrong, without the command that mends it. */
   get says(): string {

@@ -1,0 +1,149 @@
+/**
+ * What a run of `bench -- connector --box` found, as Markdown.
+ */
+import type { Throughput } from "./client.ts"
+import { flytes } from "./connectors.ts"
+import { type Goal, goalRows, machine, rows } from "./report.ts"
+
+export interface BoxFigures {
+  /** From the process's start, in milliseconds. */
+  readonly serving: number
+  readonly firstCreate: number
+  /** MB. */
+  readonly rest: number
+  /** By operation and callers. */
+  readonly calls: Readonly<Record<string, Throughput>>
+  readonly steady: Readonly<Record<string, Throughput>>
+  readonly rssMax: number
+  readonly memoryMax: number
+  readonly kills: number
+}
+
+export interface BoxRun {
+  readonly answersAfter: number
+  readonly seconds: number
+  readonly steadySeconds: number
+  readonly rates: Readonly<Record<string, number>>
+  readonly identities: number
+}
+
+export const boxReport = (figures: ReadonlyMap<string, BoxFigures>, run: BoxRun): string => {
+  const all = [...figures]
+  const operations = Object.keys(all[0]?.[1].calls ?? {})
+  const { answersAfter, identities, rates, seconds, steadySeconds } = run
+  return `# The connector in Flyte's box
+
+\`npm run bench -- connector --box\` wrote this file. ${machine()}
+
+Each connector runs alone in a control group of 300 MiB and half a core, the load and the workspace outside of it; the workspace
+answers after ${answersAfter} ms. This connector runs as its bundle with the image's flags, in mode M2M without Kubernetes.
+
+${rows([
+  [
+    "",
+    "start to SERVING, ms",
+    "to the first create answered, ms",
+    "RSS at rest, MB",
+    "RSS, the most, MB",
+    "group, the most, MB",
+    "kills"
+  ],
+  ...all.map(([name, { firstCreate, kills, memoryMax, rest, rssMax, serving }]) => [
+    name,
+    ...[serving, firstCreate, rest, rssMax, memoryMax, kills].map((value) => value.toFixed(0))
+  ])
+])}
+
+## Steady
+
+${Object.entries(rates)
+  .map(([operation, perSecond]) => `${perSecond} ${operation}`)
+  .join(
+    " and "
+  )} a second for ${steadySeconds} s, from the start on: nothing is warm. This connector's polls are of ${identities}
+runs, every other one with a PAT of its own. A latency counts from when the call was due.
+
+${rows([
+  ["operation", "", "calls", "failed", "p50 ms", "p99 ms", "p99.9 ms"],
+  ...Object.keys(rates).flatMap((operation) =>
+    all.map(([name, its]) => {
+      const { calls, failed, p50, p99, p999 } = its.steady[operation]!
+      return [operation, name, String(calls), String(failed), ...[p50, p99, p999].map((value) => value.toFixed(0))]
+    })
+  )
+])}
+
+## Callers who do not wait
+
+${rows([
+  ["operation", "callers", "", "calls/s", "failed", "p50 ms", "p99 ms", "p99.9 ms"],
+  ...operations.flatMap((operation) =>
+    all.map(([name, its]) => {
+      const { calls, callsPerSecond, failed, p50, p99, p999 } = its.calls[operation]!
+      const values = [p50, p99, p999].map((value) => value.toFixed(0))
+      return [...operation.split(" "), name, callsPerSecond.toFixed(0), `${failed} of ${calls}`, ...values]
+    })
+  )
+])}
+
+Each phase lasts ${seconds} s after half a second of warm-up.
+
+## Goals
+
+${goals(figures, run)}
+`
+}
+
+const goals = (figures: ReadonlyMap<string, BoxFigures>, { answersAfter }: BoxRun): string => {
+  const [ours] = [...figures.values()]
+  const peer = figures.get(flytes.name)
+  if (ours === undefined) return ""
+  const beside: ReadonlyArray<Goal> =
+    peer === undefined
+      ? []
+      : ["CreateTask", "GetTask"].flatMap((operation): ReadonlyArray<Goal> => {
+          const [own32, peers32, own1000, peers1000] = [32, 1000].flatMap((callers) => [
+            ours.calls[`${operation} ${callers}`]!,
+            peer.calls[`${operation} ${callers}`]!
+          ]) as [Throughput, Throughput, Throughput, Throughput]
+          const times = (own: Throughput, peers: Throughput) => own.callsPerSecond / peers.callsPerSecond
+          return [
+            {
+              what: `throughput of Python's, ${operation} 32 callers, ×`,
+              is: times(own32, peers32),
+              should: "at least",
+              be: 4
+            },
+            {
+              what: `p99 of Python's, ${operation} 32 callers, ×`,
+              is: own32.p99 / peers32.p99,
+              should: "at most",
+              be: 0.5
+            },
+            {
+              what: `throughput of Python's, ${operation} 1,000 callers, ×`,
+              is: times(own1000, peers1000),
+              should: "at least",
+              be: 4
+            },
+            {
+              what: `failures more than Python's, ${operation} 1,000 callers`,
+              is: own1000.failed - peers1000.failed,
+              should: "at most",
+              be: 0
+            }
+          ]
+        })
+  return goalRows([
+    ...beside,
+    { what: "first create answered after the start, ms", is: ours.firstCreate, should: "at most", be: 1000 },
+    { what: "RSS at rest, MB", is: ours.rest, should: "at most", be: 90 },
+    { what: "RSS after any load, MB", is: ours.rssMax, should: "at most", be: 160 },
+    ...["CreateTask", "GetTask"].map((operation): Goal => ({
+      what: `p99 of the steady ${operation}, ms`,
+      is: ours.steady[operation]!.p99,
+      should: "at most",
+      be: 3 * answersAfter
+    }))
+  ])
+}
