@@ -3,15 +3,14 @@
  * ways to resolve modules, and run on the runtimes that they are for. `npm run test:packages`.
  */
 import { execFileSync, spawn } from "node:child_process"
-import { createHash } from "node:crypto"
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { basename, dirname, join, relative } from "node:path"
 import { buildAll } from "./build.ts"
 import { built, packages, root, scope } from "./packages.ts"
+import { installTools, tools } from "./tools.ts"
 
 const here = join(root, "tools/packages")
-const tools = join(here, "node_modules")
 const stranger = mkdtempSync(join(tmpdir(), "stranger-"))
 
 let passed = 0
@@ -65,17 +64,6 @@ const readJson = <A>(file: string): A => JSON.parse(readFileSync(file, "utf8")) 
 const write = (file: string, text: string): void => {
   mkdirSync(join(stranger, file, ".."), { recursive: true })
   writeFileSync(join(stranger, file), text)
-}
-
-/** The tools of the gate, as its lock file names them. */
-const installTools = (): void => {
-  const lock = createHash("sha256")
-    .update(readFileSync(join(here, "package-lock.json")))
-    .digest("hex")
-  const mark = join(tools, ".installed")
-  if (existsSync(mark) && readFileSync(mark, "utf8") === lock) return
-  npm(["ci"], here)
-  writeFileSync(mark, lock)
 }
 
 const executables = (): Readonly<Record<string, ReadonlyArray<string>>> => {

@@ -12,6 +12,9 @@ export * from "./internal/reasons/identity.ts"
 export * from "./internal/reasons/request.ts"
 export * from "./internal/reasons/token.ts"
 
+/**
+ * Every reason, as a schema of a union by `_tag`.
+ */
 export const Reason = Schema.Union([
   RequestReason.SettingInvalid,
   RequestReason.InstanceMissing,

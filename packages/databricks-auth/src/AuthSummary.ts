@@ -27,9 +27,13 @@ type Settings = ConnectorSettings["Service"]
  */
 export type Facts = Readonly<Record<string, string>>
 
+/**
+ * What a service logs of its authentication when it starts.
+ */
 export class AuthSummary extends Context.Service<
   AuthSummary,
   {
+    /** The summary as text, with facts by their names. It holds no secret. */
     readonly describe: Effect.Effect<Facts>
     /** What tasks would meet with, in the words that they would hear, and what an operator may not have meant. */
     readonly warnings: ReadonlyArray<string>

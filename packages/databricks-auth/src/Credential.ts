@@ -8,6 +8,7 @@ import type { Identity } from "./Identity.ts"
  * What a call to Databricks carries. It stays `Redacted` until the request is built.
  */
 export interface AuthHeader {
+  /** The whole value, `Bearer <token>`. */
   readonly authorization: Redacted.Redacted<string>
 }
 
@@ -15,6 +16,8 @@ export interface AuthHeader {
  * What a token is for: an identity and, where a token came with the run instead of being looked up, that token.
  */
 export interface Credential<out I extends Identity = Identity> {
+  /** Who. */
   readonly identity: I
+  /** The token that came with the run, in place of one that is looked up. */
   readonly storedToken?: Redacted.Redacted<string>
 }

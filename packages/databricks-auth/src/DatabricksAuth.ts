@@ -237,11 +237,15 @@ export const layerConfig: Layer.Layer<
  * What surrounds a boundary in memory. Secrets and ServiceAccounts are by `namespace/name`, JWT files by their path.
  */
 export interface Memory {
+  /** The operator's settings, as values. */
   readonly settings?: ConnectorSettings.Options
   /** The connector's own, by the variables that would hold them. */
   readonly connector?: Readonly<Record<string, string>>
+  /** Secrets by `namespace/name`, their values as they are (not in base64). */
   readonly secrets?: Readonly<Record<string, Readonly<Record<string, string>>>>
+  /** ServiceAccounts by `namespace/name`. */
   readonly serviceAccounts?: Readonly<Record<string, Kubernetes.MemoryServiceAccount>>
+  /** JWT files by their absolute path. */
   readonly files?: Readonly<Record<string, Jwt.Jwt>>
   /** What the token endpoint gives; by default its n-th token is `t<n>` and lasts an hour. */
   readonly respond?: Parameters<typeof TokenEndpoint.layerMemory>[0]

@@ -46,6 +46,9 @@ export const RequestSecret = Schema.TaggedStruct("RequestSecret", {})
  */
 export const StoredToken = Schema.TaggedStruct("StoredToken", {})
 
+/**
+ * Where a PAT or client credentials came from, by `_tag`.
+ */
 export const Origin = Schema.Union([NamespaceSecret, ConnectorLevel, Unrecorded, RequestSecret, StoredToken])
 export type Origin = typeof Origin.Type
 
@@ -222,6 +225,9 @@ export const clientIdOf = (identity: Identity): Option.Option<string> => {
   }
 }
 
+/**
+ * Who a run is, of whichever mode, by `_tag`.
+ */
 export const Identity = Schema.Union([
   PatIdentity,
   OAuthM2MIdentity,

@@ -53,6 +53,9 @@ export const empty = (instance: string): IdentityRecord => ({
 export const isEmpty = (record: IdentityRecord): boolean =>
   Record.keys(fields).every((field) => Option.isNone<unknown>(record[field]))
 
+/**
+ * The auth type that is recorded; `pat` where none is.
+ */
 export const authTypeOf = ({ authType }: IdentityRecord): AuthType => Option.getOrElse(authType, () => "pat" as const)
 
 /**

@@ -30,9 +30,15 @@ export class Claims extends Schema.Class<Claims>("@flyte-databricks/databricks-a
 export const Header = Schema.Struct({ alg: Schema.String, kid: Schema.optionalKey(Schema.String) })
 export type Header = typeof Header.Type
 
+/**
+ * A signed JWT, read and not verified.
+ */
 export interface Jwt {
+  /** The JWT itself, in its compact form. */
   readonly token: Redacted.Redacted<string>
+  /** How it is signed. */
   readonly header: Header
+  /** What it says. */
   readonly claims: Claims
 }
 

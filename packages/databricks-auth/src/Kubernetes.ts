@@ -51,7 +51,9 @@ export type SecretData = Readonly<Record<string, Redacted.Redacted<string>>>
  * A ServiceAccount, as far as the core needs it.
  */
 export interface ServiceAccount {
+  /** Its name in its namespace. */
   readonly name: string
+  /** By name. */
   readonly annotations: Readonly<Record<string, string>>
 }
 
@@ -59,10 +61,15 @@ export interface ServiceAccount {
  * For whom a token is to be made, and for how long.
  */
 export interface TokenRequest {
+  /** Who is to take the token (the claim `aud`). */
   readonly audience: string
+  /** How long it is to last. A cluster may give a shorter one. */
   readonly lifetime: Duration.Duration
 }
 
+/**
+ * The cluster that credentials of namespaces are in.
+ */
 export class Kubernetes extends Context.Service<
   Kubernetes,
   {
@@ -70,6 +77,7 @@ export class Kubernetes extends Context.Service<
     readonly cluster: Option.Option<string>
     /** Audiences by which the API server takes a token for one of its own, as far as they are known. */
     readonly apiAudiences: Effect.Effect<ReadonlyArray<string>>
+    /** A Secret; none where there is no such Secret. */
     readonly readSecret: (namespace: string, name: string) => Effect.Effect<Option.Option<SecretData>, KubernetesError>
     /**
      * All ServiceAccounts of a namespace that a label selector matches, a blank one all there are; none where there is no
@@ -106,7 +114,9 @@ export const layerNone: Layer.Layer<Kubernetes> = Layer.succeed(
  * What can be in the cluster that `layerMemory` provides.
  */
 export interface MemoryServiceAccount {
+  /** By name; none by default. */
   readonly labels?: Readonly<Record<string, string>>
+  /** By name; none by default. */
   readonly annotations?: Readonly<Record<string, string>>
 }
 
@@ -116,17 +126,21 @@ export interface MemoryServiceAccount {
 export class KubernetesMemory extends Context.Service<
   KubernetesMemory,
   {
+    /** Puts a Secret there, or another in its place. Values are as they are, not in base64. */
     readonly setSecret: (namespace: string, name: string, data: Record<string, string>) => Effect.Effect<void>
+    /** Takes a Secret away. */
     readonly deleteSecret: (namespace: string, name: string) => Effect.Effect<void>
     /** Makes every read of this Secret fail until it is set or deleted again. */
     readonly failSecret: (namespace: string, name: string, reason: KubernetesError["reason"]) => Effect.Effect<void>
     /** The Secrets read so far, as `namespace/name`, in order. */
     readonly reads: Effect.Effect<ReadonlyArray<string>>
+    /** Puts a ServiceAccount there, or another in its place. */
     readonly setServiceAccount: (
       namespace: string,
       name: string,
       serviceAccount: MemoryServiceAccount
     ) => Effect.Effect<void>
+    /** Takes a ServiceAccount away. */
     readonly deleteServiceAccount: (namespace: string, name: string) => Effect.Effect<void>
     /** Makes every listing of this namespace's ServiceAccounts fail, or none. */
     readonly failServiceAccounts: (

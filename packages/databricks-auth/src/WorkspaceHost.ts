@@ -96,7 +96,9 @@ const canonical = ({ scheme, hostname, port, id }: Address): WorkspaceHost =>
  * Workspaces that credentials may be sent to: one, all behind a host, or `*.` wildcards for the hosts below a domain.
  */
 export interface AllowList {
+  /** As the operator wrote them. */
   readonly patterns: ReadonlyArray<string>
+  /** Whether credentials may be sent to this workspace. */
   readonly allows: (workspace: WorkspaceHost) => boolean
 }
 
@@ -199,6 +201,7 @@ export const requireListed = Effect.fnUntraced(function* (
 
 /** What says which workspace of a host is meant, where its address does not. */
 export interface Choice {
+  /** The id that a setting says. */
   readonly id?: GivenId | undefined
   /** The operator's own, where the host is its host. */
   readonly own?: WorkspaceHost | undefined

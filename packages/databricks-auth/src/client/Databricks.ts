@@ -49,7 +49,9 @@ export interface AccessToken {
 export interface Finding {
   /** What was looked at, as in `Secret team-a/databricks-token`. */
   readonly source: string
+  /** What came of it: `used` is the one that counts; `failed` ended the search. */
   readonly outcome: "used" | "absent" | "forbidden" | "failed"
+  /** Why, where there is more to say. */
   readonly detail?: string
 }
 

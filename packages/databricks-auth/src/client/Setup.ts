@@ -32,7 +32,9 @@ const ways = new WeakMap<Auth, Way>()
 
 /** A way to log in, and where the workspace's address is read where `databricks()` was given none. */
 export interface Way {
+  /** Sets it up for a workspace. */
   readonly make: Make
+  /** The workspace's address, as the same place says it. */
   readonly host?: Effect.Effect<string | undefined, Config.ConfigError>
 }
 

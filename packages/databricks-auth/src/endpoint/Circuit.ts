@@ -45,7 +45,9 @@ export const CircuitPolicy = Context.Reference<Policy>("@flyte-databricks/databr
 export interface Try {
   /** What fails together. It is the workspace's own circuit: two behind one host fail each for itself. */
   readonly instance: string
+  /** The URL that is asked, for errors. */
   readonly endpoint: string
+  /** Whose token it is for. */
   readonly clientId: string
   /**
    * A task chose the client id, which may be made up. It has no part in the circuit before it was given a token: what
@@ -82,6 +84,9 @@ export interface Circuit {
 
 const nameOf = ({ instance, clientId }: Try): string => `${instance} ${clientId}`
 
+/**
+ * A circuit for all endpoints, by workspace. It is forgotten with its scope.
+ */
 export const make: Effect.Effect<Circuit, never, Scope.Scope> = Effect.gen(function* () {
   const { clients, openFor } = yield* CircuitPolicy
   const breaker = yield* CircuitBreaker.make({

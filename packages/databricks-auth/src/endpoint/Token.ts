@@ -10,8 +10,11 @@ import type { Description } from "../Jwt.ts"
  * A bearer token, how long it lasts, and what it was built from.
  */
 export interface Token {
+  /** The token itself, without `Bearer`. */
   readonly value: Redacted.Redacted<string>
+  /** How long it lasts from when it was asked for. */
   readonly lifetime: Duration.Duration
+  /** The secret or JWT that it was given for: another one there means another token. */
   readonly builtFrom: Redacted.Redacted<string>
   /** What the JWT says that it was exchanged for, and the id of the request; for whoever keeps a record. */
   readonly jwt?: Description
@@ -22,6 +25,7 @@ export interface Token {
  * How it goes with a token that is not there yet.
  */
 export interface Progress {
+  /** The URL that is asked. */
   readonly endpoint: string
   /** How many requests have been sent. */
   readonly attempts: number
@@ -29,6 +33,9 @@ export interface Progress {
   readonly lastAnswer: string | undefined
 }
 
+/**
+ * How a token is asked for.
+ */
 export interface Tries {
   /** Somebody waits for it: what may pass is tried again. Otherwise one try is enough, since another is made later. */
   readonly isWaitedFor: boolean

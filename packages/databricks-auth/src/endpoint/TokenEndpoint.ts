@@ -30,6 +30,7 @@ interface AnyRequest {
  * A request for a token by client credentials (RFC 6749 §4.4).
  */
 export interface ClientCredentialsRequest extends AnyRequest {
+  /** The OAuth secret of the client. */
   readonly clientSecret: Redacted.Redacted<string>
 }
 
@@ -37,6 +38,7 @@ export interface ClientCredentialsRequest extends AnyRequest {
  * A request for a token in exchange for a JWT (RFC 8693).
  */
 export interface TokenExchangeRequest extends AnyRequest {
+  /** The JWT that is exchanged. */
   readonly subject: Jwt
 }
 
@@ -46,11 +48,20 @@ export interface TokenExchangeRequest extends AnyRequest {
 export class TokenEndpoint extends Context.Service<
   TokenEndpoint,
   {
+    /**
+     * A token for a client id and its secret. Fails with `TokenRefused`, `TokenEndpointUnavailable`,
+     * `TokenResponseInvalid`.
+     */
     readonly clientCredentials: (request: ClientCredentialsRequest, tries?: Tries) => Effect.Effect<Token, AuthError>
+    /** A token for a JWT. Fails with `ExchangeRefused`, `TokenEndpointUnavailable`, `TokenResponseInvalid`. */
     readonly tokenExchange: (request: TokenExchangeRequest, tries?: Tries) => Effect.Effect<Token, AuthError>
   }
 >()("@flyte-databricks/databricks-auth/endpoint/TokenEndpoint") {}
 
+/**
+ * The real one, over HTTP: tries again what may pass, within `TotalTimeout`, and leaves an endpoint alone that is
+ * down.
+ */
 export const layer: Layer.Layer<TokenEndpoint, never, HttpClient.HttpClient | AllowedInstances> = Layer.effect(
   TokenEndpoint,
   Effect.gen(function* () {
@@ -111,6 +122,7 @@ export type TokenRequest = ClientCredentialsRequest | TokenExchangeRequest
 export class TokenEndpointMemory extends Context.Service<
   TokenEndpointMemory,
   {
+    /** What it was asked for so far, in order. */
     readonly requests: Effect.Effect<ReadonlyArray<TokenRequest>>
   }
 >()("@flyte-databricks/databricks-auth/TokenEndpointMemory") {}

@@ -22,7 +22,9 @@ import type { WorkspaceHost } from "../WorkspaceHost.ts"
  * absent; they are errors.
  */
 export interface Absent {
+  /** What tells it from `Found`. */
   readonly _tag: "Absent"
+  /** What was seen there, for explanations. */
   readonly detail: string
 }
 
@@ -30,7 +32,9 @@ export interface Absent {
  * A place holds a whole credential.
  */
 export interface Found<I extends Identity> {
+  /** What tells it from `Absent`. */
   readonly _tag: "Found"
+  /** What a header is asked for with. */
   readonly credential: Credential<I>
   /** What else was seen there. */
   readonly detail?: string
@@ -38,6 +42,9 @@ export interface Found<I extends Identity> {
   readonly builtFrom: Option.Option<Redacted.Redacted<string>>
 }
 
+/**
+ * What a place answers. What it fails with ends the search.
+ */
 export type Look<I extends Identity> = Effect.Effect<Absent | Found<I>, AuthError>
 
 interface AnyPlace {
@@ -80,7 +87,9 @@ export type Place<I extends Identity> = RequestPlace<I> | NamespacePlace<I> | Co
 export interface Resolved<I extends Identity = Identity> extends Credential<I> {
   /** The namespace that was looked into for it. */
   readonly namespace: Option.Option<string>
+  /** What was looked at, in order; the last is the one that counts. */
   readonly explanation: ReadonlyArray<Finding>
+  /** The secret that its tokens are built from; none where a JWT is exchanged. */
   readonly builtFrom: Option.Option<Redacted.Redacted<string>>
 }
 
@@ -134,6 +143,7 @@ type TagOf<I extends Identity> = I extends ExtensionIdentity ? string : I["_tag"
  * One way to be somebody on Databricks.
  */
 export interface AuthMode<I extends Identity, out R> {
+  /** The `_tag` of its identities. */
   readonly tag: TagOf<I>
   /** What an operator or a task calls it. */
   readonly authType: AuthType
@@ -145,10 +155,19 @@ export interface AuthMode<I extends Identity, out R> {
   readonly wire: Effect.Effect<Wired<I>, never, R>
 }
 
+/**
+ * A mode of any identities, as lists hold them.
+ */
 export type AnyMode = AuthMode<Identity, unknown>
 
+/**
+ * What a mode is built on.
+ */
 export type SourcesOf<M> = M extends AuthMode<infer _I, infer R> ? R : never
 
+/**
+ * A mode with its sources.
+ */
 export type ReadyMode = AnyMode & Wired<Identity>
 
 /**

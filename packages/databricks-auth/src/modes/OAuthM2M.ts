@@ -67,6 +67,9 @@ const wire = Effect.gen(function* () {
   } satisfies Wired<OAuthM2MIdentity>
 })
 
+/**
+ * The mode of client credentials.
+ */
 export const mode: AuthMode<OAuthM2MIdentity, ClientCredentialsSource | TokenEndpoint> = {
   tag: "oauth_m2m",
   authType: "oauth_m2m",

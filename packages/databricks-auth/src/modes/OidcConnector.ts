@@ -132,6 +132,9 @@ const wire = Effect.gen(function* () {
   } satisfies Wired<OidcConnectorIdentity>
 })
 
+/**
+ * The mode of the connector's own projected token (Model 1).
+ */
 export const mode: AuthMode<OidcConnectorIdentity, ProjectedToken | TokenEndpoint | ConnectorSettings> = {
   tag: "oidc_connector",
   authType: "oidc_federation",

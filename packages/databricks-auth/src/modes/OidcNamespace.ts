@@ -142,6 +142,9 @@ const wire = Effect.gen(function* () {
   } satisfies Wired<OidcNamespaceIdentity>
 })
 
+/**
+ * The mode of ServiceAccounts of namespaces (Model 2).
+ */
 export const mode: AuthMode<OidcNamespaceIdentity, ServiceAccountTokens | TokenEndpoint | ConnectorSettings> = {
   tag: "oidc_namespace",
   authType: "oidc_federation",

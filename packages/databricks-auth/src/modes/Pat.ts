@@ -119,6 +119,9 @@ const wire = Effect.gen(function* () {
   } satisfies Wired<PatIdentity>
 })
 
+/**
+ * The mode of personal access tokens.
+ */
 export const mode: AuthMode<PatIdentity, PatSource | ConnectorSettings> = {
   tag: "pat",
   authType: "pat",

@@ -19,6 +19,7 @@ import { admit, hostOf, type WorkspaceHost, workspaceId } from "../WorkspaceHost
  * What a caller knows of a task: where it runs, and what it says about its identity. Blank is absent.
  */
 export interface TaskContext extends IdentityNamespace.Parts {
+  /** What the task says about its identity. */
   readonly settings?: TaskSettings.TaskSettings
   /** What a request of Flyte 2 carries beside the task; Flyte 1 has nothing of the kind. */
   readonly connection?: Connection
@@ -28,7 +29,9 @@ export interface TaskContext extends IdentityNamespace.Parts {
  * The connection of a Flyte 2 request, and the secret of Flyte that the task names for its PAT.
  */
 export interface RequestConnection {
+  /** What the request carries. */
   readonly value: Connection
+  /** The secret of Flyte that the task names for it. */
   readonly secretName: Option.Option<string>
 }
 
@@ -36,6 +39,7 @@ export interface RequestConnection {
  * What selection works on.
  */
 export interface AuthRequest {
+  /** The workspace, which has passed the allow-list. */
   readonly instance: WorkspaceHost
   /** The namespace whose Secrets and ServiceAccounts count; none where the request has none. */
   readonly namespace: Option.Option<string>
@@ -45,12 +49,17 @@ export interface AuthRequest {
   readonly named: ReadonlyArray<TaskSettings.Name>
   /** The client id that the task names: no other is taken in its place. */
   readonly clientId: Option.Option<string>
+  /** The Secret of the namespace that a PAT may be in. */
   readonly tokenSecretName: string
+  /** What the request carries beside the task; none in Flyte 1. */
   readonly connection: Option.Option<RequestConnection>
+  /** The Secret of the namespace that client credentials may be in. */
   readonly oauthSecretName: string
   /** The JWT file that the task names. */
   readonly tokenFile: Option.Option<string>
+  /** For whom JWTs are made. */
   readonly audience: string
+  /** Whether the namespace may bring an identity. */
   readonly namespaceIdentity: NamespaceIdentity
 }
 

@@ -11,6 +11,9 @@ import { fitsHeader } from "../internal/bearer.ts"
 import { broken } from "../internal/broken.ts"
 import { nonBlank, shown } from "../internal/settings.ts"
 
+/**
+ * What a Flyte 2 request carries of a connection.
+ */
 export interface Connection {
   /** `connection.secrets["databricks_token"]` as it was sent; none where there is no such key. */
   readonly databricksToken: Option.Option<Redacted.Redacted<string>>

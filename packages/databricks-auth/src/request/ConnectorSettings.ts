@@ -34,10 +34,15 @@ export {
   type Options
 } from "./internal/options.ts"
 
+/**
+ * The operator's settings, read and checked.
+ */
 export class ConnectorSettings extends Context.Service<
   ConnectorSettings,
   {
+    /** The auth type of tasks that set none; where this is none, too, it is the strongest that is reachable. */
     readonly authType: Option.Option<AuthType>
+    /** The workspace of tasks that name none. */
     readonly instance: Option.Option<WorkspaceHost>
     /** Where credentials may go at all. */
     readonly allowedInstances: AllowList
@@ -45,18 +50,27 @@ export class ConnectorSettings extends Context.Service<
     readonly sharedInstances: AllowList
     /** The namespaces that are served. */
     readonly namespaces: IdentityNamespace.Patterns
+    /** The name of the Secrets that namespaces have their PATs in. */
     readonly tokenSecretName: string
+    /** The name of the Secrets that namespaces have their client credentials in. */
     readonly oauthSecretName: string
+    /** What the namespace of a request's identity is made of, as in `{namespace}` or `{project}-{domain}`. */
     readonly namespaceTemplate: string
+    /** Whether a namespace may, must or must not bring its identity. */
     readonly namespaceIdentity: NamespaceIdentity
+    /** Whether a task may choose among credentials. */
     readonly allowTaskAuthOverride: boolean
+    /** Whether a namespace's PAT is written into job metadata, as older connectors need it. */
     readonly persistPat: boolean
     /** The file of the connector's projected JWT, as the operator named it for this purpose. */
     readonly oidcTokenFile: Option.Option<string>
     /** The one that EKS named, for AWS or for whatever the operator made of it. */
     readonly awsTokenFile: Option.Option<string>
+    /** The audience of JWTs, where a task names none. */
     readonly oidcAudience: string
+    /** Audiences that a task may name beside it. */
     readonly allowedAudiences: ReadonlyArray<string>
+    /** Absolute directories; a task may name a JWT file inside of them alone. */
     readonly taskTokenFileDirs: ReadonlyArray<string>
   }
 >()("@flyte-databricks/databricks-auth/request/ConnectorSettings") {}
@@ -141,6 +155,9 @@ export const fromConfig: Effect.Effect<ConnectorSettings["Service"], AuthError |
 const contextOf = (settings: ConnectorSettings["Service"]) =>
   Context.make(ConnectorSettings, settings).pipe(Context.add(AllowedInstances, settings.allowedInstances))
 
+/**
+ * The settings of the environment. Fails while it is built where one is not valid.
+ */
 export const layerConfig: Layer.Layer<ConnectorSettings | AllowedInstances, AuthError | Config.ConfigError> =
   Layer.effectContext(Effect.map(fromConfig, contextOf))
 

@@ -12,20 +12,29 @@ import { invalid, looksLikeSecret, nonBlank } from "../internal/settings.ts"
  * The settings of a task, in place of the connector's. None of them is a secret.
  */
 export interface TaskSettings {
+  /** The workspace, as an address or a host name. */
   readonly instance?: string | undefined
   /** Which workspace of the instance's host, where its address does not say it. */
   readonly workspaceId?: string | undefined
+  /** `pat`, `oauth_m2m` or `oidc_federation`. */
   readonly authType?: string | undefined
   /** In place of the connector's client id; a namespace's own credential has to have it. */
   readonly clientId?: string | undefined
+  /** The Secret of the namespace that has its PAT. */
   readonly tokenSecretName?: string | undefined
+  /** The Secret of the namespace that has its client credentials. */
   readonly oauthSecretName?: string | undefined
+  /** A JWT file on the connector, inside of the directories that the operator listed. */
   readonly oidcTokenFile?: string | undefined
+  /** The audience of its JWT, of those that the operator allows. */
   readonly oidcAudience?: string | undefined
   /** The secret of Flyte that the task names for its PAT: Flyte 2 sends its value along as the request's connection. */
   readonly connectionSecretName?: string | undefined
 }
 
+/**
+ * A setting of a task, by its name here.
+ */
 export type Name = keyof TaskSettings
 
 /**

@@ -17,8 +17,13 @@ import { broken } from "../internal/broken.ts"
 import { requireKeys } from "./internal/secretData.ts"
 import * as NamespaceSecrets from "./NamespaceSecrets.ts"
 
+/**
+ * A service principal's own credentials (RFC 6749 §4.4).
+ */
 export interface ClientCredentials {
+  /** The application id of the service principal. */
   readonly clientId: string
+  /** Its OAuth secret. */
   readonly clientSecret: Redacted.Redacted<string>
 }
 
@@ -28,6 +33,10 @@ export interface ClientCredentials {
 export class ClientCredentialsSource extends Context.Service<
   ClientCredentialsSource,
   {
+    /**
+     * The pair in a Secret; none where there is no such Secret. Fails with `CredentialsBroken` where it is not whole,
+     * with `AccessForbidden` and `KubernetesUnavailable`.
+     */
     readonly namespaceSecret: (
       namespace: string,
       name: string
@@ -38,8 +47,11 @@ export class ClientCredentialsSource extends Context.Service<
     ) => Effect.Effect<Option.Option<ClientCredentials>, AuthError>
     /** The connector's client id, whether or not there is a secret to go with it. */
     readonly connectorClientId: Effect.Effect<Option.Option<string>, AuthError>
+    /** What is said where a namespace has no such Secret. */
     readonly absence: string
+    /** Reads a Secret anew the next time. */
     readonly forget: (namespace: string, name: string) => Effect.Effect<void>
+    /** Reads the connector's pair anew the next time. */
     readonly forgetConnector: Effect.Effect<void>
   }
 >()("@flyte-databricks/databricks-auth/sources/ClientCredentialsSource") {}
@@ -47,6 +59,9 @@ export class ClientCredentialsSource extends Context.Service<
 // The families are one source with two spellings. First hit wins for each half, as for every setting.
 const families = ["FLYTE_DATABRICKS", "DATABRICKS"] as const
 
+/**
+ * The pairs of Secrets, and of the connector's environment and files.
+ */
 export const layer: Layer.Layer<
   ClientCredentialsSource,
   never,

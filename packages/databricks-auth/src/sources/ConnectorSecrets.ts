@@ -21,7 +21,9 @@ import { nonBlank, variable } from "../internal/settings.ts"
  * A secret and the place it was found in, which is shown to operators.
  */
 export interface ConnectorSecret {
+  /** The secret itself. */
   readonly value: Redacted.Redacted<string>
+  /** The variable or file that it is from. */
   readonly place: string
 }
 
@@ -31,6 +33,7 @@ export interface ConnectorSecret {
 export class ConnectorSecrets extends Context.Service<
   ConnectorSecrets,
   {
+    /** The secret of a setting; none where no place has it. Fails with `CredentialsBroken` where one cannot be read. */
     readonly find: (name: string) => Effect.Effect<Option.Option<ConnectorSecret>, AuthError>
     /** Forgets what was found, so that the next look-up sees what is there now. */
     readonly forget: Effect.Effect<void>

@@ -27,6 +27,10 @@ export const SecretTimeToLive = Context.Reference<TimeToLive>("@flyte-databricks
 export class NamespaceSecrets extends Context.Service<
   NamespaceSecrets,
   {
+    /**
+     * What a Secret has under the keys of credentials; none where there is no such Secret. Fails with
+     * `AccessForbidden` and `KubernetesUnavailable`.
+     */
     readonly read: (namespace: string, name: string) => Effect.Effect<Option.Option<SecretData>, AuthError>
     /** Why a Secret that is not there is not there. */
     readonly absence: string
@@ -49,6 +53,9 @@ class SecretPath extends Data.Class<{ readonly namespace: string; readonly name:
  */
 export const describeSecret = (namespace: string, name: string): string => `Secret ${name} in namespace ${namespace}`
 
+/**
+ * The Secrets of the cluster, each kept for `SecretTimeToLive`.
+ */
 export const layer: Layer.Layer<NamespaceSecrets, never, Kubernetes> = Layer.effect(
   NamespaceSecrets,
   Effect.gen(function* () {

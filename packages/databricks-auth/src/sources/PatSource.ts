@@ -20,17 +20,28 @@ import * as NamespaceSecrets from "./NamespaceSecrets.ts"
 export class PatSource extends Context.Service<
   PatSource,
   {
+    /**
+     * The token of a Secret; none where there is no such Secret. Fails with `CredentialsBroken` where it has none,
+     * with `AccessForbidden` and `KubernetesUnavailable`.
+     */
     readonly namespaceSecret: (
       namespace: string,
       name: string
     ) => Effect.Effect<Option.Option<Redacted.Redacted<string>>, AuthError>
+    /** The connector's own token; none where it has none. */
     readonly connector: Effect.Effect<Option.Option<Redacted.Redacted<string>>, AuthError>
+    /** What is said where a namespace has no such Secret. */
     readonly absence: string
+    /** Reads a Secret anew the next time. */
     readonly forget: (namespace: string, name: string) => Effect.Effect<void>
+    /** Reads the connector's token anew the next time. */
     readonly forgetConnector: Effect.Effect<void>
   }
 >()("@flyte-databricks/databricks-auth/sources/PatSource") {}
 
+/**
+ * The tokens of Secrets, and of the connector's environment and files.
+ */
 export const layer: Layer.Layer<
   PatSource,
   never,

@@ -62,6 +62,9 @@ const over = <R>(
     })
   )
 
+/**
+ * The files of this machine, each read anew.
+ */
 export const layer: Layer.Layer<ProjectedToken, never, Surroundings | FileSystem.FileSystem | Path.Path> = over(onDisk)
 
 /**

@@ -35,8 +35,11 @@ export const audienceAnnotation = "flyte.org/databricks-audience"
  * A ServiceAccount that a namespace offers.
  */
 export interface Offer {
+  /** Its name in the namespace. */
   readonly serviceAccount: string
+  /** The service principal that it is. */
   readonly clientId: string
+  /** For whom its tokens are to be made, where it says so. */
   readonly audience: Option.Option<string>
 }
 
@@ -44,6 +47,7 @@ export interface Offer {
  * What a namespace offers, and what was seen there that is no offer.
  */
 export interface Discovery {
+  /** By name. */
   readonly offers: ReadonlyArray<Offer>
   /** Labelled ServiceAccounts without a client id. */
   readonly skipped: ReadonlyArray<string>
@@ -62,6 +66,9 @@ export const DiscoveryTimeToLive = Context.Reference<TimeToLive>(
 
 /** How many discoveries are kept. Each is as large as its namespace makes it: fifty ServiceAccounts, and two annotations. */
 export const discoveriesKept = 100
+/**
+ * How many ServiceAccounts of a namespace are kept, of those that are offers and of those that are none.
+ */
 export const serviceAccountsKept = 50
 
 /** How long an annotation may be. */
@@ -78,6 +85,7 @@ export const mintedLifetime = Duration.hours(1)
 export class ServiceAccountTokens extends Context.Service<
   ServiceAccountTokens,
   {
+    /** What a namespace offers. Fails with `AccessForbidden` and `KubernetesUnavailable`. */
     readonly discover: (namespace: string) => Effect.Effect<Discovery, AuthError>
     /**
      * Whether there is such a namespace. Kubernetes answers for one that does not exist as for an empty one, but gives each
@@ -86,6 +94,10 @@ export class ServiceAccountTokens extends Context.Service<
     readonly exists: (namespace: string) => Effect.Effect<boolean, AuthError>
     /** Why a namespace without an offer has none. */
     readonly absence: (discovery: Discovery) => string
+    /**
+     * A JWT of a ServiceAccount for an audience. Fails with `CredentialsMissing` where there is no such
+     * ServiceAccount.
+     */
     readonly mint: (namespace: string, serviceAccount: string, audience: string) => Effect.Effect<Jwt.Jwt, AuthError>
     /** Forgets what was discovered, so that the next look asks Kubernetes. */
     readonly forget: (namespace: string) => Effect.Effect<void>
@@ -109,6 +121,9 @@ export const describeSkipped = (skipped: ReadonlyArray<string>): string => `seen
 export const describeDiscovery = (namespace: string): string =>
   `ServiceAccounts labelled ${enabledLabel}=true in namespace ${namespace}`
 
+/**
+ * The ServiceAccounts of the cluster, each namespace's kept for `DiscoveryTimeToLive`.
+ */
 export const layer: Layer.Layer<ServiceAccountTokens, never, Kubernetes.Kubernetes> = Layer.effect(
   ServiceAccountTokens,
   Effect.gen(function* () {

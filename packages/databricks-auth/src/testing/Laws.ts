@@ -32,7 +32,9 @@ import * as Shown from "./Shown.ts"
 
 /** One law: what it says, and whether it holds. It dies, with what is wrong, where it does not. */
 export interface Law {
+  /** What it says, as the name of a test. */
   readonly name: string
+  /** Fails where it does not hold. */
   readonly holds: Effect.Effect<void>
 }
 
@@ -56,6 +58,7 @@ export interface Filling<World> {
 
 /** A mode, and how its places are filled. A `World` is what surrounds the boundary; members of several are put together. */
 export interface Subject<World extends object> {
+  /** The mode that the laws are for. */
   readonly mode: AuthMode.AnyMode
   /** The mode over sources in memory. */
   readonly wired: Effect.Effect<AuthMode.Wired<Identity>, AuthError>

@@ -10,6 +10,9 @@
 import * as Layer from "effect/Layer"
 import * as Random from "effect/Random"
 
+/**
+ * Chance that always gives the same.
+ */
 export const layer: Layer.Layer<never> = Layer.succeed(Random.Random, {
   nextDoubleUnsafe: () => 0.5,
   nextIntUnsafe: () => 0

@@ -26,6 +26,9 @@ export interface Policy {
   readonly failureTimeToLive: { readonly unavailable: Duration.Duration; readonly refused: Duration.Duration }
 }
 
+/**
+ * What holds where nothing else is said.
+ */
 export const defaults: Policy = {
   expiryBuffer: Duration.seconds(40),
   refreshLead: Duration.minutes(20),
@@ -34,16 +37,26 @@ export const defaults: Policy = {
   failureTimeToLive: { unavailable: Duration.seconds(1), refused: Duration.seconds(5) }
 }
 
+/**
+ * The policy of all tokens.
+ */
 export const TokenPolicy = Context.Reference<Policy>("@flyte-databricks/databricks-auth/tokens/TokenPolicy", {
   defaultValue: () => defaults
 })
 
+/**
+ * The moments of a token's life, in milliseconds since the epoch.
+ */
 export interface Times {
+  /** When it was asked for. */
   readonly issuedAt: number
+  /** From here on the first call that asks has it renewed. */
   readonly refreshAt: number
   /** From here on a refresh is not put off for the sake of others. */
   readonly urgentAt: number
+  /** From here on it is not handed out. */
   readonly usableUntil: number
+  /** When Databricks stops taking it. */
   readonly expiresAt: number
 }
 

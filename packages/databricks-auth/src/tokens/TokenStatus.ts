@@ -8,6 +8,9 @@ import type { Slot } from "./TokenEntries.ts"
 import type { Entry } from "./TokenEntry.ts"
 import type { Times } from "./TokenPolicy.ts"
 
+/**
+ * A credential's state and times.
+ */
 export const TokenStatus = Schema.Struct({
   identity: Identity,
   state: Schema.Literals(["empty", "fetching", "fresh", "refreshing", "expired", "failed"]),
@@ -22,6 +25,9 @@ export const TokenStatus = Schema.Struct({
 })
 export type TokenStatus = typeof TokenStatus.Type
 
+/**
+ * The status of what the cache keeps.
+ */
 export const statusOf = ({ credential: { identity }, lastUsedAt }: Slot, entry: Entry, now: number): TokenStatus => {
   switch (entry._tag) {
     case "Empty":

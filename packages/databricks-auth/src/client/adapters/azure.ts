@@ -5,14 +5,19 @@ import type { Databricks } from "../Databricks.ts"
 
 /** What Azure's SDKs take: moments are in milliseconds since the epoch. */
 export interface AzureAccessToken {
+  /** The secret itself. */
   readonly token: string
+  /** When it ends, in milliseconds since the epoch. */
   readonly expiresOnTimestamp: number
+  /** When it should be asked for again, in milliseconds since the epoch. */
   readonly refreshAfterTimestamp?: number
+  /** How it is sent. */
   readonly tokenType: "Bearer"
 }
 
 /** `TokenCredential`, for a token whose scopes are those of the login: what is asked for changes nothing. */
 export interface AzureCredential {
+  /** The token in hand, or a new one. Rejects with a `DatabricksError`. */
   readonly getToken: (
     scopes: string | Array<string>,
     options?: { readonly abortSignal?: unknown }

@@ -9,7 +9,9 @@ import type { Databricks } from "../Databricks.ts"
 
 /** The SDK's `CredentialProvider`. Its `name` is one of the SDK's own: it has none for a token of others. */
 export interface SdkCredentials {
+  /** A bearer token of a service principal, in the SDK's words. */
   readonly name: "oauth-m2m"
+  /** What puts the headers on requests. It asks for no token yet. */
   readonly configure: () => Promise<SdkVisitor>
 }
 
@@ -18,6 +20,7 @@ export type SdkVisitor = (headers: SdkHeaders) => Promise<void>
 
 /** Where it wants the headers. */
 export interface SdkHeaders {
+  /** Puts a header there, in place of another of that name. */
   set(name: string, value: string): void
 }
 

@@ -10,19 +10,25 @@ import type { Databricks } from "../Databricks.ts"
 
 /** The driver asks for headers, before each of its requests. */
 export interface SqlCustom {
+  /** The driver's word for this way. */
   readonly authType: "custom"
+  /** What it asks. Its promise rejects with a `DatabricksError`. */
   readonly provider: { readonly authenticate: () => Promise<Record<string, string>> }
 }
 
 /** The driver asks for a token as text, and caches it by what the JWT says. */
 export interface SqlExternalToken {
+  /** The driver's word for this way. */
   readonly authType: "external-token"
+  /** The token. Rejects with a `DatabricksError`. */
   readonly getToken: () => Promise<string>
 }
 
 /** The driver asks for a token with its end, as an object of its own class. */
 export interface SqlTokenProvider<Token> {
+  /** The driver's word for this way. */
   readonly authType: "token-provider"
+  /** What it asks. Its promise rejects with a `DatabricksError`. */
   readonly tokenProvider: { readonly getToken: () => Promise<Token>; readonly getName: () => string }
 }
 
