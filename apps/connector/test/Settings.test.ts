@@ -66,6 +66,10 @@ const hosts = [
   "a.cloud.databricks.com:99999"
 ]
 
+const collectors = ["collector", "localhost:4318", "grpc://a:4317", "http://user:pw@a:4318"]
+const pairs = ["key", "=value", "a=%zz"]
+const protocols = ["grpc", "HTTP/JSON", "json"]
+
 /** By setting: what it may not hold, and words that say what it may. */
 const wrong: Record<string, readonly [values: ReadonlyArray<string>, expected: string]> = {
   FLYTE_DATABRICKS_AUTH_TYPE: [["kerberos", "PAT", "oauth"], "pat, oauth_m2m or oidc_federation"],
@@ -126,6 +130,25 @@ const wrong: Record<string, readonly [values: ReadonlyArray<string>, expected: s
   FLYTE_DATABRICKS_METADATA_KEY_FILE: [["/missing", "/etc/hostname", "/"], "a file with a key a line"],
   FLYTE_DATABRICKS_METADATA_SIGNATURES: [["yes", "Require", "none"], "require, write or read"],
   FLYTE_DATABRICKS_CALLERS: [[",", "team", "flyte/Pro_peller", "/a", "a/b/c"], "ServiceAccounts as namespace/name"],
+  FLYTE_DATABRICKS_METRICS_NAMESPACES: [[",", "Team", "a/b", "team_*"], "separated by commas"],
+  OTEL_EXPORTER_OTLP_ENDPOINT: [collectors, "http://HOST:PORT or https://HOST:PORT"],
+  OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: [collectors, "http://HOST:PORT or https://HOST:PORT"],
+  OTEL_EXPORTER_OTLP_METRICS_ENDPOINT: [collectors, "http://HOST:PORT or https://HOST:PORT"],
+  OTEL_EXPORTER_OTLP_HEADERS: [pairs, "name=value,name=value"],
+  OTEL_EXPORTER_OTLP_TRACES_HEADERS: [pairs, "name=value,name=value"],
+  OTEL_EXPORTER_OTLP_METRICS_HEADERS: [pairs, "name=value,name=value"],
+  OTEL_EXPORTER_OTLP_PROTOCOL: [protocols, "http/protobuf or http/json"],
+  OTEL_EXPORTER_OTLP_TRACES_PROTOCOL: [protocols, "http/protobuf or http/json"],
+  OTEL_EXPORTER_OTLP_METRICS_PROTOCOL: [protocols, "http/protobuf or http/json"],
+  OTEL_EXPORTER_OTLP_TIMEOUT: [[...numbers, "0"], "a whole number from 1 to 3600000"],
+  OTEL_BSP_SCHEDULE_DELAY: [[...numbers, "0"], "a whole number from 1 to 3600000"],
+  OTEL_METRIC_EXPORT_INTERVAL: [[...numbers, "0"], "a whole number from 1 to 3600000"],
+  OTEL_BSP_MAX_EXPORT_BATCH_SIZE: [[...numbers, "0"], "a whole number from 1 to 10000"],
+  OTEL_TRACES_EXPORTER: [["jaeger", "OTLP", "console"], "otlp or none"],
+  OTEL_METRICS_EXPORTER: [["prometheus", "OTLP", "console"], "otlp or none"],
+  OTEL_TRACES_SAMPLER: [["always", "jaeger_remote"], "parentbased_always_on"],
+  OTEL_TRACES_SAMPLER_ARG: [["-1", "1.5", "half"], "a number from 0 to 1"],
+  OTEL_RESOURCE_ATTRIBUTES: [pairs, "name=value,name=value"],
   HTTPS_PROXY: [
     ["socks5://a", "http://a:b:c", "http://u:%zz@a", "http://a/path"],
     "http://HOST:PORT or https://HOST:PORT"
@@ -146,6 +169,9 @@ const free = [
   "FLYTE_DATABRICKS_ALLOWED_AUDIENCES",
   "FLYTE_DATABRICKS_SERVICE_CREDENTIAL_PROVIDER",
   "FLYTE_DATABRICKS_ORG_LABEL",
+  "OTEL_SERVICE_NAME",
+  // Whatever is not "true" is false, as OpenTelemetry has it.
+  "OTEL_SDK_DISABLED",
   "NO_PROXY",
   "FLYTE_SECRETS_ENV_PREFIX",
   "FLYTE_SECRETS_DEFAULT_DIR",
@@ -154,7 +180,7 @@ const free = [
 
 // A value that may hold a password is not repeated, and of an address nothing but the host.
 const shownAs = (setting: string, value: string): string =>
-  setting === "HTTPS_PROXY"
+  setting === "HTTPS_PROXY" || /^OTEL_(EXPORTER_OTLP_.*(ENDPOINT|HEADERS|PROTOCOL)|RESOURCE)/.test(setting)
     ? ""
     : setting === "FLYTE_DATABRICKS_INSTANCE"
       ? (value.split("@").at(-1) ?? "").replace(/(\w)\/[^/].*/, "$1…")
@@ -360,6 +386,7 @@ describe("a variable that nothing reads", () => {
           FLYTE_DATABRICKS_TASK_TYPES: "databricks",
           FLYTE_DATABRICKS_LOG_FORMAT: "json",
           FLYTE_DATABRICKS_LOG_LEVEL: "info",
+          FLYTE_DATABRICKS_METRICS_NAMESPACES: "team-a",
           FLYTE_DATABRICKS_AUDIT: "stdout",
           FLYTE_DATABRICKS_AUDIT_REQUIRED: "false",
           ...Object.fromEntries(free.filter((name) => name.startsWith("FLYTE_DATABRICKS_")).map((name) => [name, "x"])),
