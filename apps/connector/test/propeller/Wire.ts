@@ -2,12 +2,13 @@
  * gRPC without a network: the connector's own handlers, called with bytes, deadlines and cancellations as the server
  * would call them.
  */
-import type {
-  UntypedServiceImplementation,
-  sendUnaryData,
-  Server,
-  ServerUnaryCall,
-  ServiceDefinition
+import {
+  Metadata,
+  type sendUnaryData,
+  type Server,
+  type ServerUnaryCall,
+  type ServiceDefinition,
+  type UntypedServiceImplementation
 } from "@grpc/grpc-js"
 import { Effect } from "effect"
 import { EventEmitter } from "node:events"
@@ -54,7 +55,9 @@ export const make = (services: ReadonlyArray<{ readonly addTo: (server: Server) 
       const serverCall = Object.assign(events, {
         request: definition.requestDeserialize(requestSerialize(request)),
         getDeadline: () => deadline,
-        getPeer: () => "propeller"
+        getPeer: () => "propeller",
+        getPath: () => path,
+        metadata: new Metadata()
       })
       handler(serverCall as unknown as ServerUnaryCall<unknown, unknown>, (error, value) =>
         end(
