@@ -10,7 +10,9 @@ import type { Description } from "./Jwt.ts"
 
 /** A token that Databricks gave. A PAT is nobody's to give. */
 export interface Issued {
+  /** Whose token it is. */
   readonly identity: Identity
+  /** How long it lasts from when it was asked for, in milliseconds. */
   readonly lifetimeMillis: number
   /** What the JWT says that it was exchanged for. */
   readonly jwt?: Description
@@ -20,13 +22,17 @@ export interface Issued {
 
 /** There is no token, and the next try will be refused too: what may pass is no refusal. */
 export interface Refused {
+  /** Who got none. */
   readonly identity: Identity
+  /** Why. It is not `retryable`. */
   readonly error: AuthError
 }
 
 /** Told before a caller has the token; it neither fails nor takes its time. */
 export interface Observer {
+  /** A token was given. */
   readonly issued: (token: Issued) => Effect.Effect<void>
+  /** A token was refused. */
   readonly refused: (refusal: Refused) => Effect.Effect<void>
 }
 

@@ -16,8 +16,9 @@ export interface Token {
   readonly lifetime: Duration.Duration
   /** The secret or JWT that it was given for: another one there means another token. */
   readonly builtFrom: Redacted.Redacted<string>
-  /** What the JWT says that it was exchanged for, and the id of the request; for whoever keeps a record. */
+  /** What the JWT says that it was exchanged for, for whoever keeps a record. */
   readonly jwt?: Description
+  /** The id that Databricks gave the request, for the same. */
   readonly requestId?: string
 }
 
