@@ -217,6 +217,7 @@ describe("a wrong value keeps the connector from starting, with its name, the va
       // It may be the name of a namespace, of a client, or of a proxy.
       const {
         FLYTE_DATABRICKS_NAMESPACES: _,
+        FLYTE_DATABRICKS_METRICS_NAMESPACES: ____,
         FLYTE_DATABRICKS_TLS_ALLOWED_CLIENTS: ___,
         HTTPS_PROXY: __,
         ...others
@@ -401,7 +402,7 @@ describe("a variable that nothing reads", () => {
         yield* connector.signal("SIGTERM")
         assert.strictEqual(yield* connector.exitCode, 0)
         const lines = (yield* connector.log).filter((line) => line.includes("is no variable"))
-        assert.lengthOf(lines, 1)
+        assert.lengthOf(lines, 1, lines.join("; "))
         assert.include(lines[0], "FLYTE_DATABRICKS_CLIENT_TYPO is no variable of this connector")
       }).pipe(Effect.scoped, Effect.provide(NodeServices.layer)),
     30_000

@@ -122,9 +122,9 @@ const serve = (
 ) =>
   Effect.gen(function* () {
     const secrets = yield* ConnectorSecrets.ConnectorSecrets
-    yield* MetricsServer.serve(options.host, options.prometheusPort, secrets)
+    const { address, health, port } = yield* Server.Server
+    yield* MetricsServer.serve(options.host, options.prometheusPort, secrets, health)
     const summary = yield* AuthSummary.AuthSummary
-    const { address, port } = yield* Server.Server
     yield* Effect.logInfo(`${DatabricksConnector.connectorName} is listening on ${Address.show(address)}`).pipe(
       Effect.annotateLogs({ version, port, ...(yield* summary.describe) })
     )

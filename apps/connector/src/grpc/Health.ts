@@ -5,12 +5,15 @@
 import { create } from "@bufbuild/protobuf"
 import { GrpcHealth, grpcServiceDefinition } from "@flyte-databricks/flyte-protocol"
 import type * as Grpc from "@grpc/grpc-js"
-import { status } from "@grpc/grpc-js"
+import { status as codes } from "@grpc/grpc-js"
 
 type Watch = Grpc.ServerWritableStream<GrpcHealth.HealthCheckRequest, GrpcHealth.HealthCheckResponse>
 
+export type Status = "SERVING" | "NOT_SERVING"
+
 export interface Health {
-  readonly set: (health: "SERVING" | "NOT_SERVING") => void
+  readonly set: (health: Status) => void
+  readonly current: () => Status
   /** A watch has no end of its own, and the server would wait for one. */
   readonly endWatches: () => void
 }
@@ -26,7 +29,8 @@ const response = (health: keyof typeof ServingStatus) =>
 export const addTo = (server: Pick<Grpc.Server, "addService">, services: ReadonlyArray<string>): Health => {
   const names = new Set(["", GrpcHealth.Health.typeName, ...services])
   const watches = new Set<Watch>()
-  let current = response("NOT_SERVING")
+  let status: Status = "NOT_SERVING"
+  let current = response(status)
 
   const check: Grpc.handleUnaryCall<GrpcHealth.HealthCheckRequest, GrpcHealth.HealthCheckResponse> = (
     { request: { service } },
@@ -34,7 +38,7 @@ export const addTo = (server: Pick<Grpc.Server, "addService">, services: Readonl
   ) =>
     names.has(service)
       ? callback(null, current)
-      : callback({ code: status.NOT_FOUND, details: `Health status unknown for service ${service.slice(0, 100)}` })
+      : callback({ code: codes.NOT_FOUND, details: `Health status unknown for service ${service.slice(0, 100)}` })
 
   const watch = (call: Watch): void => {
     watches.add(call)
@@ -52,7 +56,9 @@ export const addTo = (server: Pick<Grpc.Server, "addService">, services: Readonl
 
   server.addService(grpcServiceDefinition(GrpcHealth.Health), { check, watch, list })
   return {
+    current: () => status,
     set: (health) => {
+      status = health
       current = response(health)
       for (const call of watches) if (names.has(call.request.service)) call.write(current)
     },

@@ -58,6 +58,8 @@ export class Server extends Context.Service<
     /** Zero for a socket in the file system. */
     readonly port: number
     readonly address: Address.Address
+    /** What is said of its health. */
+    readonly health: Effect.Effect<Health.Status>
   }
 >()("@flyte-databricks/connector/grpc/Server") {}
 
@@ -130,6 +132,7 @@ export const listen = Effect.fnUntraced(function* (
   return {
     port: address._tag === "Tcp" ? address.port : 0,
     address,
+    health: Effect.sync(health.current),
     serve: Effect.acquireRelease(
       Effect.sync(() => health.set("SERVING")),
       () =>

@@ -36,11 +36,12 @@ const statusz = Effect.fnUntraced(function* (
   request: IncomingMessage,
   url: URL,
   startedAt: number,
+  health: string,
   token: Effect.Effect<Option.Option<Redacted.Redacted<string>>>
 ): Effect.fn.Return<Page> {
   const status = Statusz.admit(request, yield* token)
   if (status !== 200) return refusals[status]
-  const body = `${JSON.stringify(yield* Statusz.statusz(startedAt, url.searchParams))}\n`
+  const body = `${JSON.stringify(yield* Statusz.statusz(startedAt, health, url.searchParams))}\n`
   return { status, type: "application/json; charset=utf-8", body, headers: { "cache-control": "no-store" } }
 })
 
@@ -51,13 +52,16 @@ const statusz = Effect.fnUntraced(function* (
 export const serve = Effect.fnUntraced(function* (
   host: string,
   port: number,
-  secrets: ConnectorSecrets.ConnectorSecrets["Service"]
+  secrets: ConnectorSecrets.ConnectorSecrets["Service"],
+  health: Effect.Effect<string>
 ): Effect.fn.Return<void, never, Scope.Scope> {
+  // One that cannot be read lets nobody in.
+  const token = Effect.orElseSucceed(Statusz.token(secrets), () => Option.none())
+  // Without a port too it is a variable of the connector, and a secret.
+  yield* token
   if (port === 0) return
   const services = yield* Effect.context<never>()
   const startedAt = yield* Clock.currentTimeMillis
-  // One that cannot be read lets nobody in.
-  const token = Effect.orElseSucceed(Statusz.token(secrets), () => Option.none())
 
   const answer = (request: IncomingMessage): Effect.Effect<Page> => {
     const url = URL.parse(request.url ?? "/", "http://localhost")
@@ -69,12 +73,14 @@ export const serve = Effect.fnUntraced(function* (
           body: Metrics.prometheus(services)
         }))
       case "/statusz":
-        return statusz(request, url ?? new URL("http://localhost"), startedAt, token)
+        return Effect.flatMap(health, (health) =>
+          statusz(request, url ?? new URL("http://localhost"), startedAt, health, token)
+        )
       case "/":
-        return Effect.map(Clock.currentTimeMillis, (now) => ({
+        return Effect.map(Effect.all([Clock.currentTimeMillis, health]), ([now, health]) => ({
           status: 200,
           type: "text/html; charset=utf-8",
-          body: Statusz.index(startedAt, now),
+          body: Statusz.index(startedAt, now, health),
           headers: { "content-security-policy": "default-src 'none'" }
         }))
       default:

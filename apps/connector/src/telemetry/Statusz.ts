@@ -99,7 +99,7 @@ const gauges = Effect.map(Metric.snapshot, (metrics) =>
 )
 
 /** `/statusz`: what fails comes first. */
-export const statusz = Effect.fnUntraced(function* (startedAt: number, query: URLSearchParams) {
+export const statusz = Effect.fnUntraced(function* (startedAt: number, health: string, query: URLSearchParams) {
   const now = yield* DateTime.now
   const tokens = yield* yield* Tokens
   const all = yield* gauges
@@ -112,7 +112,7 @@ export const statusz = Effect.fnUntraced(function* (startedAt: number, query: UR
     node: process.versions.node,
     startedAt: instant(startedAt),
     uptimeSeconds: Math.round((DateTime.toEpochMillis(now) - startedAt) / 1000),
-    health: "SERVING",
+    health,
     runsFollowed: all.find(({ id }) => id === "flyte_databricks_runs_followed")?.value ?? 0,
     auditFailing: all.some(({ id, value }) => id === "flyte_databricks_audit_failing" && value > 0),
     circuits: Object.fromEntries(
@@ -128,11 +128,11 @@ export const statusz = Effect.fnUntraced(function* (startedAt: number, query: UR
 })
 
 /** `/`: nothing of who is served. */
-export const index = (startedAt: number, now: number): string =>
+export const index = (startedAt: number, now: number, health: string): string =>
   `<!doctype html><meta charset="utf-8"><title>Flyte Databricks connector</title>
 <h1>Flyte Databricks connector</h1>
 <p>Version ${version}, Node.js ${process.versions.node}
-<p>Up for ${Math.round((now - startedAt) / 1000)} s, health: SERVING
+<p>Up for ${Math.round((now - startedAt) / 1000)} s, health: ${health}
 <ul>
 <li><a href="/metrics">/metrics</a>, for Prometheus
 <li><a href="/statusz">/statusz</a>, the states of tokens as JSON: from loopback, or with a token

@@ -80,7 +80,7 @@ const namespaces = SettingValue.setting<ReadonlyArray<string>>(
     read: (text) =>
       Option.filter(
         Option.some(commaSeparated(text)),
-        (names) => names.length <= maxNamespaces && names.every(isNamespace)
+        (names) => names.length > 0 && names.length <= maxNamespaces && names.every(isNamespace)
       ),
     expected: `names of namespaces, separated by commas, ${maxNamespaces} at most`,
     write: (names) => names.join(",")

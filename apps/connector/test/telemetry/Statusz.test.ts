@@ -74,12 +74,14 @@ describe("the states of ten thousand tokens", () => {
         ...(index === 9999 ? { failure: "z".repeat(5000) } : {})
       }))
       const port = yield* Ports.free
-      yield* MetricsServer.serve("127.0.0.1", port, {
+      const secrets: ConnectorSecrets.ConnectorSecrets["Service"] = {
         find: () => Effect.succeedNone,
         forget: Effect.void
-      } as ConnectorSecrets.ConnectorSecrets["Service"]).pipe(
+      }
+      yield* MetricsServer.serve("127.0.0.1", port, secrets, Effect.succeed("NOT_SERVING")).pipe(
         Effect.provideService(Statusz.Tokens, Effect.succeed(statuses))
       )
+      assert.include((yield* get(port, "/")).text, "health: NOT_SERVING")
       const seen: Array<string> = []
       let path: string | undefined = "/statusz?limit=99999"
       while (path !== undefined) {
@@ -87,6 +89,7 @@ describe("the states of ten thousand tokens", () => {
         assert.isBelow(text.length, 1_500_000)
         const page = decode(text)
         assert.deepStrictEqual(page.tokens, { total: 10_000, failing: 1 })
+        assert.strictEqual(page.health, "NOT_SERVING")
         assert.isAtMost(page.list.length, Statusz.most)
         seen.push(...page.list.map(({ principal, state }) => `${state} ${principal}`))
         path = page.next
