@@ -31,8 +31,6 @@ import type { RunState } from "./RunState.ts"
 export interface CallOptions {
   /** The credential's header, for who has just asked for it; otherwise the call asks. */
   readonly header?: AuthHeader
-  /** The caller has a time limit of its own, by which it interrupts the call: `RequestTimeout` is not kept beside it. */
-  readonly isBounded?: boolean
   /** Told the id that Databricks gave a request that it carried out. */
   readonly onRequestId?: (id: string) => void
 }
@@ -101,7 +99,7 @@ export const layer: Layer.Layer<JobsClient, never, HttpClient.HttpClient | Datab
 
     const call = Effect.fnUntraced(function* <A>(
       credential: Credential,
-      { header: given, isBounded = false, onRequestId }: CallOptions,
+      { header: given, onRequestId }: CallOptions,
       request: HttpClientRequest.HttpClientRequest,
       decode: Decode<A>,
       operation: string,
@@ -116,12 +114,12 @@ export const layer: Layer.Layer<JobsClient, never, HttpClient.HttpClient | Datab
         if (id !== undefined && Result.isSuccess(result)) onRequestId?.(id)
         return Effect.fromResult(result)
       }
-      const answer = yield* sending(request, asked, header, isBounded)
+      const answer = yield* sending(request, asked, header)
       if (!refusesToken(answer)) return yield* readIt(answer)
       // The token was revoked or rotated after it was cached: try once more, with a new one for the same identity.
       answer.body = ""
       yield* auth.invalidate(credential, header)
-      const again = yield* sending(request, asked, yield* auth.getHeader(credential), isBounded)
+      const again = yield* sending(request, asked, yield* auth.getHeader(credential))
       return yield* readIt(again)
     })
 

@@ -58,7 +58,7 @@ export const make = Effect.fnUntraced(function* (reports: LastReports.LastReport
     const credential = yield* PinnedRun.recall(auth, metadata, connection)
     const header = yield* PinnedRun.header(auth, credential)
     const { identity } = credential
-    const asked = jobs.get(credential, runId, { header, isBounded: true })
+    const asked = jobs.get(credential, runId, { header })
     const run = yield* (isFaulty ? asked : hedged(asked)).pipe(
       Call.waitFor(`${identity.instance} to say how run ${runId} is doing`),
       turns.take("get", credential)

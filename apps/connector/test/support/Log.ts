@@ -1,5 +1,5 @@
 /** The connector's log, as the lines of JSON that its process would write. */
-import { Effect, Logger, Schema } from "effect"
+import { Effect, Layer, Logger, References, Schema } from "effect"
 
 const Line = Schema.fromJsonString(
   Schema.Struct({
@@ -13,6 +13,9 @@ export type Line = typeof Line.Type
 
 /** A line of the log, read. */
 export const read = Schema.decodeUnknownSync(Line)
+
+/** Has polls that are fine among the lines. */
+export const everyLine = Layer.succeed(References.MinimumLogLevel, "Debug")
 
 /** Keeps every line; `waitFor` gives the first that is as asked for, as soon as it is there. */
 export const make = () => {

@@ -5,7 +5,7 @@
 import { NodeServices } from "@effect/platform-node"
 import { assert, it } from "@effect/vitest"
 import { DatabricksWorkspace, KubernetesApi } from "@flyte-databricks/emulators"
-import { ConfigProvider, Context, Duration, Effect, FileSystem, Layer, Logger, Redacted, References } from "effect"
+import { ConfigProvider, Context, Duration, Effect, FileSystem, Layer, Logger, Redacted } from "effect"
 import * as ConnectorServer from "../../src/cli/ConnectorServer.ts"
 import * as Server from "../../src/grpc/Server.ts"
 import { SubmissionTimes } from "../../src/runs/Submissions.ts"
@@ -53,8 +53,6 @@ interface ServingOptions extends Partial<Server.Options> {
 // What is left behind is another test's business.
 const endsSoon = Layer.succeed(SubmissionTimes, { ...SubmissionTimes.defaultValue(), end: "100 millis" })
 
-const everyLine = Layer.succeed(References.MinimumLogLevel, "Debug")
-
 /** Starts a connector with this environment and no other; what it says to callers is added to `said`. */
 export const start = Effect.fnUntraced(function* (
   env: Readonly<Record<string, string>>,
@@ -74,7 +72,7 @@ export const start = Effect.fnUntraced(function* (
     drainTimeout: Duration.seconds(5),
     ...options
   }).pipe(
-    Layer.provide([ConfigProvider.layer(environment), Logger.layer([log.logger]), everyLine, endsSoon, references])
+    Layer.provide([ConfigProvider.layer(environment), Logger.layer([log.logger]), Log.everyLine, endsSoon, references])
   )
   // A connector that starts again shares nothing with the one before.
   const context = yield* Layer.buildWithMemoMap(layer, Layer.makeMemoMapUnsafe(), yield* Effect.scope)

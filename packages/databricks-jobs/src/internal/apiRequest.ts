@@ -41,8 +41,7 @@ export const make = (
   return (
     request: HttpClientRequest.HttpClientRequest,
     asked: Asked,
-    { authorization }: AuthHeader,
-    isBounded: boolean
+    { authorization }: AuthHeader
   ): Effect.Effect<Answer, JobsError> => {
     const answer = HttpClientRequest.setHeaders(request, {
       ...headers(asked.identity.instance),
@@ -63,12 +62,10 @@ export const make = (
         )
       )
     )
-    return isBounded
-      ? answer
-      : Effect.timeoutOrElse(answer, {
-          duration: timeout,
-          orElse: () => Effect.fail(unavailable(asked, `nothing within ${Duration.format(timeout)}`, true))
-        })
+    return Effect.timeoutOrElse(answer, {
+      duration: timeout,
+      orElse: () => Effect.fail(unavailable(asked, `nothing within ${Duration.format(timeout)}`, true))
+    })
   }
 }
 

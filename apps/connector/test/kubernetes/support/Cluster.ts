@@ -148,7 +148,7 @@ const make = Effect.gen(function* () {
       maxConnectionAge: Duration.minutes(5),
       drainDelay: Duration.zero,
       drainTimeout: Duration.seconds(5)
-    }).pipe(Layer.provide([ConfigProvider.layer(environment), Logger.layer([log.logger]), references]))
+    }).pipe(Layer.provide([ConfigProvider.layer(environment), Logger.layer([log.logger]), Log.everyLine, references]))
     // A connector that starts again shares nothing with the one before.
     const context = yield* Layer.buildWithMemoMap(layer, Layer.makeMemoMapUnsafe(), yield* Effect.scope)
     const { port } = Context.get(context, Server.Server)
