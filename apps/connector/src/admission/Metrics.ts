@@ -3,7 +3,7 @@
  */
 import type * as Effect from "effect/Effect"
 import * as Metric from "effect/Metric"
-import type { Kind, Refusal } from "./Line.ts"
+import type { Kind, Refusal } from "./Ticket.ts"
 
 const waiting = Metric.gauge("flyte_connector_requests_waiting", {
   description: "Requests to Databricks that wait for their turn"

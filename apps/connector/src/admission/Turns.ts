@@ -15,6 +15,7 @@ import * as Call from "../call/Call.ts"
 import { ConnectorError, type Failure, Overloaded } from "../call/ConnectorError.ts"
 import * as Settings from "../Settings.ts"
 import * as Line from "./Line.ts"
+import type * as Ticket from "./Ticket.ts"
 import * as Metrics from "./Metrics.ts"
 
 export class Turns extends Context.Service<
@@ -22,31 +23,31 @@ export class Turns extends Context.Service<
   {
     /** Makes a request when its turn has come; fails where that would be too late for the call under way. */
     readonly take: (
-      kind: Line.Kind,
+      kind: Ticket.Kind,
       credential: Pick<Credential.Credential, "identity">
     ) => <A, E extends Failure, R>(request: Effect.Effect<A, E, R>) => Effect.Effect<A, E | ConnectorError, R>
     /** Fails where so many wait that nobody else is taken, before anything is done for a call. */
-    readonly unlessFull: (kind: Line.Kind) => Effect.Effect<void, ConnectorError>
+    readonly unlessFull: (kind: Ticket.Kind) => Effect.Effect<void, ConnectorError>
   }
 >()("@flyte-databricks/connector/admission/Turns") {}
 
 /** Makes the line, for as long as the scope is open. */
 export const make = Effect.fnUntraced(function* (
-  limits: Line.Limits
+  limits: Ticket.Limits
 ): Effect.fn.Return<Turns["Service"], never, Scope.Scope> {
   const lines = Line.make(limits)
   const clock = yield* Clock.Clock
   const scope = yield* Effect.scope
-  const sleepers = new Map<Line.Ticket, (turn: Effect.Effect<void, ConnectorError>) => void>()
+  const sleepers = new Map<Ticket.Ticket, (turn: Effect.Effect<void, ConnectorError>) => void>()
   let alarmAt = Infinity
 
-  const turnedAway = (kind: Line.Kind, refusal: Line.Refusal, instance: string | undefined) =>
+  const turnedAway = (kind: Ticket.Kind, refusal: Ticket.Refusal, instance: string | undefined) =>
     Effect.andThen(Metrics.turnedAway(kind, refusal), Effect.fail(overloaded(limits, kind, refusal, instance)))
 
-  const answerTo = ({ refusal, kind, line }: Line.Ticket): Effect.Effect<void, ConnectorError> =>
+  const answerTo = ({ refusal, kind, line }: Ticket.Ticket): Effect.Effect<void, ConnectorError> =>
     refusal === undefined ? Effect.void : turnedAway(kind, refusal, line.workspace.name)
 
-  const tell = (changed: ReadonlyArray<Line.Ticket>): void => {
+  const tell = (changed: ReadonlyArray<Ticket.Ticket>): void => {
     for (const ticket of changed) sleepers.get(ticket)?.(answerTo(ticket))
   }
 
@@ -66,7 +67,7 @@ export const make = Effect.fnUntraced(function* (
     return Effect.asVoid(Effect.forkIn(alarm, scope))
   })
 
-  const sleep = (ticket: Line.Ticket) =>
+  const sleep = (ticket: Ticket.Ticket) =>
     Effect.callback<void, ConnectorError>((resume) => {
       // It may have been told while the alarm was set.
       if (ticket.state === "waits") sleepers.set(ticket, resume)
@@ -74,7 +75,7 @@ export const make = Effect.fnUntraced(function* (
       return Effect.sync(() => sleepers.delete(ticket))
     })
 
-  const wait = Effect.fnUntraced(function* (ticket: Line.Ticket) {
+  const wait = Effect.fnUntraced(function* (ticket: Ticket.Ticket) {
     const since = ticket.since
     if (ticket.refusal !== undefined) return yield* answerTo(ticket)
     yield* setAlarm
@@ -84,7 +85,10 @@ export const make = Effect.fnUntraced(function* (
     yield* Metrics.waited(ticket.kind, clock.currentTimeMillisUnsafe() - since)
   })
 
-  const leave = Effect.fnUntraced(function* (ticket: Line.Ticket, exit: Exit.Exit<unknown, Failure | ConnectorError>) {
+  const leave = Effect.fnUntraced(function* (
+    ticket: Ticket.Ticket,
+    exit: Exit.Exit<unknown, Failure | ConnectorError>
+  ) {
     const now = clock.currentTimeMillisUnsafe()
     sleepers.delete(ticket)
     const outcome = ticket.state === "goes" ? outcomeOf(exit) : undefined
@@ -129,7 +133,7 @@ export const layer: Layer.Layer<Turns, Config.ConfigError> = Layer.effect(
   })
 )
 
-const outcomeOf = (exit: Exit.Exit<unknown, Failure | ConnectorError>): Line.Outcome | undefined => {
+const outcomeOf = (exit: Exit.Exit<unknown, Failure | ConnectorError>): Ticket.Outcome | undefined => {
   if (Exit.isSuccess(exit)) return { _tag: "Answered" }
   const failure = Option.getOrUndefined(Exit.findErrorOption(exit))
   return failure?.reason._tag === "JobsUnavailable" && failure.reason.status === 429
@@ -138,7 +142,7 @@ const outcomeOf = (exit: Exit.Exit<unknown, Failure | ConnectorError>): Line.Out
 }
 
 /** As in "was not asked to …". */
-const operations: Readonly<Record<Line.Kind, string>> = {
+const operations: Readonly<Record<Ticket.Kind, string>> = {
   submit: "submit a run",
   get: "say how a run is doing",
   cancel: "cancel a run",
@@ -146,9 +150,9 @@ const operations: Readonly<Record<Line.Kind, string>> = {
 }
 
 const overloaded = (
-  { atOnce, perSecond }: Line.Limits,
-  kind: Line.Kind,
-  { why, bound, waiting }: Line.Refusal,
+  { atOnce, perSecond }: Ticket.Limits,
+  kind: Ticket.Kind,
+  { why, bound, waiting }: Ticket.Refusal,
   instance: string | undefined
 ): ConnectorError => {
   const ofRate = kind === "submit" || kind === "cancel" ? Settings.submitsPerSecondName : Settings.getsPerSecondName

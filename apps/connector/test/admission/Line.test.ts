@@ -2,38 +2,39 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Arbitrary, Schema } from "effect"
 import * as Line from "../../src/admission/Line.ts"
+import type * as Ticket from "../../src/admission/Ticket.ts"
 
 const unlimited = { submit: 1e9, get: 1e9, cancel: 1e9, output: 1e9 }
 
-const place = (workspace: string, namespace = "team", kind: Line.Kind = "get"): Line.Place => ({
+const place = (workspace: string, namespace = "team", kind: Ticket.Kind = "get"): Ticket.Place => ({
   workspace,
   namespace,
   kind
 })
 
 /** A line, and those who stand in it. */
-const make = (atOnce: number, perSecond: Line.Limits["perSecond"] = unlimited) => {
+const make = (atOnce: number, perSecond: Ticket.Limits["perSecond"] = unlimited) => {
   const lines = Line.make({ atOnce, perSecond })
-  const tickets: Array<Line.Ticket> = []
-  const of = (state: Line.Ticket["state"]) => tickets.filter((ticket) => ticket.state === state)
+  const tickets: Array<Ticket.Ticket> = []
+  const of = (state: Ticket.Ticket["state"]) => tickets.filter((ticket) => ticket.state === state)
   return {
     lines,
     of,
-    come: (where: Line.Place, now = 0, patience = 10_000): Line.Ticket => {
+    come: (where: Ticket.Place, now = 0, patience = 10_000): Ticket.Ticket => {
       const [ticket] = lines.arrive(where, now + patience, now)
       tickets.push(ticket)
       return ticket
     },
     /** An answer comes, and whoever may goes next. */
-    answer: (ticket: Line.Ticket, now: number) => {
+    answer: (ticket: Ticket.Ticket, now: number) => {
       lines.leave(ticket, now, { _tag: "Answered" })
       return lines.step(now)
     }
   }
 }
 
-const workspaceOf = ({ line }: Line.Ticket): string => line.workspace.name
-const namespaceOf = ({ line }: Line.Ticket): string => `${workspaceOf({ line } as Line.Ticket)}/${line.namespace}`
+const workspaceOf = ({ line }: Ticket.Ticket): string => line.workspace.name
+const namespaceOf = ({ line }: Ticket.Ticket): string => `${workspaceOf({ line } as Ticket.Ticket)}/${line.namespace}`
 
 describe("a line alone", () => {
   it("has a third of all, and the next of it waits", () => {
@@ -244,7 +245,7 @@ describe("whatever happens", () => {
   ): number => {
     let now = 0
     for (const { what, which, millis, ...where } of happening) {
-      const pick = (tickets: ReadonlyArray<Line.Ticket>) => tickets[which % Math.max(1, tickets.length)]
+      const pick = (tickets: ReadonlyArray<Ticket.Ticket>) => tickets[which % Math.max(1, tickets.length)]
       if (what === "comes") come(where, now, 2 * millis)
       if (what === "time") {
         const until = now + millis
@@ -266,7 +267,7 @@ describe("whatever happens", () => {
     return now
   }
 
-  const count = (tickets: ReadonlyArray<Line.Ticket>, by: (ticket: Line.Ticket) => string) => {
+  const count = (tickets: ReadonlyArray<Ticket.Ticket>, by: (ticket: Ticket.Ticket) => string) => {
     const counts = new Map<string, number>()
     for (const ticket of tickets) counts.set(by(ticket), (counts.get(by(ticket)) ?? 0) + 1)
     return counts

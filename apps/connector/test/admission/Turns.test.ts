@@ -4,7 +4,7 @@ import { Identity, WorkspaceHost } from "@flyte-databricks/databricks-auth"
 import { JobsError } from "@flyte-databricks/databricks-jobs"
 import { Clock, Deferred, Effect, Exit, Fiber, Metric, Option, Scope } from "effect"
 import { TestClock } from "effect/testing"
-import type * as Line from "../../src/admission/Line.ts"
+import type * as Ticket from "../../src/admission/Ticket.ts"
 import * as Turns from "../../src/admission/Turns.ts"
 import * as Call from "../../src/call/Call.ts"
 import type { Failure } from "../../src/call/ConnectorError.ts"
@@ -18,13 +18,13 @@ const credential = (host: string) => ({
 })
 const ann = credential("dbc-a1b2.cloud.databricks.com")
 
-const limits = (atOnce: number, submits = 1e6): Line.Limits => ({
+const limits = (atOnce: number, submits = 1e6): Ticket.Limits => ({
   atOnce,
   perSecond: { submit: submits, get: 1e6, cancel: 1e6, output: 1e6 }
 })
 
 /** A call that Flyte gives ten seconds, and one request in it. */
-const call = <A>(turns: Turns.Turns["Service"], request: Effect.Effect<A, Failure>, kind: Line.Kind = "submit") =>
+const call = <A>(turns: Turns.Turns["Service"], request: Effect.Effect<A, Failure>, kind: Ticket.Kind = "submit") =>
   Effect.gen(function* () {
     const deadline = (yield* Clock.currentTimeMillis) + 10_000
     return yield* Call.run("CreateTask", Option.some(deadline), turns.take(kind, ann)(request))
