@@ -149,7 +149,7 @@ const destination = (signal: Signal): Config.Config<Option.Option<Destination>> 
 
 const ratio: SettingValue.Kind<number> = {
   read: (text) =>
-    Option.filter(/^\d*\.?\d+$/.test(text) ? Option.some(Number(text)) : Option.none(), (number) => number <= 1),
+    Option.filter(/^(\d+|\d*\.\d+)$/.test(text) ? Option.some(Number(text)) : Option.none(), (number) => number <= 1),
   expected: "a number from 0 to 1",
   write: String
 }
