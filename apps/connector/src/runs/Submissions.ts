@@ -55,7 +55,9 @@ export interface Submissions {
 export interface Times {
   /**
    * How long one that no create was answered with waits for its attempt to be created again. Flyte 1 looks at a workflow
-   * again after ten seconds at the latest, Flyte 2 at once; and what both do as a rule is to make the next attempt.
+   * again after ten seconds at the latest, Flyte 2 at once; and what both do as a rule is to make the next attempt. It is
+   * longer than that because the attempt may have been created on another replica, which was answered with the same run: then
+   * Flyte's polls come here in their turn, and each says that Flyte knows it.
    */
   readonly grace: Duration.Input
   /** How long it is asked whether there is a run, where an answer was lost. */
@@ -65,7 +67,7 @@ export interface Times {
 }
 
 export const SubmissionTimes = Context.Reference<Times>("@flyte-databricks/connector/SubmissionTimes", {
-  defaultValue: () => ({ grace: "20 seconds", doubt: "2 minutes", end: "4 seconds" })
+  defaultValue: () => ({ grace: "1 minute", doubt: "2 minutes", end: "4 seconds" })
 })
 
 /** What becomes of a run that Flyte may not know. */
@@ -135,10 +137,12 @@ export const make = Effect.fnUntraced(function* (
         })
       )
     )
+    // There may be a run: turned away now, its create would be made again on another replica, and this one not know of it.
+    const inTurn = <A, E extends Failure, R>(submit: Effect.Effect<A, E, R>) =>
+      submission.isInDoubt ? submit : turns.take("submit", credential)(submit)
     const exit = yield* Effect.suspend(() =>
-      submission.waiting > 0 ? Effect.andThen(intend, hedged(ask)) : Effect.interrupt
+      submission.waiting > 0 ? inTurn(Effect.andThen(intend, hedged(ask))) : Effect.interrupt
     ).pipe(
-      turns.take("submit", credential),
       holdOut(() => (submission.isInDoubt ? endsAt : submission.patientUntil)),
       Effect.exit
     )

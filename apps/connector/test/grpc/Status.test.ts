@@ -31,7 +31,10 @@ describe("each kind of failure has a status that says what kind it is, and UNAVA
     it.prop(`the connector's ${member.identifier}`, { reason: member }, ({ reason }) => {
       const code = codeOf(new ConnectorError({ reason }))
       assert.notInclude([...silent, undefined], code)
-      const mayHelp = reason._tag === "Overloaded" || (reason._tag === "RunNotCancelled" && reason.refusal.retryable)
+      const mayHelp =
+        reason._tag === "Overloaded" ||
+        reason._tag === "AuditUnavailable" ||
+        (reason._tag === "RunNotCancelled" && reason.refusal.retryable)
       assert.strictEqual(code === status.UNAVAILABLE, mayHelp)
     })
   }

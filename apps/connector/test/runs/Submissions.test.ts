@@ -176,7 +176,7 @@ describe("a run whose create is over", () => {
     Effect.gen(function* () {
       const { create, cancelled, warnings } = yield* world(late, late, late)
       const call = yield* create()
-      yield* TestClock.adjust("29499 millis")
+      yield* TestClock.adjust("69499 millis")
       assert.isTrue(Exit.isFailure(yield* Fiber.await(call)))
       assert.deepStrictEqual(yield* cancelled, [false])
       yield* TestClock.adjust("1 millis")
@@ -223,7 +223,7 @@ describe("a run whose create is over", () => {
     Effect.gen(function* () {
       const { create, cancelled } = yield* world(late, late)
       const first = yield* create()
-      yield* TestClock.adjust("1 minute")
+      yield* TestClock.adjust("2 minutes")
       yield* Fiber.await(first)
       const second = yield* Fiber.join(yield* create())
       assert.deepStrictEqual(yield* cancelled, [true, false])
