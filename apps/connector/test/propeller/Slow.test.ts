@@ -58,7 +58,7 @@ const nothingLeft = (name: string, scenario: Partial<Simulation.Scenario>, tasks
         const outcome = yield* simulate(name, scenario)
         const { active, longest } = unknownOf(outcome)
         assertEquals(active, 0)
-        assert.isAtMost(longest, 30)
+        assert.isAtMost(longest, 70)
         const { lost, ...others } = verdictOf(outcome)
         assertEquals({ ...others, lost: tasks === "succeed" ? lost : 0 }, flawless)
       }),
