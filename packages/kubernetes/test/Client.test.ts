@@ -46,7 +46,7 @@ const surroundings = Effect.gen(function* () {
 })
 
 describe("a client by a namespace", () => {
-  it.effect("is the service principal of the namespace's ServiceAccount, or the owner of its token", () =>
+  it.live("is the service principal of the namespace's ServiceAccount, or the owner of its token", () =>
     Effect.gen(function* () {
       const { clientOf, me } = yield* surroundings
       const federated = yield* clientOf({ namespace: "team-a" })
@@ -57,7 +57,7 @@ describe("a client by a namespace", () => {
     }).pipe(Effect.scoped, Effect.provide(NodeServices.layer))
   )
 
-  it.effect("says what it looked at where there is nothing", () =>
+  it.live("says what it looked at where there is nothing", () =>
     Effect.gen(function* () {
       const { clientOf } = yield* surroundings
       const client = yield* clientOf({ namespace: "team-b" })
