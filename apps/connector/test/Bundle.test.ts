@@ -34,6 +34,8 @@ describe("the bundle", () => {
       const resourceMeta = yield* flyte.createTask(tasks.createTask())
       const { customInfo } = yield* flyte.getTask(resourceMeta)
       assert.strictEqual(customInfo?.["run_id"], String((yield* workspace.runs)[0]?.runId))
+      yield* connector.signal("SIGTERM")
+      assert.strictEqual(yield* connector.exitCode, 0)
       assert.deepStrictEqual(
         (yield* connector.calls).map(({ message, annotations: { origin, outcome } }) => [message, origin, outcome]),
         [
@@ -41,8 +43,6 @@ describe("the bundle", () => {
           ["GetTask", "auth_token of the job metadata", "ok"]
         ]
       )
-      yield* connector.signal("SIGTERM")
-      assert.strictEqual(yield* connector.exitCode, 0)
     }).pipe(Effect.scoped, Effect.provide(NodeServices.layer))
   )
 })
