@@ -9,7 +9,7 @@ import { NodeServices } from "@effect/platform-node"
 import { phaseOf } from "./support/FlyteClient.ts"
 import { jobsTokens, refusal, verdict } from "./support/outcomes.ts"
 import * as tasks from "./support/tasks.ts"
-import { connectorPrincipal, scenario, teamPat, teamPrincipal, type World } from "./support/World.ts"
+import { connectorPrincipal, federated, scenario, teamPat, teamPrincipal, type World } from "./support/World.ts"
 
 const tokenPath = "/oidc/v1/token"
 const connectorSubject = "system:serviceaccount:flyte:flyteconnector"
@@ -27,17 +27,6 @@ const write = (path: string, content: string) =>
   FileSystem.FileSystem.use((files) => files.writeFileString(path, content)).pipe(Effect.provide(NodeServices.layer))
 const makeDirectory = (path: string) =>
   FileSystem.FileSystem.use((files) => files.makeDirectory(path)).pipe(Effect.provide(NodeServices.layer))
-
-/** A service principal that lets in what the cluster says this subject is. */
-const federated = ({ workspace, kubernetes }: World, applicationId: string, subject: string) =>
-  Effect.andThen(
-    workspace.trustCa(kubernetes.caPem ?? ""),
-    workspace.addServicePrincipal({
-      applicationId,
-      secrets: [],
-      federationPolicies: [{ issuer: kubernetes.issuer, subject, audiences: ["databricks"] }]
-    })
-  )
 
 const annotated = (applicationId: string) => ({
   namespace: "team-oidc",

@@ -4,6 +4,7 @@
  */
 import { redact } from "@flyte-databricks/databricks-auth/http/LiveSecrets"
 import { shown } from "@flyte-databricks/databricks-auth/request/Variable"
+import * as MetricFamily from "@flyte-databricks/databricks-auth/telemetry/MetricFamily"
 import type * as Config from "effect/Config"
 import * as Context from "effect/Context"
 import * as Data from "effect/Data"
@@ -55,10 +56,10 @@ export class AuditSettingInvalid extends Data.TaggedError("AuditSettingInvalid")
   }
 }
 
-const events = Metric.counter("flyte_databricks_audit_events_total", {
-  description: "Audit events by kind and what became of them",
-  incremental: true
-})
+const events = MetricFamily.counters<"event" | "result">(
+  "flyte_databricks_audit_events_total",
+  "Audit events by kind and what became of them"
+)
 
 const failing = Metric.gauge("flyte_databricks_audit_failing", {
   description: "1 while the audit device takes nothing, else 0"
@@ -87,7 +88,7 @@ const make = Effect.fnUntraced(function* (
 ): Effect.fn.Return<Audit["Service"], never, Scope.Scope> {
   const services = yield* Effect.context<never>()
   const count = (event: string, result: string) => () =>
-    Effect.runForkWith(services)(Metric.update(Metric.withAttributes(events, { event, result }), 1))
+    Effect.runForkWith(services)(Metric.update(events({ event, result }), 1))
   yield* Metric.update(failing, 0)
   const writer = yield* Writer.make(
     device,

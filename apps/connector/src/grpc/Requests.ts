@@ -156,6 +156,7 @@ export const make = Effect.fnUntraced(function* (maxMessageBytes: number) {
   } satisfies Requests
 })
 
+// gRPC's own type does not name the message that the generated code puts beside each method.
 type Definition = Readonly<Record<string, GrpcMethodDefinition<unknown, unknown>>>
 
 // A piece is part of all that was read from the socket at once, and would keep it.

@@ -4,6 +4,7 @@
  */
 import { printable } from "@flyte-databricks/databricks-auth/http/ForeignText"
 import type { Credential } from "@flyte-databricks/databricks-auth"
+import * as MetricFamily from "@flyte-databricks/databricks-auth/telemetry/MetricFamily"
 import { type JobsClient, type RunId, RunState } from "@flyte-databricks/databricks-jobs"
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
@@ -34,10 +35,10 @@ const reasons: Readonly<Record<Why, string>> = {
   unclaimed: "no create could be answered with it, and its attempt was not created again"
 }
 
-const disowned = Metric.counter("flyte_connector_disowned_runs_total", {
-  description: "Runs that Flyte does not know, by why and what became of them",
-  incremental: true
-})
+const disowned = MetricFamily.counters<"why" | "outcome">(
+  "flyte_connector_disowned_runs_total",
+  "Runs that Flyte does not know, by why and what became of them"
+)
 
 /** How long a cancel is tried. */
 const patience = Duration.toMillis("5 minutes")
@@ -73,7 +74,7 @@ export const make = Effect.fnUntraced(function* (jobs: JobsClient.JobsClient["Se
         )
       )
       if (outcome === "cancelled") yield* Effect.logWarning(`Run ${runId} was cancelled: ${reasons[why]}`)
-      yield* Metric.update(Metric.withAttributes(disowned, { why, outcome }), 1)
+      yield* Metric.update(disowned({ why, outcome }), 1)
       return yield* Effect.void
     },
     (effect, { attempt, credential, runId }, why) =>

@@ -20,20 +20,20 @@ const durations = MetricFamily.histograms<"http_request_method" | "url_template"
   { unit: "seconds" }
 )
 
-// By how the address ends. An account's token endpoint has its id in the path.
-const templates = [
-  ["/api/2.1/jobs/runs/get", "/api/2.1/jobs/runs/get"],
-  ["/api/2.1/jobs/runs/submit", "/api/2.1/jobs/runs/submit"],
-  ["/api/2.1/jobs/runs/cancel", "/api/2.1/jobs/runs/cancel"],
-  ["/api/2.1/jobs/runs/get-output", "/api/2.1/jobs/runs/get-output"],
-  ["/oidc/v1/token", "/oidc/v1/token"],
-  ["/v1/token", "/oidc/accounts/{account_id}/v1/token"],
-  ["/.well-known/databricks-config", "/.well-known/databricks-config"],
-  ["/.well-known/oauth-authorization-server", "/.well-known/oauth-authorization-server"]
-] as const
+const paths = [
+  "/api/2.1/jobs/runs/get",
+  "/api/2.1/jobs/runs/submit",
+  "/api/2.1/jobs/runs/cancel",
+  "/api/2.1/jobs/runs/get-output",
+  "/oidc/v1/token",
+  "/.well-known/databricks-config",
+  "/.well-known/oauth-authorization-server"
+]
 
-/** Which of the known paths an address has. */
-const templateOf = (url: string): string => templates.find(([end]) => url.endsWith(end))?.[1] ?? "other"
+/** Which of the known paths an address has, by how it ends. An account's token endpoint has its id in the path. */
+const templateOf = (url: string): string =>
+  paths.find((path) => url.endsWith(path)) ??
+  (url.endsWith("/v1/token") ? "/oidc/accounts/{account_id}/v1/token" : "other")
 
 type Answered = Exit.Exit<HttpClientResponse.HttpClientResponse, unknown>
 
@@ -74,12 +74,7 @@ const traced = <E, R>(
   const attributes = {
     "http.request.method": method,
     "url.template": template,
-    ...(url === null
-      ? {}
-      : {
-          "server.address": url.hostname,
-          "server.port": url.port === "" ? (url.protocol === "http:" ? 80 : 443) : Number(url.port)
-        })
+    ...(url === null ? {} : Spans.server(url))
   }
   const withEnd = Effect.tap(Effect.exit(send), (exit) => Effect.annotateCurrentSpan(attributesOf(exit)))
   return Effect.flatten(Effect.withSpan(withEnd, `${method} ${template}`, { kind: "client", attributes }))

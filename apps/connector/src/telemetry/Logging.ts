@@ -9,6 +9,7 @@ import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as Option from "effect/Option"
 import * as References from "effect/References"
+import type * as Scope from "effect/Scope"
 import * as Tracer from "effect/Tracer"
 import * as SettingValue from "../SettingValue.ts"
 import * as Sparing from "./Sparing.ts"
@@ -47,22 +48,26 @@ export const line: Logger.Logger<unknown, string> = Logger.make((options) => {
 
 const isPlain = (value: unknown): boolean => typeof value === "string" || typeof value === "number"
 
-// Lines of one turn of the event loop, which are written and looked at for secrets together.
-let lines: Array<string> = []
-
-const flush = (): void => {
-  const text = lines.join("")
-  lines = []
-  if (text !== "") process.stderr.write(text)
-}
-
-// However the process ends, as far as it is told.
-process.on("exit", flush)
-
-const json = Logger.map(line, (text) => {
-  // oxlint-disable-next-line no-restricted-globals -- a logger runs outside of fibers
-  if (lines.length === 0) setImmediate(flush)
-  lines.push(`${text}\n`)
+/**
+ * Writes lines of JSON, those of one turn of the event loop together: they are looked at for secrets together too. However
+ * the process ends, as far as it is told, none is left.
+ */
+const json = Effect.gen(function* (): Effect.fn.Return<Logger.Logger<unknown, void>, never, Scope.Scope> {
+  let lines: Array<string> = []
+  const flush = (): void => {
+    const text = lines.join("")
+    lines = []
+    if (text !== "") process.stderr.write(text)
+  }
+  yield* Effect.acquireRelease(
+    Effect.sync(() => process.on("exit", flush)),
+    () => Effect.sync(() => (flush(), process.off("exit", flush)))
+  )
+  return Logger.map(line, (text) => {
+    // oxlint-disable-next-line no-restricted-globals -- a logger runs outside of fibers
+    if (lines.length === 0) setImmediate(flush)
+    lines.push(`${text}\n`)
+  })
 })
 
 /**
@@ -72,7 +77,9 @@ export const layer: Layer.Layer<never, Config.ConfigError> = Layer.unwrap(
   Effect.map(Config.all({ format, level }), ({ format: chosen, level: least }) => {
     const pretty = chosen === "pretty" || (chosen === "auto" && process.stderr.isTTY)
     return Layer.mergeAll(
-      Logger.layer([Sparing.make(pretty ? Logger.consolePretty({ mode: "tty" }) : json)]),
+      Logger.layer([
+        Effect.flatMap(pretty ? Effect.succeed(Logger.consolePretty({ mode: "tty" })) : json, Sparing.make)
+      ]),
       Layer.succeed(References.MinimumLogLevel, levels[least]),
       Layer.succeed(Logger.LogToStderr, true)
     )

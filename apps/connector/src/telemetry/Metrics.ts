@@ -18,24 +18,9 @@ const spared = MetricFamily.counters(
   "Calls that met with a fault and were answered all the same, by the fault"
 )
 
-// Sum and count; quantiles are the scraper's business.
-const sumAndCount = { maxAge: "1 minute", maxSize: 0, quantiles: [] } as const
+const latencies = MetricFamily.sums("flyte_connector_request_latency_seconds", "Time to answer a call")
 
-const latencies = MetricFamily.make((attributes) =>
-  Metric.summary("flyte_connector_request_latency_seconds", {
-    description: "Time to answer a call",
-    attributes,
-    ...sumAndCount
-  })
-)
-
-const literals = MetricFamily.make((attributes) =>
-  Metric.summary("flyte_connector_input_literal_bytes", {
-    description: "Size of the inputs of a task",
-    attributes,
-    ...sumAndCount
-  })
-)
+const literals = MetricFamily.sums("flyte_connector_input_literal_bytes", "Size of the inputs of a task")
 
 const durations = MetricFamily.histograms<"rpc_method" | "rpc_response_status_code">(
   "rpc.server.call.duration",

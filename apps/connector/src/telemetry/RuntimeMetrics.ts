@@ -93,26 +93,17 @@ const maxFiles = (): number => {
   }
 }
 
+type Reading<Usage> = readonly [name: string, description: string, read: (usage: Usage) => number]
+
 const watchProcess: Effect.Effect<void, never, Scope.Scope> = Effect.gen(function* () {
-  const cpu = (read: (usage: NodeJS.CpuUsage) => number) => () => read(process.cpuUsage()) / 1e6
-  yield* counted(
-    "process_cpu_user_seconds_total",
-    "CPU time in user mode",
-    {},
-    cpu(({ user }) => user)
-  )
-  yield* counted(
-    "process_cpu_system_seconds_total",
-    "CPU time in system mode",
-    {},
-    cpu(({ system }) => system)
-  )
-  yield* counted(
-    "process_cpu_seconds_total",
-    "CPU time",
-    {},
-    cpu(({ user, system }) => user + system)
-  )
+  const cpu = [
+    ["process_cpu_user_seconds_total", "CPU time in user mode", ({ user }) => user],
+    ["process_cpu_system_seconds_total", "CPU time in system mode", ({ system }) => system],
+    ["process_cpu_seconds_total", "CPU time", ({ user, system }) => user + system]
+  ] satisfies ReadonlyArray<Reading<NodeJS.CpuUsage>>
+  for (const [name, description, read] of cpu) {
+    yield* counted(name, description, {}, () => read(process.cpuUsage()) / 1e6)
+  }
   const startedAt = performance.timeOrigin / 1000
   yield* observed("process_start_time_seconds", "When the process started", {}, () => startedAt)
   yield* observed("process_resident_memory_bytes", "Resident memory", {}, () => process.memoryUsage.rss())
@@ -120,25 +111,14 @@ const watchProcess: Effect.Effect<void, never, Scope.Scope> = Effect.gen(functio
     yield* observed("process_open_fds", "Open file descriptors", {}, openFiles)
     yield* observed("process_max_fds", "Most file descriptors that may be open", {}, maxFiles)
   }
-  const memory = (read: (usage: NodeJS.MemoryUsage) => number) => () => read(process.memoryUsage())
-  yield* observed(
-    "nodejs_heap_size_used_bytes",
-    "V8's heap, used",
-    {},
-    memory(({ heapUsed }) => heapUsed)
-  )
-  yield* observed(
-    "nodejs_heap_size_total_bytes",
-    "V8's heap",
-    {},
-    memory(({ heapTotal }) => heapTotal)
-  )
-  yield* observed(
-    "nodejs_external_memory_bytes",
-    "Memory outside of V8's heap",
-    {},
-    memory(({ external }) => external)
-  )
+  const memory = [
+    ["nodejs_heap_size_used_bytes", "V8's heap, used", ({ heapUsed }) => heapUsed],
+    ["nodejs_heap_size_total_bytes", "V8's heap", ({ heapTotal }) => heapTotal],
+    ["nodejs_external_memory_bytes", "Memory outside of V8's heap", ({ external }) => external]
+  ] satisfies ReadonlyArray<Reading<NodeJS.MemoryUsage>>
+  for (const [name, description, read] of memory) {
+    yield* observed(name, description, {}, () => read(process.memoryUsage()))
+  }
 })
 
 const buildInfo = Metric.gauge("flyte_databricks_build_info", {

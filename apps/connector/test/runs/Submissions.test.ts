@@ -44,6 +44,9 @@ interface Weather {
   readonly after?: JobsError.JobsError
 }
 
+/** Databricks takes the job, and its answer does not come. */
+const lost = { after: unavailable(undefined) }
+
 /** Submissions to a workspace in memory; the nth request to submit meets with the nth weather, the rest with none. */
 const world = Effect.fnUntraced(function* (...weather: ReadonlyArray<Weather>) {
   const context = yield* Effect.context<Services>()
@@ -151,6 +154,32 @@ describe("an attempt", () => {
       assert.strictEqual(requests(), 2)
     })
   )
+
+  for (const [name, weather, turnsTaken] of [
+    ["stands in line again for another try", { before: unavailable(503) }, 2],
+    ["does not, where its answer was lost: there may be a run", lost, 1]
+  ] as const) {
+    test(
+      name,
+      Effect.gen(function* () {
+        const turns = yield* Turns.Turns
+        let taken = 0
+        const counting = Turns.Turns.of({
+          ...turns,
+          take: (kind, credential) => {
+            if (kind === "submit") taken += 1
+            return turns.take(kind, credential)
+          }
+        })
+        const { create, requests } = yield* Effect.provideService(world(weather), Turns.Turns, counting)
+        const call = yield* create()
+        yield* TestClock.adjust("5 seconds")
+        yield* Fiber.join(call)
+        assert.strictEqual(requests(), 2)
+        assert.strictEqual(taken, turnsTaken)
+      })
+    )
+  }
 
   test(
     "is not submitted once nobody waits, where no request was taken",
@@ -320,8 +349,6 @@ describe("a run that was answered with", () => {
 })
 
 describe("an answer that is lost", () => {
-  const lost = { after: unavailable(undefined) }
-
   test(
     "is asked for again, as long as the call lasts",
     Effect.gen(function* () {
@@ -396,7 +423,6 @@ test(
 
 describe("the record", () => {
   const late = { takes: 12_000 }
-  const lost = { after: unavailable(undefined) }
   const rejected = new JobsError.JobsError({
     reason: new JobsError.RequestRejected({ operation: "submit a run", instance, status: 400, detail: "no" })
   })

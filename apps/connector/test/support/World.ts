@@ -132,6 +132,17 @@ const make = Effect.fnUntraced(function* (options: DatabricksWorkspace.Options) 
 
 export type World = Effect.Success<ReturnType<typeof make>>
 
+/** A service principal that lets in what the cluster says this subject is. */
+export const federated = ({ workspace, kubernetes }: World, applicationId: string, subject: string) =>
+  Effect.andThen(
+    workspace.trustCa(kubernetes.caPem ?? ""),
+    workspace.addServicePrincipal({
+      applicationId,
+      secrets: [],
+      federationPolicies: [{ issuer: kubernetes.issuer, subject, audiences: ["databricks"] }]
+    })
+  )
+
 export interface Connector {
   readonly port: number
   readonly log: Log.Log

@@ -6,6 +6,7 @@ import * as Telemetry from "../../src/telemetry/Telemetry.ts"
 import * as OtlpReceiver from "../support/OtlpReceiver.ts"
 import * as tasks from "../support/tasks.ts"
 import {
+  federated,
   connectorPrincipal,
   scenario,
   teamPat,
@@ -37,16 +38,6 @@ const served = (receiver: OtlpReceiver.OtlpReceiver, method = CreateTask) =>
 
 const connectorSubject = "system:serviceaccount:flyte:flyteconnector"
 const namespaceSubject = "system:serviceaccount:team-oidc:spark"
-
-const federated = ({ workspace, kubernetes }: World, applicationId: string, subject: string) =>
-  Effect.andThen(
-    workspace.trustCa(kubernetes.caPem ?? ""),
-    workspace.addServicePrincipal({
-      applicationId,
-      secrets: [],
-      federationPolicies: [{ issuer: kubernetes.issuer, subject, audiences: ["databricks"] }]
-    })
-  )
 
 const modes = [
   {

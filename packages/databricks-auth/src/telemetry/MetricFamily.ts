@@ -12,7 +12,7 @@ type Labels = Readonly<Record<string, string>>
 /**
  * The metric of some labels. Each is made once: to make it costs ten times what it costs to update it.
  */
-export const make = <Label extends string, Input, State>(
+const make = <Label extends string, Input, State>(
   of: (labels: Readonly<Record<Label, string>>) => Metric.Metric<Input, State>
 ): ((labels: Readonly<Record<Label, string>>) => Metric.Metric<Input, State>) => {
   const members = new Map<string, Metric.Metric<Input, State>>()
@@ -44,6 +44,12 @@ export const histograms = <Label extends string>(
 ) =>
   make((attributes: Readonly<Record<Label, string>>) =>
     Metric.histogram(name, { description, boundaries, attributes: { ...attributes, ...constant } })
+  )
+
+/** Sums and counts of this name: quantiles are the scraper's business. */
+export const sums = <Label extends string>(name: string, description: string) =>
+  make((attributes: Readonly<Record<Label, string>>) =>
+    Metric.summary(name, { description, attributes, maxAge: "1 minute", maxSize: 0, quantiles: [] })
   )
 
 /** The buckets of durations, in seconds, that OpenTelemetry's conventions have for calls and requests. */

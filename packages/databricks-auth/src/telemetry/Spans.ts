@@ -13,6 +13,12 @@ export const areWanted: Effect.Effect<boolean> = Effect.map(
   ([tracer, isEnabled]) => isEnabled && tracer !== Tracer.nativeTracer
 )
 
+/** The server that a request goes to, as OpenTelemetry's conventions say it. */
+export const server = ({ hostname, port, protocol }: URL) => ({
+  "server.address": hostname,
+  "server.port": port === "" ? (protocol === "http:" ? 80 : 443) : Number(port)
+})
+
 /** The span that is under way, if it is one that somebody will see. */
 const current: Effect.Effect<Tracer.Span | undefined> = Effect.map(Effect.option(Effect.currentSpan), (span) =>
   Option.isSome(span) && span.value.sampled ? span.value : undefined

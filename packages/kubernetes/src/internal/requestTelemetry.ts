@@ -2,6 +2,7 @@
  * What each request to the API server shows of itself: a span, and how long it took.
  */
 import * as MetricFamily from "@flyte-databricks/databricks-auth/telemetry/MetricFamily"
+import * as Spans from "@flyte-databricks/databricks-auth/telemetry/Spans"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -44,11 +45,7 @@ const resultOf = (exit: Exit.Exit<unknown, Failure>): string => {
  * out of the span: it may quote the server.
  */
 export const measured = (server: string) => {
-  const { hostname, port, protocol } = new URL(server)
-  const address = {
-    "server.address": hostname,
-    "server.port": port === "" ? (protocol === "http:" ? 80 : 443) : Number(port)
-  }
+  const address = Spans.server(new URL(server))
   return <A, R>(
     { verb, resource, template }: Request,
     status: () => number | undefined,

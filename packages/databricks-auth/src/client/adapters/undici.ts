@@ -27,6 +27,7 @@ type Dispatch = (options: Options, handler: Handler) => boolean
 export const undiciInterceptor =
   (workspace: Pick<Databricks, "headers" | "invalidate" | "origin">) =>
   <D extends (options: never, handler: never) => boolean>(dispatch: D): D => {
+    // undici is no dependency of this package, so its types are said here as far as they matter.
     const send = dispatch as unknown as Dispatch
     const intercepted: Dispatch = (options, handler) => {
       const begin = async () => {
