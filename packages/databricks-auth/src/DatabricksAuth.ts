@@ -10,7 +10,6 @@ import type * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import type * as Path from "effect/Path"
-import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import type * as HttpClient from "effect/http/HttpClient"
 import type { AuthError } from "./AuthError.ts"
@@ -20,7 +19,7 @@ import type { Progress, Token } from "./endpoint/Token.ts"
 import * as TokenEndpoint from "./endpoint/TokenEndpoint.ts"
 import type { IdentityRecord } from "./IdentityRecord.ts"
 import type * as Jwt from "./Jwt.ts"
-import * as Kubernetes from "./Kubernetes.ts"
+import type * as Kubernetes from "./Kubernetes.ts"
 import * as Acquisition from "./modes/Acquisition.ts"
 import * as AuthMode from "./modes/AuthMode.ts"
 import * as Modes from "./modes/Modes.ts"
@@ -40,6 +39,7 @@ import * as NamespaceSecrets from "./sources/NamespaceSecrets.ts"
 import * as PatSource from "./sources/PatSource.ts"
 import * as ProjectedTokenExpiry from "./sources/ProjectedTokenExpiry.ts"
 import * as ProjectedToken from "./sources/ProjectedToken.ts"
+import * as Surroundings from "./sources/Memory.ts"
 import * as ServiceAccountTokens from "./sources/ServiceAccountTokens.ts"
 import * as TokenCache from "./tokens/TokenCache.ts"
 import * as TokenEntries from "./tokens/TokenEntries.ts"
@@ -203,16 +203,7 @@ export const layerOidc = (
 /**
  * Every mode: the auth type that the task or the environment sets, else the strongest that is reachable.
  */
-export const layer: Layer.Layer<
-  DatabricksAuth,
-  never,
-  | PatSource.PatSource
-  | ClientCredentialsSource.ClientCredentialsSource
-  | ProjectedToken.ProjectedToken
-  | ServiceAccountTokens.ServiceAccountTokens
-  | TokenEndpoint.TokenEndpoint
-  | ConnectorSettings.ConnectorSettings
-> = layerOf(Modes.all)
+export const layer: Layer.Layer<DatabricksAuth, never, Surroundings.Sources> = layerOf(Modes.all)
 
 /**
  * Every mode, as the environment configures it.
@@ -233,23 +224,8 @@ export const layerConfig: Layer.Layer<
   Layer.provide(ConnectorSettings.layerConfig)
 )
 
-/**
- * What surrounds a boundary in memory. Secrets and ServiceAccounts are by `namespace/name`, JWT files by their path.
- */
-export interface Memory {
-  /** The operator's settings, as values. */
-  readonly settings?: ConnectorSettings.Options
-  /** The connector's own, by the variables that would hold them. */
-  readonly connector?: Readonly<Record<string, string>>
-  /** Secrets by `namespace/name`, their values as they are (not in base64). */
-  readonly secrets?: Readonly<Record<string, Readonly<Record<string, string>>>>
-  /** ServiceAccounts by `namespace/name`. */
-  readonly serviceAccounts?: Readonly<Record<string, Kubernetes.MemoryServiceAccount>>
-  /** JWT files by their absolute path. */
-  readonly files?: Readonly<Record<string, Jwt.Jwt>>
-  /** What the token endpoint gives; by default its n-th token is `t<n>` and lasts an hour. */
-  readonly respond?: Parameters<typeof TokenEndpoint.layerMemory>[0]
-}
+/** What surrounds a boundary in memory. */
+export type Memory = Surroundings.Memory
 
 /**
  * A boundary in memory: the real one, on a cluster, secrets, files and a token endpoint that are not. `KubernetesMemory`
@@ -257,9 +233,9 @@ export interface Memory {
  */
 export const layerMemory = (
   memory: Memory = {},
-  boundary: Layer.Layer<DatabricksAuth, never, Layer.Services<typeof layer>> = layer
-): Layer.Layer<DatabricksAuth | AuthSummary.AuthSummary | Inside, AuthError> =>
-  inMemory(Layer.merge(boundary, AuthSummary.layer), memory)
+  boundary: Layer.Layer<DatabricksAuth, never, Surroundings.Sources> = layer
+): Layer.Layer<DatabricksAuth | AuthSummary.AuthSummary | Surroundings.Inside, AuthError> =>
+  Surroundings.around(Layer.merge(boundary, AuthSummary.layer), memory)
 
 /**
  * The same over modes of one's own. What they are built on beside the sources of this package, the caller provides.
@@ -268,36 +244,7 @@ export const layerMemoryOf = <const M extends AuthMode.AnyMode>(
   modes: ReadonlyArray<M>,
   memory: Memory = {}
 ): Layer.Layer<
-  DatabricksAuth | AuthSummary.AuthSummary | Inside,
+  DatabricksAuth | AuthSummary.AuthSummary | Surroundings.Inside,
   AuthError,
-  Exclude<AuthMode.SourcesOf<M>, Layer.Services<typeof layer> | Kubernetes.Kubernetes>
-> => inMemory(Layer.merge(layerOf(modes), AuthSummary.layerOf(modes)), memory)
-
-/** What is inside of a boundary in memory. */
-type Inside = ConnectorSettings.ConnectorSettings | Kubernetes.KubernetesMemory | TokenEndpoint.TokenEndpointMemory
-
-const inMemory = <A, R>(
-  boundary: Layer.Layer<A, AuthError, R>,
-  memory: Memory
-): Layer.Layer<A | Inside, AuthError, Exclude<R, Layer.Services<typeof layer> | Kubernetes.Kubernetes>> =>
-  boundary.pipe(
-    Layer.provide([
-      PatSource.layer,
-      ClientCredentialsSource.layer,
-      ServiceAccountTokens.layer,
-      ProjectedToken.layerFiles(memory.files ?? {})
-    ]),
-    Layer.provide([NamespaceSecrets.layer, ConnectorSecrets.layerMemory(memory.connector ?? {})]),
-    Layer.provideMerge([
-      Kubernetes.layerMemory(memory.secrets, memory.serviceAccounts),
-      TokenEndpoint.layerMemory(memory.respond ?? numbered),
-      ConnectorSettings.layer(memory.settings)
-    ])
-  ) as Layer.Layer<A | Inside, AuthError, Exclude<R, Layer.Services<typeof layer> | Kubernetes.Kubernetes>>
-
-const numbered = (request: TokenEndpoint.TokenRequest, count: number) =>
-  Effect.succeed({
-    value: Redacted.make(`t${count}`),
-    lifetime: Duration.hours(1),
-    builtFrom: TokenEndpoint.secretOf(request)
-  })
+  Exclude<AuthMode.SourcesOf<M>, Surroundings.Sources | Kubernetes.Kubernetes>
+> => Surroundings.around(Layer.merge(layerOf(modes), AuthSummary.layerOf(modes)), memory)
