@@ -122,7 +122,7 @@ const lostAnswers: Readonly<Record<string, Row>> = {
       troubles: [submitTakes(4)],
       events: ({ restartFlyte }) => Effect.delay(restartFlyte("30 seconds"), "2 seconds")
     },
-    ours: { ends: { SUCCEEDED: 6 }, runs: 12, unknown: 6, longest: 25 }
+    ours: fine(6)
   }
 }
 
