@@ -49,6 +49,8 @@ export default defineConfig({
       "test/**/*.cost.test.ts"
     ],
     sequence: { sequencer: NearestFirst },
+    // Modules are loaded once for all files of a run; what a mutant changes there is loaded anew for it.
+    isolate: false,
     // Some mutants let a test wait for ever. The slowest takes two seconds, also with all mutants in the code.
     testTimeout: 15_000
   }

@@ -140,7 +140,7 @@ describe("FLYTE_DATABRICKS_AUTH_TYPE", () => {
     })
   )
 
-  it.effect.each(["m2m", "PAT", "oauth-m2m", "auto", "none", "pat,oauth_m2m", "__proto__", "toString"])(
+  it.effect.each(["m2m", "PAT", "oauth-m2m", "auto", "none", "pat,oauth_m2m", "valueOf"])(
     "of %s is an error that lists the three valid ones",
     (authType) =>
       Effect.gen(function* () {
