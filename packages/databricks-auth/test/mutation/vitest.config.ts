@@ -52,6 +52,6 @@ export default defineConfig({
     // Modules are loaded once for all files of a run; what a mutant changes there is loaded anew for it.
     isolate: false,
     // Some mutants let a test wait for ever. The slowest takes two seconds, also with all mutants in the code.
-    testTimeout: 15_000
+    testTimeout: 6_000
   }
 })
