@@ -35,6 +35,8 @@ export default defineConfig({
     projects: [
       project("packages/databricks-auth"),
       project("packages/databricks-jobs"),
+      project("packages/databricks-http", processes),
+      project("packages/diagnosis"),
       project("packages/kubernetes"),
       project("packages/flyte-protocol"),
       project("packages/emulators"),

@@ -3,14 +3,16 @@ import { parseSync } from "oxc-parser"
 /** What of this repository's packages anybody may import: the named entries of what is published. */
 const published: Readonly<Record<string, ReadonlyArray<string>>> = {
   "@flyte-databricks/databricks-auth": ["", "/testing", "/client"],
+  "@flyte-databricks/databricks-http": [""],
   "@flyte-databricks/databricks-jobs": [""],
+  "@flyte-databricks/diagnosis": [""],
   "@flyte-databricks/kubernetes": [""],
   "@flyte-databricks/flyte-protocol": [""],
   "@flyte-databricks/emulators": [""]
 }
 
 /** The module specifiers of a text. */
-export const specifiersOf = (text: string): ReadonlyArray<string> => {
+const specifiersOf = (text: string): ReadonlyArray<string> => {
   const { dynamicImports, staticExports, staticImports } = parseSync("module.ts", text).module
   return [
     ...staticImports.map(({ moduleRequest }) => moduleRequest.value),

@@ -28,6 +28,8 @@ export const packages: ReadonlyArray<Published> = [
   { name: "databricks-jobs", node: ">=20.10", sideEffects: false },
   { name: "flyte-protocol", node: ">=20.10", sideEffects: false, also: ["gen"] },
   // undici 8 needs 22.19.
+  { name: "databricks-http", node: ">=22.19", sideEffects: false },
+  { name: "diagnosis", node: ">=22.19", sideEffects: false },
   { name: "kubernetes", node: ">=22.19", sideEffects: false, leaveOut: ["testing"] },
   // As undici, by way of `@effect/platform-node`. It imports `reflect-metadata` for what that does.
   { name: "emulators", node: ">=22.19", sideEffects: true, leaveOut: ["testing"] }

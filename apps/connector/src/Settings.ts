@@ -3,10 +3,9 @@
  * the connector does not start.
  */
 import { commaSeparated, variable } from "@flyte-databricks/databricks-auth/request/Variable"
-import * as Config from "effect/Config"
+import type * as Config from "effect/Config"
 import * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
-import * as Redacted from "effect/Redacted"
 import * as SettingValue from "./SettingValue.ts"
 
 /** The task types of Flyte's own connector, all of version 0. */
@@ -44,19 +43,6 @@ export const pollPatience = SettingValue.setting(
   Duration.hours(12)
 )
 
-const firstOf = (lower: string, upper: string): Config.Config<Option.Option<string>> =>
-  Config.all([variable(lower), variable(upper)]).pipe(
-    Config.map(([first, second]) => Option.orElse(first, () => second))
-  )
-
-/** The proxy to Databricks. It may hold a password. */
-export const httpsProxy = firstOf("https_proxy", "HTTPS_PROXY").pipe(
-  Config.map(Option.map((url) => Redacted.make(url)))
-)
-
-/** What is reached without the proxy: names, `.suffixes`, `*.wildcards`, each with a port or without, or `*`. */
-export const noProxy = firstOf("no_proxy", "NO_PROXY")
-
 /** The label by which a request of Flyte 2 says its organization, where an operator takes a label's word for it. */
 export const orgLabel = variable("FLYTE_DATABRICKS_ORG_LABEL")
 
@@ -76,14 +62,6 @@ const signatures = SettingValue.word("require", "write", "read")
 export type Signatures = "require" | "write" | "read"
 export const metadataSignatures = SettingValue.setting(metadataSignaturesName, signatures, "require")
 export const metadataSignaturesWritten = variable(metadataSignaturesName)
-
-export const caFileName = "FLYTE_DATABRICKS_CA_FILE"
-
-/** A file of certificate authorities to trust at Databricks and the proxy, beside those that Node.js trusts. */
-export const caFile = variable(caFileName)
-
-/** Node.js takes "0" for a wish not to verify certificates. */
-export const verifiesCertificates = variable("NODE_TLS_REJECT_UNAUTHORIZED")
 
 /**
  * How long a create rides out what may pass: as long as its caller waits, unless an operator sets less. A failed create

@@ -7,7 +7,7 @@ import * as Diagnosis from "./cli/diagnosis.ts"
 import * as OfficialNames from "./cli/OfficialNames.ts"
 import * as Health from "./cli/Health.ts"
 import * as Serve from "./cli/Serve.ts"
-import { teardown } from "./cli/teardown.ts"
+import { teardown } from "@flyte-databricks/kubernetes/Teardown"
 import { version } from "./Version.ts"
 
 const connector = Command.make("connector").pipe(

@@ -11,7 +11,7 @@ import * as Call from "../src/call/Call.ts"
 import type { CallFailed, CallOptions, FlyteClient } from "./support/FlyteClient.ts"
 import * as Http2 from "./support/Http2.ts"
 import { refusal } from "./support/outcomes.ts"
-import { silentHost } from "./support/silentHost.ts"
+import { silentHost } from "@flyte-databricks/emulators/testing/SilentHost"
 import * as tasks from "./support/tasks.ts"
 import { scenario, teamPat, teamPrincipal, withConnectorPat } from "./support/World.ts"
 

@@ -5,7 +5,7 @@ import { DatabricksWorkspace, KubernetesApi } from "@flyte-databricks/emulators"
 import { Effect, FileSystem } from "effect"
 import * as ConnectorProcess from "./support/ConnectorProcess.ts"
 import * as FlyteClient from "./support/FlyteClient.ts"
-import * as Network from "./support/network.ts"
+import * as Network from "@flyte-databricks/emulators/testing/Network"
 import * as tasks from "./support/tasks.ts"
 import { namespaceSecrets, workspaceOptions } from "./support/World.ts"
 

@@ -5,7 +5,7 @@ import { DatabricksWorkspace, KubernetesApi } from "@flyte-databricks/emulators"
 import { Effect, FileSystem, Redacted } from "effect"
 import * as ConnectorProcess from "./support/ConnectorProcess.ts"
 import * as FlyteClient from "./support/FlyteClient.ts"
-import * as Log from "./support/Log.ts"
+import * as Log from "@flyte-databricks/emulators/testing/Log"
 import * as tasks from "./support/tasks.ts"
 import * as World from "./support/World.ts"
 

@@ -1,7 +1,7 @@
 /**
  * What the page knows of the service, by the service's own API.
  */
-import type * as Report from "@flyte-databricks/connector/diagnose/Report"
+import type { Report } from "@flyte-databricks/diagnosis"
 import type * as Api from "../src/Api.ts"
 import type { Problem as ProblemSchema } from "../src/Problem.ts"
 

@@ -1,9 +1,9 @@
 /**
  * The service's API. Handlers, clients, the OpenAPI document and the page are all typed by it.
  */
-import * as Report from "@flyte-databricks/connector/diagnose/Report"
 import { AuthError, Identity, TokenStatus } from "@flyte-databricks/databricks-auth"
 import { RunId, RunProgress } from "@flyte-databricks/databricks-jobs"
+import { Report } from "@flyte-databricks/diagnosis"
 import * as Schema from "effect/Schema"
 import { HttpApi, HttpApiEndpoint, HttpApiGroup, HttpApiMiddleware, HttpApiSchema, OpenApi } from "effect/http-api"
 import { AccessToken } from "./Access.ts"

@@ -2,9 +2,8 @@
  * The API on the core. Identities, explanations and errors go out as they are: the core lets no secret into them. An
  * explanation is that of `connector explain`.
  */
-import * as Chain from "@flyte-databricks/connector/diagnose/Chain"
-import * as Explanation from "@flyte-databricks/connector/diagnose/Explanation"
 import { DatabricksAuth, Identity } from "@flyte-databricks/databricks-auth"
+import { Chain, Explanation } from "@flyte-databricks/diagnosis"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"

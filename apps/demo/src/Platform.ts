@@ -1,9 +1,9 @@
 /**
  * What the service runs on: a workspace and a cluster that the environment names, or the stand-ins.
  */
-import { RequestTimeout } from "@flyte-databricks/connector/diagnose/Http"
 import { RetryPolicy } from "@flyte-databricks/databricks-auth"
 import { JobsClient } from "@flyte-databricks/databricks-jobs"
+import { Http } from "@flyte-databricks/diagnosis"
 import { FastClock, Namespaces, RunPlan, Showcase } from "@flyte-databricks/emulators"
 import { KubernetesClient } from "@flyte-databricks/kubernetes"
 import * as ConfigProvider from "effect/ConfigProvider"
@@ -32,7 +32,7 @@ export const layer = (instance: string, names: ReadonlyArray<string>): Layer.Lay
 // The network and the reader are no faster than they were.
 const inRealTime = (speed: number) => {
   const timeouts = [
-    RequestTimeout,
+    Http.RequestTimeout,
     RetryPolicy.TryTimeout,
     RetryPolicy.TotalTimeout,
     JobsClient.RequestTimeout,

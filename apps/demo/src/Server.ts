@@ -2,10 +2,10 @@
  * The service: the API, the page beside it, and the core below.
  */
 import { NodeCrypto, NodeHttpServer } from "@effect/platform-node"
-import * as DatabricksHttp from "@flyte-databricks/connector/DatabricksHttp"
-import * as Chain from "@flyte-databricks/connector/diagnose/Chain"
 import { DatabricksAuth } from "@flyte-databricks/databricks-auth"
+import { DatabricksHttp } from "@flyte-databricks/databricks-http"
 import { JobsClient } from "@flyte-databricks/databricks-jobs"
+import { Chain } from "@flyte-databricks/diagnosis"
 import { KubernetesClient } from "@flyte-databricks/kubernetes"
 import * as Layer from "effect/Layer"
 import { HttpRouter, HttpStaticServer } from "effect/http"

@@ -1,5 +1,5 @@
 import { NodeRuntime, NodeServices } from "@effect/platform-node"
-import { teardown } from "@flyte-databricks/connector/teardown"
+import { Teardown } from "@flyte-databricks/kubernetes"
 import * as Config from "effect/Config"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
@@ -62,5 +62,5 @@ const demo = Command.make("npm run demo --", flags, ({ instance, namespaces, spe
 demo.pipe(
   Command.run({ version: "0.1.0" }),
   Effect.provide(NodeServices.layer),
-  NodeRuntime.runMain({ teardown, disableErrorReporting: true })
+  NodeRuntime.runMain({ ...Teardown, disableErrorReporting: true })
 )

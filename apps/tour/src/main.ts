@@ -1,5 +1,5 @@
 import { NodeRuntime, NodeServices } from "@effect/platform-node"
-import { teardown } from "@flyte-databricks/connector/teardown"
+import { teardown } from "@flyte-databricks/kubernetes/Teardown"
 import * as Console from "effect/Console"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"

@@ -14,7 +14,7 @@ import * as DateTime from "effect/DateTime"
 import * as Option from "effect/Option"
 import { createHash } from "node:crypto"
 import type { Failure } from "../call/ConnectorError.ts"
-import * as Catalogue from "../diagnose/Catalogue.ts"
+import * as Catalogue from "@flyte-databricks/diagnosis/Catalogue"
 import type { Attempt } from "../IdempotencyToken.ts"
 import type { Draft } from "./Audit.ts"
 

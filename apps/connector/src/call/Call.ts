@@ -10,7 +10,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as Record from "effect/Record"
-import * as Catalogue from "../diagnose/Catalogue.ts"
+import * as Catalogue from "@flyte-databricks/diagnosis/Catalogue"
 import { ConnectorError, DeadlinePassed } from "./ConnectorError.ts"
 
 /**

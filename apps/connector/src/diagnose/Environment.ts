@@ -12,12 +12,12 @@ import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import type * as Path from "effect/Path"
 import * as HttpClient from "effect/http/HttpClient"
-import * as DatabricksHttp from "../DatabricksHttp.ts"
-import { Finding, toEntry } from "./Check.ts"
-import * as Catalogue from "./Catalogue.ts"
-import * as Chain from "./Chain.ts"
+import * as DatabricksHttp from "@flyte-databricks/databricks-http/DatabricksHttp"
+import { Finding, toEntry } from "@flyte-databricks/diagnosis/Check"
+import * as Catalogue from "@flyte-databricks/diagnosis/Catalogue"
+import * as Chain from "@flyte-databricks/diagnosis/Chain"
 import * as SettingsCheck from "./checks/settings.ts"
-import type * as Report from "./Report.ts"
+import type * as Report from "@flyte-databricks/diagnosis/Report"
 
 export type Environment =
   | DatabricksAuth.DatabricksAuth

@@ -4,7 +4,7 @@
  */
 import { ServiceAccountTokens } from "@flyte-databricks/databricks-auth"
 import * as commands from "@flyte-databricks/databricks-auth/DatabricksCli"
-import { isPrivate } from "./checks/issuer.ts"
+import { isPrivate } from "@flyte-databricks/diagnosis/checks/issuer"
 
 export const modes = ["oidc", "m2m", "pat"] as const
 export type Mode = (typeof modes)[number]

@@ -10,7 +10,7 @@ import * as Runtime from "effect/Runtime"
 import * as Stdio from "effect/Stdio"
 import * as Stream from "effect/Stream"
 import * as Terminal from "effect/Terminal"
-import { exits, type Report } from "./Report.ts"
+import { exits, type Report } from "@flyte-databricks/diagnosis/Report"
 import * as Text from "./Text.ts"
 
 /** The command is over, with another exit code than 0. What there was to say has been printed. */

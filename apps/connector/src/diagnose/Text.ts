@@ -3,8 +3,8 @@
  */
 import type { AuthError } from "@flyte-databricks/databricks-auth"
 import * as Arr from "effect/Array"
-import { entriesOf } from "./Report.ts"
-import type * as Report from "./Report.ts"
+import { entriesOf } from "@flyte-databricks/diagnosis/Report"
+import type * as Report from "@flyte-databricks/diagnosis/Report"
 
 /** How text is to look. */
 export interface Style {

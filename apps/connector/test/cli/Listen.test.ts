@@ -4,7 +4,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, FileSystem } from "effect"
 import * as ConnectorProcess from "../support/ConnectorProcess.ts"
 import * as FlyteClient from "../support/FlyteClient.ts"
-import * as Log from "../support/Log.ts"
+import * as Log from "@flyte-databricks/emulators/testing/Log"
 
 const noMetrics = ["--prometheus_port", "0"]
 

@@ -2,7 +2,7 @@
 import { describe, it } from "@effect/vitest"
 import { DatabricksWorkspace, Fault } from "@flyte-databricks/emulators"
 import { Clock, Duration, Effect } from "effect"
-import * as Network from "../support/network.ts"
+import * as Network from "@flyte-databricks/emulators/testing/Network"
 import { canaries, onBench, principals } from "./Bench.ts"
 
 const of = (namespace: string, ...more: ReadonlyArray<string>) => ["explain", "--namespace", namespace, ...more]

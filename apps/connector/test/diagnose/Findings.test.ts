@@ -3,10 +3,10 @@ import { assert, describe, it } from "@effect/vitest"
 import { Fault } from "@flyte-databricks/emulators"
 import * as Authority from "@flyte-databricks/emulators/testing/Authority"
 import { Duration, Effect, FileSystem } from "effect"
-import * as Report from "../../src/diagnose/Report.ts"
+import * as Report from "@flyte-databricks/diagnosis/Report"
 import * as RuntimeCheck from "../../src/diagnose/checks/runtime.ts"
 import * as Door from "../support/Door.ts"
-import * as Network from "../support/network.ts"
+import * as Network from "@flyte-databricks/emulators/testing/Network"
 import { type Bench, canaries, needed, onBench, principals } from "./Bench.ts"
 
 const explain = (namespace: string) => ["explain", "--namespace", namespace]

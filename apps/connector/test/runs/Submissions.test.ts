@@ -10,7 +10,7 @@ import * as Audit from "../../src/audit/Audit.ts"
 import * as Call from "../../src/call/Call.ts"
 import * as MetadataKey from "../../src/runs/MetadataKey.ts"
 import * as Submissions from "../../src/runs/Submissions.ts"
-import * as Log from "../support/Log.ts"
+import * as Log from "@flyte-databricks/emulators/testing/Log"
 
 const instance = WorkspaceHost.WorkspaceHost.make("dbc-a1b2.cloud.databricks.com")
 const credentialOf = (name: string): Credential.Credential => ({

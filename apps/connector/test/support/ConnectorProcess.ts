@@ -2,7 +2,7 @@
 import { Deferred, Effect, Ref, Schema, Stream } from "effect"
 import { ChildProcess } from "effect/process"
 import { fileURLToPath } from "node:url"
-import * as Log from "./Log.ts"
+import * as Log from "@flyte-databricks/emulators/testing/Log"
 
 const sources = fileURLToPath(new URL("../../src/main.ts", import.meta.url))
 

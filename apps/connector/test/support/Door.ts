@@ -9,7 +9,7 @@ import type { Address } from "../../src/grpc/Address.ts"
 import type * as Door from "../../src/grpc/Door.ts"
 import * as Server from "../../src/grpc/Server.ts"
 import * as FlyteClient from "./FlyteClient.ts"
-import * as Log from "./Log.ts"
+import * as Log from "@flyte-databricks/emulators/testing/Log"
 
 const started = Layer.merge(
   Layer.mock(DatabricksConnector.DatabricksConnector, { create: () => Effect.succeed(Uint8Array.of(1, 2, 3)) }),

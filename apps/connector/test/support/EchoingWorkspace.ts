@@ -3,7 +3,7 @@
  * of the spelling that it says it in, and the id of a run tells what is wrong with the run.
  */
 import { Effect } from "effect"
-import { listening } from "./network.ts"
+import { listening } from "@flyte-databricks/emulators/testing/Network"
 import { createServer, type IncomingHttpHeaders } from "node:http"
 import { spellingsOf } from "@flyte-databricks/emulators/testing/Spellings"
 

@@ -9,7 +9,7 @@ import {
 import { create } from "@bufbuild/protobuf"
 import { Effect, Schema } from "effect"
 import { createServer, type IncomingHttpHeaders, type ServerResponse } from "node:http"
-import { listening } from "./network.ts"
+import { listening } from "@flyte-databricks/emulators/testing/Network"
 
 const Value = Schema.Struct({
   stringValue: Schema.optional(Schema.String),

@@ -3,7 +3,7 @@ import { assert } from "@effect/vitest"
 import type { Flyte1 } from "@flyte-databricks/flyte-protocol"
 import { Effect } from "effect"
 import { type CallFailed, phaseOf } from "./FlyteClient.ts"
-import type { Log } from "./Log.ts"
+import type { Log } from "@flyte-databricks/emulators/testing/Log"
 import type { World } from "./World.ts"
 
 /**

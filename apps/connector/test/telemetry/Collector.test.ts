@@ -4,7 +4,7 @@ import { Duration, Effect, Fiber, Logger, Metric, Redacted } from "effect"
 import { HttpBody, HttpClientRequest } from "effect/http"
 import type { ServerResponse } from "node:http"
 import * as Collector from "../../src/telemetry/Collector.ts"
-import * as Log from "../support/Log.ts"
+import * as Log from "@flyte-databricks/emulators/testing/Log"
 import * as OtlpReceiver from "../support/OtlpReceiver.ts"
 
 const batch = (url: string) =>

@@ -7,7 +7,7 @@ import { ConnectorError, RequestIncomplete } from "../../src/call/ConnectorError
 import * as Logging from "../../src/telemetry/Logging.ts"
 import * as Polls from "../../src/telemetry/Polls.ts"
 import * as Sparing from "../../src/telemetry/Sparing.ts"
-import * as Log from "../support/Log.ts"
+import * as Log from "@flyte-databricks/emulators/testing/Log"
 
 const call = (operation: string, work: Effect.Effect<void, ConnectorError>) =>
   Effect.exit(Call.run(operation, Option.none(), work))

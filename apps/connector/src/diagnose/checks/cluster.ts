@@ -6,7 +6,7 @@ import type { SelfReview } from "@flyte-databricks/kubernetes"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type { KubernetesError } from "@flyte-databricks/databricks-auth/Kubernetes"
-import { Finding, type Passed } from "../Check.ts"
+import { Finding, type Passed } from "@flyte-databricks/diagnosis/Check"
 
 type Review = SelfReview.SelfReview
 

@@ -7,8 +7,8 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import type * as HttpClient from "effect/http/HttpClient"
-import { check, type Checked, Finding, firm, type Passed } from "../Check.ts"
-import * as Explanation from "../Explanation.ts"
+import { check, type Checked, Finding, firm, type Passed } from "@flyte-databricks/diagnosis/Check"
+import * as Explanation from "@flyte-databricks/diagnosis/Explanation"
 
 /** The identity that the connector has of its own, proved; that it has none is no fault. */
 export const examine = Effect.fnUntraced(function* (

@@ -12,7 +12,7 @@ import * as Option from "effect/Option"
 import * as Address from "../../grpc/Address.ts"
 import * as Probe from "../../grpc/Probe.ts"
 import * as Settings from "../../Settings.ts"
-import { Finding, type Passed } from "../Check.ts"
+import { Finding, type Passed } from "@flyte-databricks/diagnosis/Check"
 
 const { getTask } = grpcServiceDefinition(Flyte1.AsyncAgentService)
 const timeout = Duration.seconds(3)

@@ -6,7 +6,7 @@ import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Option from "effect/Option"
 import { getHeapStatistics } from "node:v8"
-import { Finding, type Passed } from "../Check.ts"
+import { Finding, type Passed } from "@flyte-databricks/diagnosis/Check"
 
 const oldestNode = 24
 

@@ -3,14 +3,14 @@
  */
 import { type ConnectorSettings } from "@flyte-databricks/databricks-auth"
 import { shown, variable } from "@flyte-databricks/databricks-auth/request/Variable"
+import { NetworkSettings } from "@flyte-databricks/databricks-http"
 import * as ConfigProvider from "effect/ConfigProvider"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
-import * as Settings from "../../Settings.ts"
 import { below, nearest } from "../../variableNames.ts"
-import { Finding, type Passed } from "../Check.ts"
+import { Finding, type Passed } from "@flyte-databricks/diagnosis/Check"
 
 const path = ["FLYTE", "DATABRICKS"]
 const prefix = `${path.join("_")}_`
@@ -82,8 +82,8 @@ const facts = Effect.gen(function* () {
       Option.map((value) => [name, value] as const)
     )
   )
-  const proxy = yield* Settings.httpsProxy
-  const noProxy = yield* Settings.noProxy
+  const proxy = yield* NetworkSettings.httpsProxy
+  const noProxy = yield* NetworkSettings.noProxy
   return Object.fromEntries([
     ...set.flatMap(Option.toArray).map(([name, value]) => [name, secrets.has(name) ? "(set)" : shown(value, 500)]),
     // It may hold a password: the host alone is shown.

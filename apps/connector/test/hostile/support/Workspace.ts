@@ -3,7 +3,7 @@
  * byte for byte.
  */
 import { Effect } from "effect"
-import { listening } from "../../support/network.ts"
+import { listening } from "@flyte-databricks/emulators/testing/Network"
 import { createServer } from "node:http"
 
 export interface Answer {

@@ -26,7 +26,7 @@ import { parse } from "yaml"
 import * as ConnectorServer from "../../../src/cli/ConnectorServer.ts"
 import * as Server from "../../../src/grpc/Server.ts"
 import * as FlyteClient from "../../support/FlyteClient.ts"
-import * as Log from "../../support/Log.ts"
+import * as Log from "@flyte-databricks/emulators/testing/Log"
 import * as manifests from "./manifests.ts"
 
 /** Failures are not kept for a moment: what is mended counts at once. */

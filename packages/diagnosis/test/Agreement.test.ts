@@ -1,10 +1,9 @@
 /** `explain` and `serve` decide alike: in any world, for any task. */
 import { assert, describe, it } from "@effect/vitest"
 import { DatabricksAuth, Identity, Jwt } from "@flyte-databricks/databricks-auth"
+import { Catalogue, Explanation } from "@flyte-databricks/diagnosis"
 import { Effect, Option, Result, Schema } from "effect"
 import { FetchHttpClient } from "effect/http"
-import * as Explanation from "../../src/diagnose/Explanation.ts"
-import * as Catalogue from "../../src/diagnose/Catalogue.ts"
 
 const Presence = Schema.Literals(["absent", "whole", "broken"])
 

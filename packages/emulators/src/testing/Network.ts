@@ -1,9 +1,9 @@
-/** What stands between a connector and Databricks: relays that count connections, and proxies. */
-import type * as Certificates from "@flyte-databricks/emulators/Certificates"
-import { Effect } from "effect"
+/** What stands between a program and Databricks: relays that count connections, and proxies. */
+import * as Effect from "effect/Effect"
 import * as Http from "node:http"
 import * as Https from "node:https"
 import * as Net from "node:net"
+import type * as Certificates from "../Certificates.ts"
 
 /** Lets the server listen on loopback and gives the port; it ends, with its connections, when the scope closes. */
 export const listening = Effect.fnUntraced(function* (server: Net.Server) {

@@ -6,7 +6,7 @@ import { HttpClientRequest } from "effect/http"
 import * as Http from "node:http"
 import { Agent } from "undici"
 import * as DispatcherClient from "../src/DispatcherClient.ts"
-import * as Network from "./support/network.ts"
+import * as Network from "@flyte-databricks/emulators/testing/Network"
 
 /** A client of a server that answers so. */
 const answering = Effect.fnUntraced(function* (answer: Http.RequestListener) {

@@ -1,7 +1,8 @@
 /** A host that takes connections and never says a word. */
-import { Deferred, Effect } from "effect"
-import { listening } from "./network.ts"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
 import { createServer, type Socket } from "node:net"
+import { listening } from "./Network.ts"
 
 /** It knows when a request came, and when it was given up. */
 export const silentHost = Effect.gen(function* () {

@@ -9,9 +9,9 @@ import { ConfigProvider, Effect, FileSystem, Layer, Logger, Redacted, Schedule, 
 import { HttpClient } from "effect/http"
 import * as Https from "node:https"
 import * as DatabricksHttp from "../src/DatabricksHttp.ts"
-import * as Log from "./support/Log.ts"
-import { silentHost } from "./support/silentHost.ts"
-import * as Network from "./support/network.ts"
+import * as Log from "@flyte-databricks/emulators/testing/Log"
+import { silentHost } from "@flyte-databricks/emulators/testing/SilentHost"
+import * as Network from "@flyte-databricks/emulators/testing/Network"
 
 const host = "dbc-a1b2.cloud.databricks.com"
 const principal = { applicationId: "sp-1", secrets: ["secret-1"] }

@@ -1,5 +1,9 @@
-/** The connector's log, as the lines of JSON that its process would write. */
-import { Effect, Layer, Logger, References, Schema } from "effect"
+/** A log, as the lines of JSON that a process would write. */
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
+import * as References from "effect/References"
+import * as Schema from "effect/Schema"
 
 const Line = Schema.fromJsonString(
   Schema.Struct({

@@ -37,7 +37,7 @@ export class Unanswered extends Data.TaggedError("Unanswered")<{ readonly url: s
 const bodyLimit = 1024 * 1024
 
 /** How long an answer may take. */
-export const RequestTimeout = Context.Reference<Duration.Input>("@flyte-databricks/connector/diagnose/RequestTimeout", {
+export const RequestTimeout = Context.Reference<Duration.Input>("@flyte-databricks/diagnosis/Http/RequestTimeout", {
   defaultValue: () => "6 seconds"
 })
 

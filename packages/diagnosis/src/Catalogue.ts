@@ -2,8 +2,9 @@
  * Every finding that there is, under a code that stays. The same code stands in the errors and logs of `serve`, in what
  * `explain` and `doctor` print, and in docs/: people and alerts look for it. The hundreds are areas, a file each.
  */
+import type { AuthError } from "@flyte-databricks/databricks-auth"
+import type { JobsError } from "@flyte-databricks/databricks-jobs"
 import * as Predicate from "effect/Predicate"
-import type { Failure } from "../call/ConnectorError.ts"
 import { databricks } from "./catalogue/databricks.ts"
 import { deployment } from "./catalogue/deployment.ts"
 import type { Entries, Entry } from "./catalogue/entry.ts"
@@ -32,7 +33,19 @@ export const codes = Object.keys(catalogue) as ReadonlyArray<Code>
 /** A kind of finding by its code. */
 export const entry = (code: Code): Entry => catalogue[code]
 
-type Tag = Failure["reason"]["_tag"]
+// The connector's own errors, which it does not share.
+type OfConnector =
+  | "TaskTypeUnknown"
+  | "RequestIncomplete"
+  | "DeadlinePassed"
+  | "Overloaded"
+  | "RunNotCancelled"
+  | "MetadataRefused"
+  | "AuditUnavailable"
+  | "PageTokenInvalid"
+  | "MetricsUnavailable"
+
+type Tag = (AuthError.AuthError | JobsError.JobsError)["reason"]["_tag"] | OfConnector
 
 /** What an error may be, by its reason: the first whose words are in its message, else the last. */
 const kinds: { readonly [T in Tag]: readonly [Code, ...Array<Code>] } = {

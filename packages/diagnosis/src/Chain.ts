@@ -3,6 +3,7 @@
  * connection that nobody verified nothing goes but a question without a credential, which is taken back at once.
  */
 import * as ForeignText from "@flyte-databricks/databricks-auth/http/ForeignText"
+import { DatabricksHttp, NetworkSettings } from "@flyte-databricks/databricks-http"
 import type * as Config from "effect/Config"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -13,8 +14,6 @@ import { X509Certificate } from "node:crypto"
 import { subscribe, unsubscribe } from "node:diagnostics_channel"
 import { type Certificate, type DetailedPeerCertificate, getCACertificates, TLSSocket } from "node:tls"
 import { type Dispatcher, EnvHttpProxyAgent } from "undici"
-import * as DatabricksHttp from "../DatabricksHttp.ts"
-import * as Settings from "../Settings.ts"
 import { RequestTimeout } from "./Http.ts"
 
 /** What a server shows of itself. */
@@ -31,7 +30,7 @@ export interface Chain {
 export class Chains extends Context.Service<
   Chains,
   { readonly of: (url: string) => Effect.Effect<Option.Option<Chain>> }
->()("@flyte-databricks/connector/diagnose/Chains") {}
+>()("@flyte-databricks/diagnosis/Chain/Chains") {}
 
 export const layer: Layer.Layer<
   Chains,
@@ -104,7 +103,7 @@ const lastOf = (certificate: DetailedPeerCertificate): DetailedPeerCertificate =
 }
 
 const trustedBy = (fingerprint: string, inFile: ReadonlySet<string>): string => {
-  if (inFile.has(fingerprint)) return Settings.caFileName
+  if (inFile.has(fingerprint)) return NetworkSettings.caFileName
   return fingerprints(getCACertificates("extra")).has(fingerprint) ? "NODE_EXTRA_CA_CERTS" : "Node.js"
 }
 

@@ -19,7 +19,7 @@ import { X509Certificate } from "node:crypto"
 import { getCACertificates } from "node:tls"
 import { Agent, EnvHttpProxyAgent, Pool } from "undici"
 import * as DispatcherClient from "./DispatcherClient.ts"
-import * as Settings from "./Settings.ts"
+import * as NetworkSettings from "./NetworkSettings.ts"
 
 /**
  * A setting of the network cannot be used: found when the layer is built. The value of a proxy may hold a password and
@@ -39,7 +39,7 @@ export class NetworkSettingInvalid extends Schema.TaggedError<NetworkSettingInva
 const namingTheSetting = (error: HttpClientError.HttpClientError): HttpClientError.HttpClientError => {
   const [fault = ""] = TransportFault.describe(error).split("; if the root CA is installed locally")
   if (!/self-signed certificate|unable to (get|verify) .*certificate/.test(fault)) return error
-  const advice = `if its authority is your company's, name the authority's file in ${Settings.caFileName}`
+  const advice = `if its authority is your company's, name the authority's file in ${NetworkSettings.caFileName}`
   const cause = new Error(`${fault}; ${advice}`)
   return new HttpClientError.HttpClientError({
     reason: new HttpClientError.TransportError({ request: error.request, cause })
@@ -63,7 +63,7 @@ const proxyAnswersWithin = 10_000
  */
 export const wayOut = Effect.gen(function* () {
   const proxy = yield* readProxy
-  const noProxy = Option.getOrElse(yield* Settings.noProxy, () => "")
+  const noProxy = Option.getOrElse(yield* NetworkSettings.noProxy, () => "")
   const ofFile = yield* readAuthorities
   const ca = ofFile.length === 0 ? {} : { ca: [...getCACertificates("default"), ...ofFile] }
   return {
@@ -98,7 +98,7 @@ export const layer: Layer.Layer<
   HttpClient.HttpClient,
   Effect.gen(function* () {
     const { proxy, noProxy, options } = yield* wayOut
-    if (Option.contains(yield* Settings.verifiesCertificates, "0")) yield* Effect.logWarning(stillVerified)
+    if (Option.contains(yield* NetworkSettings.verifiesCertificates, "0")) yield* Effect.logWarning(stillVerified)
     if (Option.isSome(proxy)) {
       yield* Effect.logInfo(
         `Databricks is reached through the proxy ${proxy.value.shown}` +
@@ -119,7 +119,7 @@ export const layer: Layer.Layer<
 
 const stillVerified =
   "NODE_TLS_REJECT_UNAUTHORIZED=0 does not count here: certificates are verified all the same. " +
-  `To trust an authority of your own, name its certificate in ${Settings.caFileName} or NODE_EXTRA_CA_CERTS.`
+  `To trust an authority of your own, name its certificate in ${NetworkSettings.caFileName} or NODE_EXTRA_CA_CERTS.`
 
 interface Proxy {
   readonly url: Redacted.Redacted<string>
@@ -128,7 +128,7 @@ interface Proxy {
 }
 
 const readProxy = Effect.gen(function* () {
-  const given = yield* Settings.httpsProxy
+  const given = yield* NetworkSettings.httpsProxy
   if (Option.isNone(given)) return Option.none<Proxy>()
   return Option.some(yield* Effect.fromResult(parseProxy(Redacted.value(given.value))))
 })
@@ -168,11 +168,11 @@ const readAuthorities = Effect.gen(function* (): Effect.fn.Return<
   NetworkSettingInvalid | Config.ConfigError,
   FileSystem.FileSystem
 > {
-  const file = yield* Settings.caFile
+  const file = yield* NetworkSettings.caFile
   if (Option.isNone(file)) return []
   const problem = (found: string) =>
     new NetworkSettingInvalid({
-      setting: Settings.caFileName,
+      setting: NetworkSettings.caFileName,
       problem: `names ${shown(file.value, 300)}, ${found}`,
       expected: "the path of a file with certificates in PEM, each between BEGIN CERTIFICATE and END CERTIFICATE"
     })

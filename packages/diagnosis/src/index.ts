@@ -1,0 +1,6 @@
+export * as Catalogue from "./Catalogue.ts"
+export * as Chain from "./Chain.ts"
+export * as Check from "./Check.ts"
+export * as Explanation from "./Explanation.ts"
+export * as Http from "./Http.ts"
+export * as Report from "./Report.ts"
