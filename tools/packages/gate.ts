@@ -52,7 +52,7 @@ const run = (program: string, options: ReadonlyArray<string>, { cwd = stranger, 
     encoding: "utf8",
     env: environment(env),
     stdio: ["ignore", "pipe", "pipe"],
-    timeout: 120_000,
+    timeout: 300_000,
     maxBuffer: 64 * 1024 * 1024
   })
 

@@ -1,9 +1,10 @@
 /**
  * Whether the face of the core says what it is: each export of the modules of its index, of the client and of `testing`,
- * and each member of their interfaces and services, has a doc comment. `npm run check:docs`.
+ * and each member of their interfaces and services, has a doc comment. So for the way to Databricks and the diagnosis.
+ * `npm run check:docs`.
  */
 import { readdirSync, readFileSync } from "node:fs"
-import { join, relative } from "node:path"
+import { dirname, join, relative } from "node:path"
 import { parseSync, Visitor } from "oxc-parser"
 import { root } from "./packages.ts"
 
@@ -69,7 +70,9 @@ const undocumented = (file: string): ReadonlyArray<string> => {
 const core = join(root, "packages/databricks-auth/src")
 
 const exportedBy = (file: string): ReadonlyArray<string> =>
-  [...readFileSync(join(core, file), "utf8").matchAll(/^export \* as \w+ from "(.+)"$/gm)].map(([, name]) => name!)
+  [...readFileSync(join(core, file), "utf8").matchAll(/^export \* as \w+ from "(.+)"$/gm)].map(([, name]) =>
+    join(dirname(file), name!)
+  )
 
 const typescriptIn = (folder: string): ReadonlyArray<string> =>
   readdirSync(join(core, folder))
@@ -82,7 +85,9 @@ const face = [
   "client.ts",
   ...typescriptIn("client"),
   ...typescriptIn("client/adapters"),
-  "../../kubernetes/src/client.ts"
+  "../../kubernetes/src/client.ts",
+  ...exportedBy("../../databricks-http/src/index.ts"),
+  ...exportedBy("../../diagnosis/src/index.ts")
 ].map((file) => join(core, file))
 
 const found = face.flatMap(undocumented).toSorted()

@@ -19,6 +19,7 @@ export const httpsProxy = firstOf("https_proxy", "HTTPS_PROXY").pipe(
 /** What is reached without the proxy: names, `.suffixes`, `*.wildcards`, each with a port or without, or `*`. */
 export const noProxy = firstOf("no_proxy", "NO_PROXY")
 
+/** The variable that names the file of certificate authorities. */
 export const caFileName = "FLYTE_DATABRICKS_CA_FILE"
 
 /** A file of certificate authorities to trust at Databricks and the proxy, beside those that Node.js trusts. */

@@ -26,8 +26,10 @@ const catalogue = {
   ...runs
 } as const satisfies Entries
 
+/** The code of a finding, as in `FDC201`: one that was given stays. */
 export type Code = keyof typeof catalogue
 
+/** All codes. */
 export const codes = Object.keys(catalogue) as ReadonlyArray<Code>
 
 /** A kind of finding by its code. */

@@ -29,9 +29,13 @@ export interface Chain {
 /** Looks at the chain of a URL; there is none over plain HTTP, or where no connection comes about. */
 export class Chains extends Context.Service<
   Chains,
-  { readonly of: (url: string) => Effect.Effect<Option.Option<Chain>> }
+  {
+    /** The chain that is shown for an `https:` URL; none where there is no connection within `Http.RequestTimeout`. */
+    readonly of: (url: string) => Effect.Effect<Option.Option<Chain>>
+  }
 >()("@flyte-databricks/diagnosis/Chain/Chains") {}
 
+/** Looks by the proxy and the authorities of the environment. */
 export const layer: Layer.Layer<
   Chains,
   DatabricksHttp.NetworkSettingInvalid | Config.ConfigError,

@@ -19,7 +19,12 @@ interface Said {
 }
 
 /** Something is wrong, and what builds on it need not be looked at. */
-export class Finding extends Data.TaggedError("Finding")<Said & { readonly code: Catalogue.Code }> {}
+export class Finding extends Data.TaggedError("Finding")<
+  Said & {
+    /** What kind of finding it is. */
+    readonly code: Catalogue.Code
+  }
+> {}
 
 /** A failure of the connector's own, as a finding. */
 export const fromFailure = (failure: AuthError.AuthError): Finding => {
@@ -32,6 +37,7 @@ export const fromFailure = (failure: AuthError.AuthError): Finding => {
 
 /** What came of a check, for others to stand on. */
 export interface Checked<out A> {
+  /** What a report has of it. */
   readonly entries: ReadonlyArray<Entry>
   /** What was found out, or the code of the finding that kept it from being found out. */
   readonly ground: Result.Result<A, Catalogue.Code>
@@ -39,9 +45,13 @@ export interface Checked<out A> {
 
 /** What a check that passed says, and what it noticed beside that. */
 export interface Passed<out A> {
+  /** What others stand on. */
   readonly value: A
+  /** What is well, in one sentence; nothing is said where it is blank. */
   readonly text: string
+  /** Names and values that were found. */
   readonly facts?: Readonly<Record<string, string>>
+  /** What is odd, and keeps nothing from being looked at. */
   readonly noticed?: ReadonlyArray<Finding>
 }
 

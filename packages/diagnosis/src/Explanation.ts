@@ -26,6 +26,7 @@ import type * as Report from "./Report.ts"
 
 /** Whose explanation is asked for. */
 export interface Asked {
+  /** The namespace, or the project, domain and organization that say it. */
   readonly context: Omit<AuthRequest.TaskContext, "settings">
   /** What the task sets. */
   readonly task: TaskSettings.TaskSettings
@@ -39,9 +40,11 @@ export interface Asked {
 export interface Ways {
   /** Reaches a workspace without a credential. */
   readonly reach: (instance: WorkspaceHost.WorkspaceHost) => Effect.Effect<Checked<Network.Workspace>>
+  /** Fetches what an issuer of JWTs publishes. */
   readonly documentsOf: (issuer: string) => Effect.Effect<Issuer.Documents, Finding>
 }
 
+/** Ways on which each workspace and each issuer is asked once. */
 export const makeWays = Effect.fnUntraced(function* (
   /** Looks at the certificates on the way to a URL. */
   chainOf: Chain.Chains["Service"]["of"] = () => Effect.succeedNone

@@ -20,15 +20,23 @@ import * as Data from "effect/Data"
 
 /** Something answered. */
 export interface Response {
+  /** Its status code. */
   readonly status: number
+  /** Its headers, their names in lower case. */
   readonly headers: Headers.Headers
+  /** Its whole body, at most 1 MiB. */
   readonly body: string
   /** What it is, in a few words and without secrets. */
   readonly said: string
 }
 
 /** Nothing answered, or not to the end. */
-export class Unanswered extends Data.TaggedError("Unanswered")<{ readonly url: string; readonly fault: string }> {
+export class Unanswered extends Data.TaggedError("Unanswered")<{
+  /** What was asked for. */
+  readonly url: string
+  /** What kept the answer away, without secrets. */
+  readonly fault: string
+}> {
   override get message() {
     return `${this.url}: ${this.fault}`
   }

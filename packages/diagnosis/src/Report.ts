@@ -28,6 +28,7 @@ export const Entry = Schema.Struct({
 })
 export type Entry = typeof Entry.Type
 
+/** A setting that decides who a task is, and what says it. */
 export const Setting = Schema.Struct({
   setting: Schema.String,
   value: Schema.String,
@@ -48,6 +49,7 @@ export const Explanation = Schema.Struct({
 })
 export type Explanation = typeof Explanation.Type
 
+/** What `explain` and `doctor` print with `-o json`. */
 export const Report = Schema.Struct({
   version: Schema.Literal(version),
   command: Schema.Literals(["explain", "doctor"]),
