@@ -58,6 +58,15 @@ describe("an identity by OIDC", () => {
     }).pipe(Effect.provide(on()))
   )
 
+  it.effect("is nobody where the source has no ID token, and the explanation says what is not there", () =>
+    Effect.gen(function* () {
+      const { reason } = yield* auth.use(({ resolve }) => Effect.flip(resolve({})))
+      assert(reason._tag === "CredentialsMissing", reason.message)
+      const source = "environment variable DATABRICKS_OIDC_TOKEN"
+      assert.deepStrictEqual(reason.looked, [{ source, outcome: "absent", detail: "is not set" }])
+    }).pipe(Effect.provide(AuthMemory.layerOf([mode], { settings: { instance } }).pipe(Layer.provide(sourceOf({})))))
+  )
+
   it.effect("is the task's client, where it names one", () =>
     Effect.gen(function* () {
       const who = yield* auth.use(({ resolve }) => resolve({ settings: { clientId: "app-1" } }))
@@ -95,8 +104,8 @@ describe("an identity by OIDC", () => {
       assertEquals(recorded.parameters, Option.some({ audience: "other" }))
       const header = auth.use((boundary) => Effect.flatMap(boundary.recall(recorded), boundary.getHeader))
       assert.isTrue(Result.isSuccess(yield* Effect.result(Effect.provide(header, on(settings)))))
-      const error = yield* Effect.flip(Effect.provide(header, on()))
-      assert.include(error.message, "audience other is not one of databricks")
+      const error = yield* Effect.flip(Effect.provide(header, on({ allowedAudiences: ["third"] })))
+      assert.include(error.message, "audience other is not one of databricks, third.")
       assert.include(error.message, "FLYTE_DATABRICKS_ALLOWED_AUDIENCES")
     })
   )
