@@ -57,7 +57,6 @@ const oddQuery = "it has a query other than ?o= and the id of a workspace, or a 
 
 /** The id of a browser's address, or what is wrong with it. What names the account says nothing that the host does not. */
 const idOfQuery = (query: string): { readonly id: string | undefined } | string => {
-  if (query === "") return { id: undefined }
   const parameters = [...new URLSearchParams(query)].filter(([name]) => name !== "a")
   const isOdd = parameters.some(
     ([name, value]) => !(name === "o" && numericId.test(value)) && !(name === "w" && anyId.test(value))
@@ -91,7 +90,8 @@ const parseAnew = (input: string, given: GivenId | undefined): Address | string 
   const { scheme: schemeGiven = "https", rest } = split(input)
   const scheme = schemeGiven.toLowerCase()
   // Workspace URLs are pasted from a browser, where they end in a slash.
-  const [, authority = "", query = ""] = /^([^?]*?)\/?(?:\?(.*))?$/s.exec(rest)!
+  const [, beforeQuery, query = ""] = /^([^?]*?)\/?(?:\?(.*))?$/s.exec(rest)!
+  const authority = beforeQuery!
   if (scheme !== "https" && scheme !== "http") return `the scheme ${scheme}:// is not https://`
   if (rest.includes("@")) return "it carries user information (an @)"
   if (rest.includes("#")) return oddQuery

@@ -37,7 +37,10 @@ export const make = (modes: ReadonlyArray<ReadyMode>) => {
       const jwt = modeOf(identity)?.subject?.(identity)
       return jwt === undefined ? Effect.succeedNone : Effect.asSome(Effect.map(jwt, ({ token: _, ...said }) => said))
     },
-    forget: (identity: Identity): Effect.Effect<void> => modeOf(identity)?.forget(identity) ?? Effect.void,
+    forget: (identity: Identity): Effect.Effect<void> => {
+      const mode = modeOf(identity)
+      return mode === undefined ? Effect.void : mode.forget(identity)
+    },
     record: (resolved: Resolved, connection: Connection | undefined): IdentityRecord.IdentityRecord => ({
       ...IdentityRecord.empty(resolved.identity.instance),
       authType: Option.some(resolved.identity.authType),

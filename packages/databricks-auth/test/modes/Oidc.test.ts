@@ -58,6 +58,15 @@ describe("an identity by OIDC", () => {
     }).pipe(Effect.provide(on()))
   )
 
+  it.effect("is nobody where the source has no ID token, and the explanation says what is not there", () =>
+    Effect.gen(function* () {
+      const { reason } = yield* auth.use(({ resolve }) => Effect.flip(resolve({})))
+      assert(reason._tag === "CredentialsMissing", reason.message)
+      const source = "environment variable DATABRICKS_OIDC_TOKEN"
+      assert.deepStrictEqual(reason.looked, [{ source, outcome: "absent", detail: "is not set" }])
+    }).pipe(Effect.provide(AuthMemory.layerOf([mode], { settings: { instance } }).pipe(Layer.provide(sourceOf({})))))
+  )
+
   it.effect("is the task's client, where it names one", () =>
     Effect.gen(function* () {
       const who = yield* auth.use(({ resolve }) => resolve({ settings: { clientId: "app-1" } }))
@@ -68,7 +77,20 @@ describe("an identity by OIDC", () => {
       const secret = "dose0123456789abcdef0123456789abcdef"
       const leaky = yield* auth.use(({ resolve }) => Effect.flip(resolve({ settings: { clientId: secret } })))
       assert.notInclude(leaky.message, secret)
+      assert.include(leaky.message, "databricksClientId of the task")
     }).pipe(Effect.provide(on()))
+  )
+
+  it.effect("is nobody where what looks like a secret was given for a client id", () =>
+    Effect.gen(function* () {
+      const secret = "dose0123456789abcdef0123456789abcdef"
+      const layer = AuthMemory.layerOf([Oidc.mode({ clientId: secret })], { settings: { instance } }).pipe(
+        Layer.provide(IdTokenSource.layerMemory(IdToken.text()))
+      )
+      const { message } = yield* auth.use(({ resolve }) => Effect.flip(resolve({}))).pipe(Effect.provide(layer))
+      assert.include(message, "This service has what looks like a secret for a client id.")
+      assert.notInclude(message, secret)
+    })
   )
 
   it.effect("asks for the audience that was pinned, as long as it is allowed", () =>
@@ -82,8 +104,8 @@ describe("an identity by OIDC", () => {
       assertEquals(recorded.parameters, Option.some({ audience: "other" }))
       const header = auth.use((boundary) => Effect.flatMap(boundary.recall(recorded), boundary.getHeader))
       assert.isTrue(Result.isSuccess(yield* Effect.result(Effect.provide(header, on(settings)))))
-      const error = yield* Effect.flip(Effect.provide(header, on()))
-      assert.include(error.message, "audience other is not one of databricks")
+      const error = yield* Effect.flip(Effect.provide(header, on({ allowedAudiences: ["third"] })))
+      assert.include(error.message, "audience other is not one of databricks, third.")
       assert.include(error.message, "FLYTE_DATABRICKS_ALLOWED_AUDIENCES")
     })
   )
@@ -107,6 +129,25 @@ describe("an identity by OIDC", () => {
       const { message } = yield* Effect.provide(recalled, DatabricksAuth.layerMemory({ settings: { instance } }))
       assert.include(message, "asks for auth type oidc_federation by mode oidc, which is not served here")
     })
+  )
+
+  it.effect("gets no header of a connector without the mode, and the error names it", () =>
+    Effect.gen(function* () {
+      const { identity } = yield* auth.use(({ resolve }) => resolve({})).pipe(Effect.provide(on()))
+      const header = auth.use(({ getHeader }) => Effect.flip(getHeader({ identity })))
+      const { message } = yield* Effect.provide(header, DatabricksAuth.layerMemory({ settings: { instance } }))
+      assert.include(message, "asks for auth type oidc_federation by mode oidc, which is not served here")
+    })
+  )
+
+  it.effect("whose record has no parameters is for the default audience", () =>
+    Effect.gen(function* () {
+      const boundary = yield* auth
+      const recorded = boundary.record(yield* boundary.resolve({}))
+      const { identity } = yield* boundary.recall({ ...recorded, parameters: Option.none() })
+      assert(identity._tag === "extension")
+      assert.deepStrictEqual(identity.parameters, { audience: "databricks" })
+    }).pipe(Effect.provide(on({ oidcAudience: "of-the-operator" })))
   )
 
   it.effect("whose record lost its client id is an error", () =>

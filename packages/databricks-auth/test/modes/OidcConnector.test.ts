@@ -1,7 +1,13 @@
-import type { TaskSettings } from "@flyte-databricks/databricks-auth"
+import {
+  ConnectorSettings,
+  OidcConnector,
+  ProjectedToken,
+  type TaskSettings,
+  TokenEndpoint
+} from "@flyte-databricks/databricks-auth"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Result } from "effect"
-import { connectorClaims, jwtText } from "../support/jwt.ts"
+import { connectorClaims, jwt, jwtText } from "../support/jwt.ts"
 import { attempt, defaultPath, type Entry, explicit, inside, message, outcome, resolve } from "../support/oidc.ts"
 
 const app = { FLYTE_DATABRICKS_CLIENT_ID: "app-1" }
@@ -239,6 +245,26 @@ describe("the file that EKS names for AWS", () => {
         yield* detected(both, { "/aws": forBoth, "/named": jwtText() }),
         "app-1 by /named for databricks"
       )
+    })
+  )
+})
+
+describe("a client id", () => {
+  /** Whether a client id that stands alone is Model 1's, on a connector with a JWT at the default path. */
+  const isTaken = (clientId: string) =>
+    Effect.flatMap(OidcConnector.mode.wire, ({ summarize }) => summarize(false)).pipe(
+      Effect.map(({ hasAny, takesClientId }) => [hasAny, takesClientId]),
+      Effect.provide([
+        ProjectedToken.layerMemory({ clientId, files: { [defaultPath]: jwt() } }),
+        TokenEndpoint.layerMemory(() => Effect.die("a summary asks for no token")),
+        ConnectorSettings.layer()
+      ])
+    )
+
+  it.effect("is Model 1's where there is a JWT to go with it, and nobody's where it is broken", () =>
+    Effect.gen(function* () {
+      assert.deepStrictEqual(yield* isTaken("app-1"), [true, true])
+      assert.deepStrictEqual(yield* isTaken("dose0123456789abcdef0123456789abcdef"), [true, false])
     })
   )
 })

@@ -122,7 +122,10 @@ describe("a look-up that Kubernetes forbids", () => {
       assert.lengthOf(warnings, 2)
       assert.include(warnings[0], "namespace team-a")
       assert.include(warnings[1], "namespace team-b")
-      for (const warning of warnings) assert.include(warning, "serviceaccounts")
+      for (const warning of warnings) {
+        assert.include(warning, "serviceaccounts")
+        assert.include(warning, '"annotations":{"reason":"AccessForbidden"}')
+      }
     })
   )
 })

@@ -84,6 +84,21 @@ describe("exactly one annotated ServiceAccount", () => {
   )
 })
 
+describe("an annotated ServiceAccount", () => {
+  it.effect("has an audience of a limited length: the error says whose is longer, and does not repeat it", () =>
+    inside({ serviceAccounts: { "team-a/spark": offered("app-a", "x".repeat(257)) } }, () =>
+      Effect.gen(function* () {
+        const { message } = yield* Effect.flip(resolve())
+        assert.strictEqual(
+          message,
+          "Annotation flyte.org/databricks-audience of ServiceAccount spark in namespace team-a is " +
+            '"longer", expected at most 256 characters.'
+        )
+      })
+    )
+  )
+})
+
 describe("several annotated ServiceAccounts", () => {
   it.effect("are an error that names them all, sorted, and never a choice", () =>
     Effect.gen(function* () {

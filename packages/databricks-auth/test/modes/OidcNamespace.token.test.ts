@@ -176,6 +176,7 @@ describe("a token of Model 2", () => {
         const [request] = yield* Effect.flatMap(TokenEndpoint.TokenEndpointMemory, ({ requests }) => requests)
         assert(request !== undefined && "subject" in request)
         assert.strictEqual(request.source, "ServiceAccount team-a/spark")
+        assert.isFalse(request.isTaskClient)
         assertNoSecret("a life", ...shownAs(resolved), ...shownAs(request))
       })
     )

@@ -2,11 +2,20 @@
  * What today's settings say of an identity: at submit, and of a run whose metadata a caller sent back, and may have
  * written.
  */
-import { Identity, IdentityRecord, Kubernetes, TokenEndpoint } from "@flyte-databricks/databricks-auth"
+import {
+  ConnectorSettings,
+  Identity,
+  IdentityRecord,
+  Kubernetes,
+  TokenEndpoint,
+  WorkspaceHost
+} from "@flyte-databricks/databricks-auth"
+import * as Policy from "@flyte-databricks/databricks-auth/modes/Policy"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Option, Redacted } from "effect"
+import { Effect, Option, Redacted, Result } from "effect"
 import { auth, connector, type Surroundings } from "../support/connector.ts"
 import { instance } from "../support/environment.ts"
+import { host } from "../support/tokens.ts"
 
 const other = "other.cloud.databricks.com"
 const shared: Surroundings = {
@@ -72,6 +81,9 @@ const nothingAsked = Effect.gen(function* () {
   assert.deepStrictEqual(yield* Kubernetes.KubernetesMemory.use(({ reads }) => reads), [])
 })
 
+const settingsOf = (options: ConnectorSettings.Options) =>
+  Effect.provide(ConnectorSettings.ConnectorSettings, ConnectorSettings.layer(options))
+
 describe("the connector's own credentials", () => {
   it.effect.each(types)("of %s go to the operator's instance, and to no other of Databricks'", (authType) =>
     Effect.gen(function* () {
@@ -80,8 +92,10 @@ describe("the connector's own credentials", () => {
       assert.match((yield* resolve(task)).identity.source, /^(connector|JWT file)/)
       const { message } = yield* Effect.flip(resolve({ ...task, settings: { authType, instance: other } }))
       assert.include(message, `the connector's own credentials go only to ${instance}`)
-      const run = { ...sharedRuns[authType], instance: other }
-      assert.strictEqual((yield* refusal(run))._tag, "IdentityRefused")
+      const reason = yield* refusal({ ...sharedRuns[authType], instance: other })
+      assert(reason._tag === "IdentityRefused", reason.message)
+      assert.strictEqual(reason.why, `the connector's own credentials go only to ${instance}`)
+      assert.strictEqual(reason.setting, "FLYTE_DATABRICKS_ALLOWED_INSTANCES")
       yield* nothingSent
     }).pipe(Effect.provide(connector(shared)))
   )
@@ -91,6 +105,17 @@ describe("the connector's own credentials", () => {
       const { resolve } = yield* auth
       for (const authType of types) yield* resolve({ namespace: "team-b", settings: { authType, instance: other } })
     }).pipe(Effect.provide(connector({ ...shared, settings: { allowedInstances: [instance, other] } })))
+  )
+
+  it.effect("go to no other, and the error lists which those are", () =>
+    Effect.gen(function* () {
+      const today = yield* settingsOf({ allowedInstances: [instance, "*.example.com"] })
+      assert.isUndefined(Policy.whyNotShared(today, host))
+      assert.deepStrictEqual(Policy.whyNotShared(today, WorkspaceHost.WorkspaceHost.make(other)), {
+        why: `the connector's own credentials go only to ${instance}, *.example.com`,
+        setting: "FLYTE_DATABRICKS_ALLOWED_INSTANCES"
+      })
+    })
   )
 
   it.effect("go to Databricks' domains where the operator names no instance", () =>
@@ -118,7 +143,8 @@ describe("where each namespace has to bring its own", () => {
     Effect.gen(function* () {
       const reason = yield* refusal(sharedRuns[authType]!)
       assert(reason._tag === "IdentityRefused", reason.message)
-      assert.include(reason.message, "FLYTE_DATABRICKS_NAMESPACE_IDENTITY")
+      assert.strictEqual(reason.why, "shared by namespaces, and FLYTE_DATABRICKS_NAMESPACE_IDENTITY is require")
+      assert.strictEqual(reason.setting, "FLYTE_DATABRICKS_NAMESPACE_IDENTITY")
       yield* nothingAsked
       yield* poll(ownRuns[authType]!)
     }).pipe(Effect.provide(connector(strict)))
@@ -167,7 +193,10 @@ describe("FLYTE_DATABRICKS_NAMESPACES", () => {
       const { reason } = yield* Effect.flip(resolve({ namespace: "team-a" }))
       assert.strictEqual(reason._tag, "NamespaceNotServed")
       for (const authType of types) {
-        assert.strictEqual((yield* refusal(ownRuns[authType]!))._tag, "IdentityRefused")
+        const reason = yield* refusal(ownRuns[authType]!)
+        assert(reason._tag === "IdentityRefused", reason.message)
+        assert.strictEqual(reason.why, "namespace team-a is not among billing, fraud-*")
+        assert.strictEqual(reason.setting, "FLYTE_DATABRICKS_NAMESPACES")
       }
       yield* nothingAsked
       for (const namespace of ["billing", "fraud-production", "fraud-"]) {
@@ -178,6 +207,35 @@ describe("FLYTE_DATABRICKS_NAMESPACES", () => {
   )
 })
 
+describe("an identity that another package's mode made", () => {
+  const made = (namespace: Option.Option<string>, settings: ConnectorSettings.Options) =>
+    Effect.gen(function* () {
+      const identity = new Identity.ExtensionIdentity({
+        mode: "vault",
+        authType: "oauth_m2m",
+        instance: host,
+        clientId: "app-v",
+        namespace,
+        source: "Vault",
+        parameters: {}
+      })
+      return yield* Effect.result(Policy.admitted(yield* settingsOf(settings), { identity }))
+    })
+
+  it.effect("is its namespace's, where it has one, and the connector's otherwise", () =>
+    Effect.gen(function* () {
+      const strict = { instance, namespaceIdentity: "require" } as const
+      assert.isTrue(Result.isSuccess(yield* made(some("team-a"), strict)))
+      assert.isTrue(Result.isFailure(yield* made(Option.none(), strict)))
+      const served = { instance, namespaces: ["billing"] }
+      assert.isTrue(Result.isSuccess(yield* made(some("billing"), served)))
+      assert.isTrue(Result.isSuccess(yield* made(Option.none(), served)))
+      const reason = yield* Effect.flip(Effect.fromResult(yield* made(some("team-a"), served)))
+      assert.include(reason.message, "app-v (Vault) is refused: namespace team-a is not among billing")
+    })
+  )
+})
+
 describe("the audience of a JWT", () => {
   it.effect("that a task asks for is the configured one, or one that the operator lists", () =>
     Effect.gen(function* () {
@@ -185,8 +243,17 @@ describe("the audience of a JWT", () => {
       const ask = (oidcAudience: string) => resolve({ namespace: "team-a", settings: { oidcAudience } })
       for (const allowed of ["databricks", "account-2"]) yield* ask(allowed)
       const { message } = yield* Effect.flip(ask("https://kubernetes.default.svc"))
+      assert.include(message, "databricksOidcAudience of the task is")
       assert.include(message, "expected databricks or account-2; an operator lists more")
     }).pipe(Effect.provide(connector({ ...own, settings: { allowedAudiences: ["account-2"] } })))
+  )
+
+  it.effect("that a task asks for is the configured one where the operator lists none", () =>
+    Effect.gen(function* () {
+      const { resolve } = yield* auth
+      const { message } = yield* Effect.flip(resolve({ namespace: "team-a", settings: { oidcAudience: "account-2" } }))
+      assert.include(message, 'is "account-2", expected databricks; an operator lists more')
+    }).pipe(Effect.provide(connector(own)))
   )
 })
 

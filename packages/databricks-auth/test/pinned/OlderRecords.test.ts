@@ -44,6 +44,23 @@ describe("what an older connector recorded", () => {
     }).pipe(on(surroundings))
   )
 
+  it.effect("with a namespace alone is the PAT of the Secret that is looked into today, or the connector's", () =>
+    Effect.gen(function* () {
+      for (const [namespace, expected] of [
+        ["team-a", "Bearer dapi-mine"],
+        ["team-b", "Bearer dapi-0"]
+      ] as const) {
+        assert.strictEqual(bearer(yield* poll(written({ namespace: Option.some(namespace) }))), expected)
+      }
+    }).pipe(
+      on({
+        ...surroundings,
+        settings: { tokenSecretName: "mine" },
+        cluster: { ...surroundings.cluster, "team-a/mine": { token: "dapi-mine" } }
+      })
+    )
+  )
+
   it.effect("as Flyte's connector writes a PAT, with the OAuth Secret's name beside it, is that PAT and no other", () =>
     Effect.gen(function* () {
       const fields = {

@@ -94,6 +94,16 @@ describe("what Flyte's Python connector recorded", () => {
     })
   )
 
+  it.effect("of OAuth M2M without a client id is its Secret's, also on a connector that has no client id", () =>
+    Effect.gen(function* () {
+      const recorded = python({ authType: some("oauth_m2m") })
+      for (const env of [world.env!, {}]) {
+        const { identity } = (yield* on({ ...world, env }, poll(recorded))).value
+        assert.strictEqual(identity.source, "Secret flytesnacks-development/databricks-oauth")
+      }
+    })
+  )
+
   it.effect("of a PAT is that PAT, also without a namespace", () =>
     Effect.gen(function* () {
       for (const namespace of [some("flytesnacks-development"), Option.none()]) {

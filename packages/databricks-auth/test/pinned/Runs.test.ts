@@ -57,6 +57,15 @@ describe("a run of Model 2", () => {
     })
   )
 
+  it.effect("is not looked for where namespaces are to be ignored: a JWT is all that is asked for", () =>
+    Effect.gen(function* () {
+      const { recorded } = yield* submitted({ serviceAccounts: offers })
+      const env = { ...listed, FLYTE_DATABRICKS_NAMESPACE_IDENTITY: "ignore" }
+      const { calls } = yield* on({ serviceAccounts: offers, env }, poll(recorded))
+      assert.deepStrictEqual(calls, ["token team-a/spark for account-id, 1h"])
+    })
+  )
+
   it.effect("waits where its ServiceAccount cannot be looked at just now", () =>
     Effect.gen(function* () {
       const { recorded } = yield* submitted({ serviceAccounts: offers })
@@ -86,7 +95,11 @@ describe("a run of Model 2", () => {
         for (const serviceAccounts of [offers, bare]) {
           const error = yield* Effect.flip(on({ serviceAccounts }, poll(forged)))
           assert(error._tag === "AuthError")
-          assert.strictEqual(error.reason._tag, "IdentityRefused")
+          assert(error.reason._tag === "IdentityRefused", error.message)
+          const allowed = serviceAccounts === offers ? "databricks, account-id" : "databricks"
+          const why = `audience ${audience} is neither its annotation's nor one of ${allowed}`
+          assert.strictEqual(error.reason.why, why)
+          assert.strictEqual(error.reason.setting, "FLYTE_DATABRICKS_ALLOWED_AUDIENCES")
         }
       })
   )

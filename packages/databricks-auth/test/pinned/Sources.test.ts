@@ -125,6 +125,30 @@ describe("a pinned credential", () => {
   )
 })
 
+describe("what was read is forgotten", () => {
+  it.effect.each([
+    ["NamespaceSecret", [`team-a/${name}`, "connector"]],
+    ["ConnectorLevel", ["connector"]],
+    ["Unrecorded", [`team-a/${name}`, "connector"]],
+    ["Unrecorded, without a namespace", ["connector"]]
+  ] as const)("of origin %s: %j", ([origin, expected]) =>
+    Effect.gen(function* () {
+      const forgotten: Array<string> = []
+      const noting = <S extends object>(source: S) => ({
+        ...source,
+        forget: (namespace: string, name: string) => Effect.sync(() => void forgotten.push(`${namespace}/${name}`)),
+        forgetConnector: Effect.sync(() => void forgotten.push("connector"))
+      })
+      const pat = Effect.updateService(Pat.mode.wire, PatSource.PatSource, noting)
+      yield* (yield* pat).forget(patOf(origins[origin]))
+      assert.deepStrictEqual(forgotten.splice(0), [...expected])
+      const pair = Effect.updateService(OAuthM2M.mode.wire, ClientCredentialsSource.ClientCredentialsSource, noting)
+      yield* (yield* pair).forget(principalOf(origins[origin]))
+      assert.deepStrictEqual(forgotten, [...expected])
+    }).pipe(Effect.provide(sources("both")))
+  )
+})
+
 describe("what is recorded of an origin", () => {
   const named = { oauthSecretName: Option.some(name) }
   const nothing = { authType: Option.none(), namespace: Option.none() }

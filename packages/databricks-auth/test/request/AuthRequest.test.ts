@@ -125,6 +125,7 @@ describe("the connection of a request", () => {
   it.effect("comes with the secret that the task names for it", () =>
     Effect.gen(function* () {
       const named = yield* request({ connection, settings })
+      assert.deepStrictEqual(named.named, ["connectionSecretName"])
       assertEquals(named.connection, Option.some({ value: connection, secretName: Option.some("my-token") }))
       const unnamed = yield* request({ connection })
       assertEquals(unnamed.connection, Option.some({ value: connection, secretName: Option.none() }))
@@ -133,7 +134,9 @@ describe("the connection of a request", () => {
 
   it.effect("is absent without one, whatever the task names", () =>
     Effect.gen(function* () {
-      assertEquals((yield* request({ settings })).connection, Option.none())
+      const { connection, named } = yield* request({ settings })
+      assertEquals(connection, Option.none())
+      assert.deepStrictEqual(named, [])
     })
   )
 })
@@ -306,16 +309,16 @@ describe("the namespace that identities come from", () => {
   )
 
   it.effect.each([
-    ["{project}-{domain}", { project: "snacks" }],
-    ["{project}-{domain}", { domain: "dev" }],
-    ["{project}-{domain}", { namespace: "flyte" }],
-    ["{org}-{project}", { project: "snacks" }],
-    ["team-{org}x", { project: "snacks" }]
-  ] as const)("is an error, and never another tenant's, where %s lacks a part in %j", ([template, context]) =>
+    ["{project}-{domain}", { project: "snacks" }, "domain"],
+    ["{project}-{domain}", { domain: "dev" }, "project"],
+    ["{project}-{domain}", { namespace: "flyte" }, "project and domain"],
+    ["{org}-{project}", { project: "snacks" }, "org"],
+    ["team-{org}x", { project: "snacks" }, "org"]
+  ] as const)("is an error, and never another tenant's, where %s lacks a part in %j", ([template, context, missing]) =>
     Effect.gen(function* () {
       const { message, reason } = yield* invalid(template, context)
       assert.strictEqual(reason._tag, "NamespaceInvalid")
-      assert.include(message, template)
+      assert.include(message, `"${template}" asks for ${missing}, which the request does not have`)
     })
   )
 })

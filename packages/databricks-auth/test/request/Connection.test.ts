@@ -212,6 +212,7 @@ describe("a run with the request's token", () => {
           const { reason, message } = yield* Effect.flip(header(auth, connection))
           assert.strictEqual(reason._tag, "CredentialsMissing")
           assert.include(message, "connection of the request")
+          assert.notProperty(yield* auth.recall(IdentityRecord.empty(instance), connection), "storedToken")
         }
       })
     ).pipe(Effect.provide(connector({ ...others, settings: { authType: "oauth_m2m" } })))

@@ -262,13 +262,17 @@ describe("FLYTE_DATABRICKS_NAMESPACE_TEMPLATE", () => {
       )
     })
   )
-  it.effect.each(["{project}{domain}", "{project}x{domain}", "{project}-x{domain}"])(
-    "may not be %s, whose parts nobody can tell apart",
-    (template) =>
-      Effect.gen(function* () {
-        const { message } = yield* startError({ FLYTE_DATABRICKS_NAMESPACE_TEMPLATE: template })
-        assert.include(message, "expected a hyphen after each part and before the next")
-      })
+  it.effect.each([
+    "{project}{domain}",
+    "{project}x{domain}",
+    "{project}-x{domain}",
+    "{project}x-{domain}",
+    "{org}-{project}x{domain}"
+  ])("may not be %s, whose parts nobody can tell apart", (template) =>
+    Effect.gen(function* () {
+      const { message } = yield* startError({ FLYTE_DATABRICKS_NAMESPACE_TEMPLATE: template })
+      assert.include(message, "expected a hyphen after each part and before the next")
+    })
   )
 
   it.effect.each([
@@ -320,6 +324,22 @@ describe("FLYTE_DATABRICKS_TASK_TOKEN_FILE_DIRS", () => {
         const { message } = yield* startError({ FLYTE_DATABRICKS_TASK_TOKEN_FILE_DIRS: directories })
         assert.include(message, "expected absolute directories, separated by commas.")
       })
+  )
+})
+
+describe("the id of a workspace", () => {
+  it.effect.each([
+    [{}, "FLYTE_DATABRICKS_WORKSPACE_ID", ""],
+    [{ FLYTE_DATABRICKS_WORKSPACE_ID: "1" }, "FLYTE_DATABRICKS_WORKSPACE_ID", "1"],
+    [{ DATABRICKS_WORKSPACE_ID: "2" }, "DATABRICKS_WORKSPACE_ID", "2"],
+    [{ FLYTE_DATABRICKS_WORKSPACE_ID: "1", DATABRICKS_WORKSPACE_ID: "2" }, "FLYTE_DATABRICKS_WORKSPACE_ID", "1"]
+  ] as const)("of %j is shown under the variable that counts: %s", ([env, variable, value]) =>
+    Effect.gen(function* () {
+      const described = yield* ConnectorSettings.describeConfig.pipe(Effect.provide(environment(env)))
+      const { isSet, ...id } = described.find(({ option }) => option === "workspaceId") ?? assert.fail()
+      assert.deepStrictEqual(id, { option: "workspaceId", variable, value })
+      assert.strictEqual(isSet, value !== "")
+    })
   )
 })
 

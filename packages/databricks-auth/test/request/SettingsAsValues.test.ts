@@ -103,6 +103,15 @@ describe("a connector's settings as values", () => {
     })
   )
 
+  it.effect("are named also where the instance is none, as its variable is", () =>
+    Effect.gen(function* () {
+      const ofValues = yield* Effect.flip(values({ instance: "a b" }))
+      assert.include(ofValues.message, "it is not a host name; expected in instance: a host name such as")
+      const ofEnvironment = yield* Effect.flip(settings({ FLYTE_DATABRICKS_INSTANCE: "a b" }))
+      assert.include(ofEnvironment.message, "expected in FLYTE_DATABRICKS_INSTANCE: a host name such as")
+    })
+  )
+
   it.effect("are named also where a pattern among them is wrong", () =>
     Effect.gen(function* () {
       const { message } = yield* Effect.flip(values({ allowedInstances: ["*.10.0.0.1"] }))

@@ -1,7 +1,7 @@
 /** What selection says of where it looked: in the explanation of an identity, and in the error where there is none. */
-import { type AuthError, type AuthRequest, DatabricksAuth } from "@flyte-databricks/databricks-auth"
+import { type AuthError, type AuthRequest, DatabricksAuth, Kubernetes } from "@flyte-databricks/databricks-auth"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Option, Redacted } from "effect"
+import { Effect, Option, Redacted, Tracer } from "effect"
 import { connector, type Surroundings } from "../support/connector.ts"
 
 const namespace = "team-a"
@@ -97,6 +97,39 @@ describe("where there is nothing", () => {
     })
   )
 
+  it.effect("and the task names two Secrets, only those are looked at", () =>
+    Effect.gen(function* () {
+      const settings = { tokenSecretName: "my-token", oauthSecretName: "my-oauth" }
+      const { looked, remedy } = yield* missing({}, { namespace, settings })
+      const other = "skipped, databricksOauthSecret of the task and databricksTokenSecret of the task names another"
+      assert.deepStrictEqual(lines(looked), [
+        `${serviceAccounts}: ${other}`,
+        `${model1}: ${other}`,
+        "Secret my-oauth in namespace team-a: absent, not found",
+        `${pair}: ${other}`,
+        "Secret my-token in namespace team-a: absent, not found",
+        `${accessToken}: ${other}`
+      ])
+      const renamed = (way: string) => way.replace(/databricks-(token|oauth)/, "my-$1")
+      assert.strictEqual(remedy, oneOf(renamed(ways.oauthSecret), renamed(ways.tokenSecret)))
+    })
+  )
+
+  it.effect("a Secret that the connector may not read is passed over, and is one to fill", () =>
+    Effect.gen(function* () {
+      const looking = Effect.gen(function* () {
+        const { failSecret } = yield* Kubernetes.KubernetesMemory
+        yield* failSecret(namespace, "databricks-token", new Kubernetes.Forbidden({ detail: "no" }))
+        return yield* Effect.flip((yield* DatabricksAuth.DatabricksAuth).resolve(inTeam))
+      })
+      const { reason } = yield* Effect.provide(looking, connector({ settings: { namespaceIdentity: "require" } }))
+      assert(reason._tag === "CredentialsMissing", reason.message)
+      const [seen] = lines(reason.looked).filter((line) => line.startsWith(tokenSecret))
+      assert.strictEqual(seen, `${tokenSecret}: forbidden, the connector has no right to read it`)
+      assert.strictEqual(reason.remedy, oneOf(ways.serviceAccount, ways.oauthSecret, ways.tokenSecret))
+    })
+  )
+
   it.effect("a request without a namespace has its places skipped, and none of them in what to do", () =>
     Effect.gen(function* () {
       const { looked, remedy } = yield* missing({}, {})
@@ -152,6 +185,17 @@ describe("where there is nothing", () => {
   )
 })
 
+describe("a boundary of no modes", () => {
+  it.effect("has credentials for nobody, and looks nowhere", () =>
+    Effect.gen(function* () {
+      const resolving = DatabricksAuth.DatabricksAuth.use((auth) => Effect.flip(auth.resolve(inTeam)))
+      const { reason } = yield* Effect.provide(resolving, connector({}, DatabricksAuth.layerOf([])))
+      assert(reason._tag === "CredentialsMissing", reason.message)
+      assert.deepStrictEqual(reason.looked, [])
+    })
+  )
+})
+
 describe("a request of Flyte 2", () => {
   const ask = (token: Option.Option<string>, secretName?: string): AuthRequest.TaskContext => ({
     namespace,
@@ -184,6 +228,22 @@ describe("a request of Flyte 2", () => {
 })
 
 describe("an explanation", () => {
+  it.effect("is in the trace of the decision, place by place", () =>
+    Effect.gen(function* () {
+      const events: Array<readonly [string, unknown]> = []
+      const event: Tracer.Span["event"] = (name, _, attributes) => void events.push([name, attributes])
+      const tracer = Tracer.make({ span: (options) => Object.assign(Tracer.nativeTracer.span(options), { event }) })
+      yield* Effect.withTracer(
+        resolve({ secrets: { FLYTE_DATABRICKS_ACCESS_TOKEN: "dapi-0" }, settings: { authType: "pat" } }),
+        tracer
+      )
+      assert.deepStrictEqual(events, [
+        ["place", { place: tokenSecret, outcome: "absent", detail: "not found" }],
+        ["place", { place: accessToken, outcome: "used" }]
+      ])
+    })
+  )
+
   it.effect("ends with the place that was used, and says what stronger ones were looked at before", () =>
     Effect.gen(function* () {
       const { explanation } = yield* resolve({
