@@ -51,6 +51,46 @@ describe("the client", () => {
     })
   )
 
+  it.effect("hands out the same headers as long as they hold", () =>
+    Effect.gen(function* () {
+      const { client, workspace } = yield* m2m()
+      const first = yield* Effect.promise(client.headers)
+      yield* Effect.promise(client.token)
+      yield* Effect.promise(() => client.invalidate("another"))
+      const again = yield* Effect.promise(client.headers)
+      assertTrue(again === first && Object.isFrozen(first))
+      yield* Effect.promise(() => client.invalidate())
+      const { accessToken } = yield* Effect.promise(client.token)
+      assertEquals(yield* Effect.promise(client.headers), { authorization: `Bearer ${accessToken}` })
+      assertEquals((yield* workspace.requests.all(tokenRequests)).length, 2)
+    })
+  )
+
+  it.effect("has nothing refused where it has no token yet", () =>
+    Effect.gen(function* () {
+      const { client, workspace } = yield* m2m()
+      yield* Effect.promise(() => client.invalidate())
+      assertEquals((yield* workspace.requests.all()).length, 0)
+    })
+  )
+
+  it.effect("asks for tokens, too, by the fetch that it is given", () =>
+    Effect.gen(function* () {
+      const workspace = yield* workspaceOf()
+      const urls: Array<string> = []
+      const client = yield* clientOf({
+        host: workspace.url,
+        auth: oauthM2M(workspace.credentials),
+        fetch: (input, init) => {
+          urls.push(new URL(input instanceof Request ? input.url : String(input)).pathname)
+          return fetch(input, init)
+        }
+      })
+      assertEquals((yield* Effect.promise(() => client.fetch(me))).status, 200)
+      assertEquals(urls, [tokenRequests.path, me])
+    })
+  )
+
   it.effect("says who it is, and asks for no token to do so", () =>
     Effect.gen(function* () {
       const { client, workspace } = yield* m2m()
@@ -103,6 +143,17 @@ describe("the client", () => {
     })
   )
 
+  it.effect("can be closed unused, and twice", () =>
+    Effect.gen(function* () {
+      const client = databricks({ host: "dbc-1.cloud.databricks.com", auth: pat("dapi") })
+      yield* Effect.promise(client.close)
+      yield* Effect.promise(client.close)
+      for (const call of [client.headers, client.token, client.explain, client.origin, () => client.invalidate()]) {
+        assertEquals((yield* rejection(call)).code, "closed")
+      }
+    })
+  )
+
   it.effect("ends those who wait, too, when it is closed", () =>
     Effect.gen(function* () {
       const { client, workspace } = yield* m2m()
@@ -139,6 +190,25 @@ describe("an error of the client", () => {
       assertEquals(told(yield* errorOf(workspace.url, noJwt)), ["credentials_invalid", false])
       yield* workspace.faults.add({ ...tokenRequests, action: Fault.html(200) })
       assertEquals(told(yield* errorOf(workspace.url, oauthM2M(workspace.credentials))), ["response_invalid", true])
+    })
+  )
+
+  it.effect("names what the client was given, as its caller calls it", () =>
+    Effect.gen(function* () {
+      const clientId = "0b5f2b1c-5a5f-4f7e-8f52-000000000001"
+      const host = "dbc-1.cloud.databricks.com"
+      const number = (() => 7) as unknown as () => string
+      assertEquals(
+        (yield* errorOf(host, pat(""))).message,
+        "There are no credentials. Looked at:\n  - the personal access token: absent"
+      )
+      assertInclude(
+        (yield* errorOf(host, oauthM2M({ clientId: "", clientSecret: "dose1" }))).message,
+        "the client id and secret"
+      )
+      assertInclude((yield* errorOf(host, oidc({ clientId, idToken: () => " " }))).message, "idToken() is empty.")
+      const { code, message } = yield* errorOf(host, oidc({ clientId, idToken: number }))
+      assertEquals([code, message], ["credentials_invalid", "idToken() gave number, expected a JWT as text."])
     })
   )
 

@@ -267,7 +267,7 @@ describe("a cause", () => {
     ["of a defect is unexpected", Cause.die(fault), "unexpected", "Something unexpected happened; the cause has it."],
     ["of an interruption is the end", Cause.interrupt(), "closed", cases["the end"]!.message]
   ] as const) {
-    it(what, () => {
+    it(`${what}`, () => {
       const error = fromCause(cause)
       assert.deepStrictEqual([error.code, error.message], [code, message])
       assert.strictEqual(error.cause, code === "unexpected" ? fault : undefined)

@@ -18,10 +18,7 @@ export const make =
     const url = addressOf(request?.url ?? String(input), await session.origin())
     const signal = init.signal ?? request?.signal ?? null
 
-    const attempt = async (): Promise<{
-      readonly headers: Readonly<Record<string, string>>
-      readonly answer: Response
-    }> => {
+    const attempt = async () => {
       const headers = await session.headers(signal)
       const all = new Headers(init.headers ?? request?.headers)
       if (!all.has("user-agent")) all.set("user-agent", userAgent(authType))

@@ -34,7 +34,7 @@ interface Known extends Open {
 /** The headers of a request, and what they were made of. */
 interface Headers {
   readonly header: AuthHeader
-  readonly all: Readonly<Record<string, string>>
+  readonly all: { readonly authorization: string; readonly [name: string]: string }
 }
 
 export interface Session {
@@ -101,9 +101,7 @@ export const make = ({ auth, fetch, host: given }: Options): Session => {
 
   const who = (): Promise<Known> => {
     if (isClosed) return Promise.reject(closed())
-    return known === undefined
-      ? (deciding ??= decide().catch(reset(() => (deciding = undefined))))
-      : Promise.resolve(known)
+    return (deciding ??= decide().catch(reset(() => (deciding = undefined))))
   }
 
   const headersOf = (header: AuthHeader, { credential }: Known): Headers => {
@@ -126,10 +124,8 @@ export const make = ({ auth, fetch, host: given }: Options): Session => {
     return Exit.isExit(header) && Exit.isSuccess(header) ? (header.value as AuthHeader) : undefined
   }
 
-  const invalidate = async (me: Known, refused: AuthHeader): Promise<void> => {
-    await run(me.boundary.invalidate(me.credential, refused))
-    if (last?.header === refused) last = undefined
-  }
+  const invalidate = (me: Known, refused: AuthHeader): Promise<void> =>
+    run(me.boundary.invalidate(me.credential, refused))
 
   return {
     origin: async () => {
@@ -155,14 +151,10 @@ export const make = ({ auth, fetch, host: given }: Options): Session => {
         ...at("expiresAt", status?.expiresAt)
       }
     },
-    refused: async ({ authorization = "" }) =>
-      invalidate(await who(), { authorization: Redacted.make(authorization, { label: "authorization" }) }),
+    refused: async ({ authorization }) => invalidate(await who(), { authorization: Redacted.make(authorization) }),
     invalidate: async (accessToken) => {
       const me = await who()
-      const refused =
-        accessToken === undefined
-          ? inHand(me)
-          : { authorization: Redacted.make(`Bearer ${accessToken}`, { label: "authorization" }) }
+      const refused = accessToken === undefined ? inHand(me) : { authorization: Redacted.make(`Bearer ${accessToken}`) }
       if (refused !== undefined) await invalidate(me, refused)
     },
     explain: async () => {
