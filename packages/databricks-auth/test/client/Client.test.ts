@@ -3,7 +3,7 @@ import { describe, it } from "@effect/vitest"
 import { assertEquals, assertInclude, assertTrue } from "@effect/vitest/utils"
 import { Fault } from "@flyte-databricks/emulators"
 import { Effect } from "effect"
-import { databricks, DatabricksError, oauthM2M, oidc, pat } from "../../src/client.ts"
+import { databricks, DatabricksError, fromEnvironment, oauthM2M, oidc, pat } from "../../src/client.ts"
 import { clientOf, m2m, me, rejection, tokenRequests, workspaceOf } from "./support.ts"
 
 describe("the client", () => {
@@ -66,6 +66,15 @@ describe("the client", () => {
     })
   )
 
+  it.effect("has no times for a token that is refused while it is asked for them", () =>
+    Effect.gen(function* () {
+      const { client } = yield* m2m()
+      const { accessToken } = yield* Effect.promise(client.token)
+      const [token] = yield* Effect.promise(() => Promise.all([client.token(), client.invalidate()]))
+      assertEquals(token, { accessToken, tokenType: "Bearer" })
+    })
+  )
+
   it.effect("has nothing refused where it has no token yet", () =>
     Effect.gen(function* () {
       const { client, workspace } = yield* m2m()
@@ -105,6 +114,15 @@ describe("the client", () => {
       assertEquals((yield* workspace.requests.all()).length, 0)
     })
   )
+
+  it("is given a way to log in that says which one it is, and nothing else", () => {
+    const clientId = "0b5f2b1c-5a5f-4f7e-8f52-000000000001"
+    const pair = oauthM2M({ clientId, clientSecret: "dose1" })
+    assertEquals(
+      [pat("dapi"), pair, oidc({ clientId, idToken: () => "" }), fromEnvironment()],
+      [{ type: "pat" }, { type: "oauth-m2m" }, { type: "oidc" }, { type: "environment" }]
+    )
+  })
 
   it.effect("shows no secret when it is printed", () =>
     Effect.gen(function* () {

@@ -56,11 +56,11 @@ const isStream = (body: unknown): boolean =>
 // The answer stays whole for who asked: the beginning is read from a copy.
 const saysSo = async (answer: Response): Promise<boolean> => {
   const { status } = answer
-  return refusesToken({ status, body: status === 403 ? await beginningOf(answer.clone()) : "" })
+  return refusesToken({ status, body: status === 403 ? await beginningOf(answer.clone()) : undefined })
 }
 
-const beginningOf = async ({ body }: Response): Promise<string> => {
-  if (body === null) return ""
+const beginningOf = async ({ body }: Response): Promise<string | undefined> => {
+  if (body === null) return undefined
   const reader = body.pipeThrough(new TextDecoderStream()).getReader()
   let text = ""
   try {

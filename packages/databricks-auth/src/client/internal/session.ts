@@ -59,7 +59,7 @@ export const make = ({ auth, fetch, host: given }: Options): Session => {
 
   const run = async <A, E>(effect: Effect.Effect<A, E>, signal?: AbortSignal | null): Promise<A> => {
     if (isClosed) throw closed()
-    const exit = await Effect.runPromiseExit(effect, signal == null ? undefined : { signal })
+    const exit = await Effect.runPromiseExit(effect, { signal: signal ?? undefined })
     if (Exit.isSuccess(exit)) return exit.value
     signal?.throwIfAborted()
     throw isClosed ? closed() : fromCause(exit.cause, source)
@@ -170,7 +170,6 @@ export const make = ({ auth, fetch, host: given }: Options): Session => {
       }
     },
     close: async () => {
-      if (isClosed) return
       isClosed = true
       await opening?.catch(() => {})
       if (scope !== undefined) await Effect.runPromise(Scope.close(scope, Exit.void))
