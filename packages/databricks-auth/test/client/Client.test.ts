@@ -3,7 +3,7 @@ import { describe, it } from "@effect/vitest"
 import { assertEquals, assertInclude, assertTrue } from "@effect/vitest/utils"
 import { Fault } from "@flyte-databricks/emulators"
 import { Effect } from "effect"
-import { databricks, DatabricksError, oauthM2M, oidc, pat } from "../../src/client.ts"
+import { databricks, DatabricksError, fromEnvironment, oauthM2M, oidc, pat } from "../../src/client.ts"
 import { clientOf, m2m, me, rejection, tokenRequests, workspaceOf } from "./support.ts"
 
 describe("the client", () => {
@@ -51,6 +51,55 @@ describe("the client", () => {
     })
   )
 
+  it.effect("hands out the same headers as long as they hold", () =>
+    Effect.gen(function* () {
+      const { client, workspace } = yield* m2m()
+      const first = yield* Effect.promise(client.headers)
+      yield* Effect.promise(client.token)
+      yield* Effect.promise(() => client.invalidate("another"))
+      const again = yield* Effect.promise(client.headers)
+      assertTrue(again === first && Object.isFrozen(first))
+      yield* Effect.promise(() => client.invalidate())
+      const { accessToken } = yield* Effect.promise(client.token)
+      assertEquals(yield* Effect.promise(client.headers), { authorization: `Bearer ${accessToken}` })
+      assertEquals((yield* workspace.requests.all(tokenRequests)).length, 2)
+    })
+  )
+
+  it.effect("has no times for a token that is refused while it is asked for them", () =>
+    Effect.gen(function* () {
+      const { client } = yield* m2m()
+      const { accessToken } = yield* Effect.promise(client.token)
+      const [token] = yield* Effect.promise(() => Promise.all([client.token(), client.invalidate()]))
+      assertEquals(token, { accessToken, tokenType: "Bearer" })
+    })
+  )
+
+  it.effect("has nothing refused where it has no token yet", () =>
+    Effect.gen(function* () {
+      const { client, workspace } = yield* m2m()
+      yield* Effect.promise(() => client.invalidate())
+      assertEquals((yield* workspace.requests.all()).length, 0)
+    })
+  )
+
+  it.effect("asks for tokens, too, by the fetch that it is given", () =>
+    Effect.gen(function* () {
+      const workspace = yield* workspaceOf()
+      const urls: Array<string> = []
+      const client = yield* clientOf({
+        host: workspace.url,
+        auth: oauthM2M(workspace.credentials),
+        fetch: (input, init) => {
+          urls.push(new URL(input instanceof Request ? input.url : String(input)).pathname)
+          return fetch(input, init)
+        }
+      })
+      assertEquals((yield* Effect.promise(() => client.fetch(me))).status, 200)
+      assertEquals(urls, [tokenRequests.path, me])
+    })
+  )
+
   it.effect("says who it is, and asks for no token to do so", () =>
     Effect.gen(function* () {
       const { client, workspace } = yield* m2m()
@@ -65,6 +114,15 @@ describe("the client", () => {
       assertEquals((yield* workspace.requests.all()).length, 0)
     })
   )
+
+  it("is given a way to log in that says which one it is, and nothing else", () => {
+    const clientId = "0b5f2b1c-5a5f-4f7e-8f52-000000000001"
+    const pair = oauthM2M({ clientId, clientSecret: "dose1" })
+    assertEquals(
+      [pat("dapi"), pair, oidc({ clientId, idToken: () => "" }), fromEnvironment()],
+      [{ type: "pat" }, { type: "oauth-m2m" }, { type: "oidc" }, { type: "environment" }]
+    )
+  })
 
   it.effect("shows no secret when it is printed", () =>
     Effect.gen(function* () {
@@ -99,6 +157,17 @@ describe("the client", () => {
         const error = yield* rejection(call)
         assertEquals(error.code, "closed")
         assertInclude(error.message, "await using")
+      }
+    })
+  )
+
+  it.effect("can be closed unused, and twice", () =>
+    Effect.gen(function* () {
+      const client = databricks({ host: "dbc-1.cloud.databricks.com", auth: pat("dapi") })
+      yield* Effect.promise(client.close)
+      yield* Effect.promise(client.close)
+      for (const call of [client.headers, client.token, client.explain, client.origin, () => client.invalidate()]) {
+        assertEquals((yield* rejection(call)).code, "closed")
       }
     })
   )
@@ -139,6 +208,25 @@ describe("an error of the client", () => {
       assertEquals(told(yield* errorOf(workspace.url, noJwt)), ["credentials_invalid", false])
       yield* workspace.faults.add({ ...tokenRequests, action: Fault.html(200) })
       assertEquals(told(yield* errorOf(workspace.url, oauthM2M(workspace.credentials))), ["response_invalid", true])
+    })
+  )
+
+  it.effect("names what the client was given, as its caller calls it", () =>
+    Effect.gen(function* () {
+      const clientId = "0b5f2b1c-5a5f-4f7e-8f52-000000000001"
+      const host = "dbc-1.cloud.databricks.com"
+      const number = (() => 7) as unknown as () => string
+      assertEquals(
+        (yield* errorOf(host, pat(""))).message,
+        "There are no credentials. Looked at:\n  - the personal access token: absent"
+      )
+      assertInclude(
+        (yield* errorOf(host, oauthM2M({ clientId: "", clientSecret: "dose1" }))).message,
+        "the client id and secret"
+      )
+      assertInclude((yield* errorOf(host, oidc({ clientId, idToken: () => " " }))).message, "idToken() is empty.")
+      const { code, message } = yield* errorOf(host, oidc({ clientId, idToken: number }))
+      assertEquals([code, message], ["credentials_invalid", "idToken() gave number, expected a JWT as text."])
     })
   )
 

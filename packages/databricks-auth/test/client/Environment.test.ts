@@ -1,15 +1,23 @@
 /** Databricks' own variables. */
 import { describe, it } from "@effect/vitest"
-import { assertEquals, assertInclude } from "@effect/vitest/utils"
+import { assertEquals, assertInclude, assertTrue } from "@effect/vitest/utils"
 import { Effect } from "effect"
 import { fromEnvironment } from "../../src/client.ts"
-import { clientOf, me, rejection, workspaceOf } from "./support.ts"
+import { clientOf, fileWith, me, rejection, workspaceOf } from "./support.ts"
 
 const host = "http://127.0.0.1:9"
 const pair = { DATABRICKS_CLIENT_ID: "0b5f2b1c-5a5f-4f7e-8f52-000000000001", DATABRICKS_CLIENT_SECRET: "dose1" }
-const explain = (variables: Readonly<Record<string, string>>) =>
-  Effect.flatMap(clientOf({ host, auth: fromEnvironment(variables) }), (client) => Effect.promise(client.explain))
-const sourceOf = (variables: Readonly<Record<string, string>>) =>
+const pairSource = "DATABRICKS_CLIENT_ID and DATABRICKS_CLIENT_SECRET"
+type Variables = Readonly<Record<string, string | undefined>>
+
+/** The client that they make, to which GitHub gives a JWT. */
+const explain = (variables: Variables) => {
+  const fetch = () => Promise.resolve(Response.json({ value: jwt }))
+  return Effect.flatMap(clientOf({ host, auth: fromEnvironment(variables), fetch }), (client) =>
+    Effect.promise(client.explain)
+  )
+}
+const sourceOf = (variables: Variables) =>
   Effect.map(explain(variables), ({ error, identity }) => identity?.source ?? error?.code)
 const jwt = `${btoa('{"alg":"RS256"}').replaceAll("=", "")}.${btoa("{}").replaceAll("=", "")}.sig`
 
@@ -18,7 +26,7 @@ describe("the environment", () => {
     Effect.gen(function* () {
       const { DATABRICKS_CLIENT_ID } = pair
       assertEquals(yield* sourceOf({ DATABRICKS_TOKEN: "dapi" }), "DATABRICKS_TOKEN")
-      assertEquals(yield* sourceOf(pair), "DATABRICKS_CLIENT_ID and DATABRICKS_CLIENT_SECRET")
+      assertEquals(yield* sourceOf(pair), pairSource)
       assertEquals(
         yield* sourceOf({ DATABRICKS_CLIENT_ID, DATABRICKS_OIDC_TOKEN: jwt }),
         "variable DATABRICKS_OIDC_TOKEN"
@@ -30,12 +38,78 @@ describe("the environment", () => {
     })
   )
 
-  it.effect("reads a file that is rotated each time", () =>
+  it.effect("takes the one that DATABRICKS_AUTH_TYPE names, whatever else is set", () =>
+    Effect.gen(function* () {
+      const file = yield* fileWith(jwt)
+      const all = {
+        ...pair,
+        DATABRICKS_TOKEN: "dapi",
+        DATABRICKS_OIDC_TOKEN: jwt,
+        DATABRICKS_OIDC_TOKEN_FILEPATH: file,
+        ACTIONS_ID_TOKEN_REQUEST_URL: "https://actions.example.com/token",
+        ACTIONS_ID_TOKEN_REQUEST_TOKEN: "runner"
+      }
+      const named = ["pat", "oauth-m2m", "env-oidc", "file-oidc", "github-oidc"].map((DATABRICKS_AUTH_TYPE) =>
+        sourceOf({ ...all, DATABRICKS_AUTH_TYPE })
+      )
+      assertEquals(yield* Effect.all(named), [
+        "DATABRICKS_TOKEN",
+        pairSource,
+        "variable DATABRICKS_OIDC_TOKEN",
+        `file ${file}`,
+        "GitHub Actions"
+      ])
+    })
+  )
+
+  it.effect("takes a JWT in the order variable, file, GitHub Actions, where a client id says whose it is", () =>
+    Effect.gen(function* () {
+      const { DATABRICKS_CLIENT_ID } = pair
+      const [mine, other] = yield* Effect.all([fileWith(jwt), fileWith(jwt)])
+      const gitHub = {
+        ACTIONS_ID_TOKEN_REQUEST_URL: "https://actions.example.com/token",
+        ACTIONS_ID_TOKEN_REQUEST_TOKEN: "runner"
+      }
+      const older = { ...gitHub, DATABRICKS_OIDC_TOKEN_FILE: other }
+      const newer = { ...older, DATABRICKS_OIDC_TOKEN_FILEPATH: mine }
+      const variable = { ...newer, DATABRICKS_OIDC_TOKEN: jwt }
+      for (const [variables, source] of [
+        [gitHub, "GitHub Actions"],
+        [older, `file ${other}`],
+        [newer, `file ${mine}`],
+        [variable, "variable DATABRICKS_OIDC_TOKEN"]
+      ] as const) {
+        assertEquals(yield* sourceOf({ ...variables, DATABRICKS_CLIENT_ID }), source)
+        assertEquals(yield* sourceOf(variables), "credentials_missing")
+        const secret = pair.DATABRICKS_CLIENT_SECRET
+        assertEquals(yield* sourceOf({ ...variables, DATABRICKS_CLIENT_SECRET: secret }), "credentials_missing")
+      }
+    })
+  )
+
+  it.effect("reads no blanks around a value, and nothing that is undefined", () =>
+    Effect.gen(function* () {
+      assertEquals(yield* sourceOf({ DATABRICKS_TOKEN: undefined, ...pair }), pairSource)
+      const { identity } = yield* explain({ DATABRICKS_CLIENT_ID: " id ", DATABRICKS_CLIENT_SECRET: "dose1" })
+      assertEquals(identity?.principal, "id")
+    })
+  )
+
+  it.effect("is that of the process where none is given", () =>
+    Effect.gen(function* () {
+      const client = yield* clientOf({ host, auth: fromEnvironment() })
+      const { error } = yield* Effect.promise(client.explain)
+      // Whatever it holds, it can be read.
+      assertTrue(error?.code !== "unexpected")
+    })
+  )
+
+  it.effect("names a file that cannot be read, and why", () =>
     Effect.gen(function* () {
       const { DATABRICKS_CLIENT_ID } = pair
       const { error } = yield* explain({ DATABRICKS_CLIENT_ID, DATABRICKS_OIDC_TOKEN_FILEPATH: "/nowhere/token" })
       assertEquals(error?.code, "credentials_invalid")
-      assertInclude(error?.message, "/nowhere/token")
+      assertEquals(error?.message, "File /nowhere/token (DATABRICKS_OIDC_TOKEN_FILEPATH) cannot be read: ENOENT.")
     })
   )
 
@@ -56,6 +130,27 @@ describe("the environment", () => {
       )
       const chosen = { DATABRICKS_TOKEN: "dapi", ...pair, DATABRICKS_AUTH_TYPE: "pat" }
       assertEquals(yield* sourceOf(chosen), "DATABRICKS_TOKEN")
+    })
+  )
+
+  it.effect("says what is wrong with it, and what to set", () =>
+    Effect.gen(function* () {
+      const messageOf = (variables: Variables) => Effect.map(explain(variables), ({ error }) => error?.message)
+      const missing = (authType = "") =>
+        `The environment holds no credentials for Databricks${authType}. ` +
+        "Set DATABRICKS_TOKEN; or DATABRICKS_CLIENT_ID with DATABRICKS_CLIENT_SECRET; or DATABRICKS_CLIENT_ID with " +
+        "a JWT in DATABRICKS_OIDC_TOKEN, in a file that DATABRICKS_OIDC_TOKEN_FILEPATH names, or of GitHub Actions."
+      assertEquals(yield* messageOf({}), missing())
+      assertEquals(yield* messageOf({ DATABRICKS_AUTH_TYPE: "pat", ...pair }), missing(" (auth type pat)"))
+      assertEquals(
+        yield* messageOf({ DATABRICKS_TOKEN: "dapi", ...pair }),
+        "DATABRICKS_TOKEN and DATABRICKS_CLIENT_SECRET are both set. Unset one, or say which in DATABRICKS_AUTH_TYPE " +
+          "(pat or oauth-m2m)."
+      )
+      assertEquals(
+        yield* messageOf({ DATABRICKS_AUTH_TYPE: "a".repeat(100) }),
+        `DATABRICKS_AUTH_TYPE is "${"a".repeat(40)}", expected one of pat, oauth-m2m, env-oidc, file-oidc, github-oidc.`
+      )
     })
   )
 

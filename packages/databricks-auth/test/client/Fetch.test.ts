@@ -4,7 +4,7 @@ import { assertEquals, assertTrue } from "@effect/vitest/utils"
 import { Fault } from "@flyte-databricks/emulators"
 import { Effect } from "effect"
 import { clientOf, m2m, me, rejection, tokenRequests, workspaceOf } from "./support.ts"
-import { pat } from "../../src/client.ts"
+import { type Databricks, pat } from "../../src/client.ts"
 
 const submit = "/api/2.1/jobs/runs/submit"
 const job = JSON.stringify({ run_name: "one", tasks: [{ task_key: "one", notebook_task: { notebook_path: "/one" } }] })
@@ -120,18 +120,30 @@ describe("fetch", () => {
     })
   )
 
-  it.effect("waits for a token no longer than the caller does", () =>
-    Effect.gen(function* () {
-      const { client, workspace } = yield* m2m()
-      const gate = yield* workspace.faults.hold(tokenRequests)
-      const controller = new AbortController()
-      const waiting = client.fetch(me, { signal: controller.signal })
-      yield* workspace.requests.waitFor(tokenRequests, 1)
-      controller.abort(new Error("enough"))
-      assertEquals((yield* rejection(() => waiting)).message, "enough")
-      yield* gate.release
-      assertEquals((yield* Effect.promise(() => client.fetch(me))).status, 200)
-      assertEquals((yield* workspace.requests.all(tokenRequests)).length, 1)
-    })
-  )
+  for (const [what, fetchOf] of [
+    ["as it is told", (client, signal) => client.fetch(me, { signal })],
+    ["as its Request says", (client, signal, origin) => client.fetch(new Request(origin + me, { signal }))],
+    [
+      "as it is told, whatever its Request says",
+      (client, signal, origin) =>
+        client.fetch(new Request(origin + me, { signal: new AbortController().signal }), { signal })
+    ]
+  ] as const satisfies ReadonlyArray<
+    readonly [string, (client: Databricks, signal: AbortSignal, origin: string) => Promise<Response>]
+  >) {
+    it.effect(`waits for a token no longer than the caller does, ${what}`, () =>
+      Effect.gen(function* () {
+        const { client, workspace } = yield* m2m()
+        const gate = yield* workspace.faults.hold(tokenRequests)
+        const controller = new AbortController()
+        const waiting = fetchOf(client, controller.signal, workspace.url)
+        yield* workspace.requests.waitFor(tokenRequests, 1)
+        controller.abort(new Error("enough"))
+        assertEquals((yield* rejection(() => waiting)).message, "enough")
+        yield* gate.release
+        assertEquals((yield* Effect.promise(() => client.fetch(me))).status, 200)
+        assertEquals((yield* workspace.requests.all(tokenRequests)).length, 1)
+      })
+    )
+  }
 })

@@ -1,6 +1,7 @@
 /** A client on a workspace of the emulators. The workspace's clock is the test's; the client's is real, and nothing waits on it. */
 import { DatabricksWorkspace } from "@flyte-databricks/emulators"
-import { Effect, Redacted, type Scope } from "effect"
+import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
+import { Effect, FileSystem, Redacted, type Scope } from "effect"
 import type { Databricks, Options } from "../../src/client.ts"
 import { databricks, type DatabricksError, oauthM2M } from "../../src/client.ts"
 
@@ -33,3 +34,11 @@ export const rejection = (promise: () => Promise<unknown>): Effect.Effect<Databr
 
 export const tokenRequests = { method: "POST", path: "/oidc/v1/token" } as const
 export const me = "/api/2.0/preview/scim/v2/Me"
+
+/** A file that holds a text, until the test's end. */
+export const fileWith = Effect.fnUntraced(function* (text: string) {
+  const files = yield* FileSystem.FileSystem
+  const path = yield* files.makeTempFileScoped()
+  yield* files.writeFileString(path, text)
+  return path
+}, Effect.provide(NodeFileSystem.layer))

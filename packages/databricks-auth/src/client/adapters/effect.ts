@@ -60,7 +60,7 @@ export const httpClient = (
       })
       const { header, response } = yield* attempt()
       const { status } = response
-      const body = status === 403 ? yield* Effect.orElseSucceed(response.text, () => "") : ""
+      const body = status === 403 ? yield* Effect.orElseSucceed(response.text, () => undefined) : undefined
       if (!refusesToken({ status, body })) return response
       yield* auth.invalidate(credential, header)
       return request.body._tag === "Stream" ? response : (yield* attempt()).response

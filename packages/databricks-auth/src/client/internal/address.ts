@@ -16,7 +16,8 @@ export const read = Effect.fnUntraced(function* (
   const refused = (why: string) => Effect.fail(invalid(`Host "${printable(given)}" is refused: ${why}.`))
   const parsed = parse(given)
   if (typeof parsed === "string") return yield* refused(parsed)
-  const workspace = yield* canonicalize(given).pipe(Effect.catch(() => refused("it is not the address of a workspace")))
+  // It was read above.
+  const workspace = yield* Effect.orDie(canonicalize(given))
   return isAccountWide(workspace) && idOf(workspace)._tag === "None"
     ? yield* refused(
         "it serves all workspaces of an account. Add the id of one, as in https://acme.databricks.com/?o=1234567890"

@@ -26,9 +26,11 @@ const read = (name: string): Config.Config<string | undefined> =>
   )
 
 const from = <A>(config: Config.Config<A>, variables: Variables | undefined): Effect.Effect<A, Config.ConfigError> =>
-  variables === undefined ? config : Effect.provide(config, provider(variables))
+  Effect.provide(config, provided(variables))
 
-const provider = (variables: Variables) => ConfigProvider.layer(ConfigProvider.fromEnv({ env: definedOf(variables) }))
+/** What is given in place of the process's own. */
+const provided = (variables: Variables | undefined): Layer.Layer<never> =>
+  variables === undefined ? Layer.empty : ConfigProvider.layer(ConfigProvider.fromEnv({ env: definedOf(variables) }))
 
 const definedOf = (variables: Variables): Record<string, string> =>
   Object.fromEntries(Object.entries(variables).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])))
@@ -108,16 +110,11 @@ export const fromEnvironment =
     })
 
 const gitHub = (variables: Variables | undefined) =>
-  variables === undefined
-    ? IdTokenSource.layerGitHubActions
-    : IdTokenSource.layerGitHubActions.pipe(Layer.provide(provider(variables)))
+  IdTokenSource.layerGitHubActions.pipe(Layer.provide(provided(variables)))
 
 // A rotated JWT is set anew.
-const again = (variable: string, variables: Variables | undefined): Effect.Effect<string> =>
-  Effect.orElseSucceed(
-    Effect.map(from(read(variable), variables), (value) => value ?? ""),
-    () => ""
-  )
+const again = (variable: string, variables: Variables | undefined): Effect.Effect<string, Config.ConfigError> =>
+  Effect.map(from(read(variable), variables), (value) => value ?? "")
 
 // Loaded where a file is named alone: not every runtime has one.
 const readFile = async (file: string): Promise<string> => {

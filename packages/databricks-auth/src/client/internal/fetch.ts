@@ -18,10 +18,7 @@ export const make =
     const url = addressOf(request?.url ?? String(input), await session.origin())
     const signal = init.signal ?? request?.signal ?? null
 
-    const attempt = async (): Promise<{
-      readonly headers: Readonly<Record<string, string>>
-      readonly answer: Response
-    }> => {
+    const attempt = async () => {
       const headers = await session.headers(signal)
       const all = new Headers(init.headers ?? request?.headers)
       if (!all.has("user-agent")) all.set("user-agent", userAgent(authType))
@@ -59,11 +56,11 @@ const isStream = (body: unknown): boolean =>
 // The answer stays whole for who asked: the beginning is read from a copy.
 const saysSo = async (answer: Response): Promise<boolean> => {
   const { status } = answer
-  return refusesToken({ status, body: status === 403 ? await beginningOf(answer.clone()) : "" })
+  return refusesToken({ status, body: status === 403 ? await beginningOf(answer.clone()) : undefined })
 }
 
-const beginningOf = async ({ body }: Response): Promise<string> => {
-  if (body === null) return ""
+const beginningOf = async ({ body }: Response): Promise<string | undefined> => {
+  if (body === null) return undefined
   const reader = body.pipeThrough(new TextDecoderStream()).getReader()
   let text = ""
   try {

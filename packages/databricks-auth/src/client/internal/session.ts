@@ -34,7 +34,7 @@ interface Known extends Open {
 /** The headers of a request, and what they were made of. */
 interface Headers {
   readonly header: AuthHeader
-  readonly all: Readonly<Record<string, string>>
+  readonly all: { readonly authorization: string; readonly [name: string]: string }
 }
 
 export interface Session {
@@ -59,7 +59,7 @@ export const make = ({ auth, fetch, host: given }: Options): Session => {
 
   const run = async <A, E>(effect: Effect.Effect<A, E>, signal?: AbortSignal | null): Promise<A> => {
     if (isClosed) throw closed()
-    const exit = await Effect.runPromiseExit(effect, signal == null ? undefined : { signal })
+    const exit = await Effect.runPromiseExit(effect, { signal: signal ?? undefined })
     if (Exit.isSuccess(exit)) return exit.value
     signal?.throwIfAborted()
     throw isClosed ? closed() : fromCause(exit.cause, source)
@@ -101,9 +101,7 @@ export const make = ({ auth, fetch, host: given }: Options): Session => {
 
   const who = (): Promise<Known> => {
     if (isClosed) return Promise.reject(closed())
-    return known === undefined
-      ? (deciding ??= decide().catch(reset(() => (deciding = undefined))))
-      : Promise.resolve(known)
+    return (deciding ??= decide().catch(reset(() => (deciding = undefined))))
   }
 
   const headersOf = (header: AuthHeader, { credential }: Known): Headers => {
@@ -126,10 +124,8 @@ export const make = ({ auth, fetch, host: given }: Options): Session => {
     return Exit.isExit(header) && Exit.isSuccess(header) ? (header.value as AuthHeader) : undefined
   }
 
-  const invalidate = async (me: Known, refused: AuthHeader): Promise<void> => {
-    await run(me.boundary.invalidate(me.credential, refused))
-    if (last?.header === refused) last = undefined
-  }
+  const invalidate = (me: Known, refused: AuthHeader): Promise<void> =>
+    run(me.boundary.invalidate(me.credential, refused))
 
   return {
     origin: async () => {
@@ -155,14 +151,10 @@ export const make = ({ auth, fetch, host: given }: Options): Session => {
         ...at("expiresAt", status?.expiresAt)
       }
     },
-    refused: async ({ authorization = "" }) =>
-      invalidate(await who(), { authorization: Redacted.make(authorization, { label: "authorization" }) }),
+    refused: async ({ authorization }) => invalidate(await who(), { authorization: Redacted.make(authorization) }),
     invalidate: async (accessToken) => {
       const me = await who()
-      const refused =
-        accessToken === undefined
-          ? inHand(me)
-          : { authorization: Redacted.make(`Bearer ${accessToken}`, { label: "authorization" }) }
+      const refused = accessToken === undefined ? inHand(me) : { authorization: Redacted.make(`Bearer ${accessToken}`) }
       if (refused !== undefined) await invalidate(me, refused)
     },
     explain: async () => {
@@ -178,7 +170,6 @@ export const make = ({ auth, fetch, host: given }: Options): Session => {
       }
     },
     close: async () => {
-      if (isClosed) return
       isClosed = true
       await opening?.catch(() => {})
       if (scope !== undefined) await Effect.runPromise(Scope.close(scope, Exit.void))
