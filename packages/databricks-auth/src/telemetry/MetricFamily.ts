@@ -76,7 +76,7 @@ export const counted = (
   attributes: Labels,
   read: () => number
 ): Effect.Effect<void, never, Scope.Scope> =>
-  register(Metric.counter(name, { description, attributes, incremental: true }), () => ({
+  register(Metric.counter(name, { description, attributes }), () => ({
     count: read(),
     incremental: true
   }))

@@ -17,6 +17,25 @@ describe("an HTTP answer", () => {
     assert.isFalse(Answer.mayPass(status))
   })
 
+  it.each([
+    [401, undefined, true],
+    [403, "x: Invalid Access Token.", true],
+    [403, '{"message":"The token is expiring within 30 seconds"}', true],
+    [403, "no permission", false],
+    [403, undefined, false],
+    [403, ["invalid access token"], false],
+    [400, "invalid access token", false],
+    [200, "invalid access token", false]
+  ])("of %i that says %j refuses the token: %j", (status, body, isRefusal) => {
+    assert.strictEqual(Answer.refusesToken({ status, body }), isRefusal)
+  })
+
+  it("is looked through for that from its beginning, as far as its length says", () => {
+    const body = `${" ".repeat(Answer.refusalLength - 20)}invalid access token`
+    assert.isTrue(Answer.refusesToken({ status: 403, body }))
+    assert.isFalse(Answer.refusesToken({ status: 403, body: ` ${body}` }))
+  })
+
   it("has the id that support asks for, under either name, on one line and without secrets", () => {
     assert.strictEqual(Answer.requestId(headers({ "X-Request-Id": "r-1", "x-databricks-request-id": "r-2" })), "r-1")
     assert.strictEqual(Answer.requestId(headers({ "x-request-id": "", "x-databricks-request-id": "r-2" })), "r-2")

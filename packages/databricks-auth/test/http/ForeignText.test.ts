@@ -30,7 +30,9 @@ describe("foreign text", () => {
     assert.strictEqual(printable("abcde", { maxLength: 5 }), "abcde")
     assert.strictEqual(printable("abcdef", { maxLength: 5 }), "abcd…")
     assert.strictEqual(printable("abc🚀ef", { maxLength: 5 }), "abc…")
+    assert.strictEqual(printable("🚀abcdef", { maxLength: 5 }), "🚀ab…")
     assert.strictEqual(printable(`a${" ".repeat(100)}`, { maxLength: 5 }), "a…")
+    assert.strictEqual(printable(`a${" ".repeat(19)}`, { maxLength: 5 }), "a")
     assert.strictEqual(printable(`a${" ".repeat(18)}🚀 and on`, { maxLength: 5 }), "a …")
   })
 

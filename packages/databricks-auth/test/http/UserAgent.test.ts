@@ -9,4 +9,8 @@ describe("the user agent", () => {
     assertEquals(version, manifest.version)
     assertInclude(userAgent(), `flyte-databricks/${manifest.version} `)
   })
+
+  it("names the auth type last, where there is one", () => {
+    assertEquals(userAgent("oauth_m2m"), `${userAgent()} auth/oauth_m2m`)
+  })
 })
