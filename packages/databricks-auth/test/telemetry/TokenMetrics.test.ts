@@ -13,7 +13,15 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Metric, Option, Redacted, Schedule, Tracer } from "effect"
 import { TestClock } from "effect/testing"
 import { answer, makeHttp } from "../support/http.ts"
-import { credentialOf as namespaceCredentialOf, host, makeCache, outage, policy, token } from "../support/tokens.ts"
+import {
+  credentialOf as namespaceCredentialOf,
+  host,
+  makeCache,
+  outage,
+  policy,
+  token,
+  withoutJitter
+} from "../support/tokens.ts"
 
 const credentialOf = (clientId: string): Credential.Credential => ({
   identity: new Identity.OAuthM2MIdentity({
@@ -61,6 +69,24 @@ describe("the cache", () => {
       assert.strictEqual(yield* expiry, 4200)
       assert.deepStrictEqual(yield* states, [`${a.identity.authType} fresh: 2`])
     }).pipe(Effect.provide(TokenEntries.layer), alone)
+  )
+
+  it.effect("shows no longer when one ends that is due and that nobody has asked for since, to the moment", () =>
+    Effect.gen(function* () {
+      const due = 2_120_000
+      const cache = yield* makeCache((_, count) => (count <= 2 ? Effect.succeed(token("t", "1 hour")) : Effect.never))
+      yield* cache.get(a)
+      yield* TestClock.adjust(due - 1)
+      assert.strictEqual(yield* expiry, 3600)
+      yield* TestClock.adjust(1)
+      assert.isNaN(yield* expiry)
+      yield* cache.get(a)
+      yield* TestClock.adjust(due)
+      // Somebody asks at the moment at which the second is due, and is the one who has it renewed.
+      yield* cache.get(a)
+      yield* TestClock.adjust("1 second")
+      assert.strictEqual(yield* expiry, (due + 3_600_000) / 1000)
+    }).pipe(Effect.provide([TokenEntries.layer, withoutJitter]), alone)
   )
 
   it.effect("shows that a token that is asked for is not renewed", () =>
