@@ -158,6 +158,8 @@ describe("the metrics of the cache", () => {
       yield* cache.get(a)
       yield* cache.get(pat)
       yield* Effect.flip(cache.get(b))
+      const failures = yield* series("flyte_databricks_token_refresh_failures_total")
+      assert.strictEqual(failures["oauth_m2m"], 0, "that somebody waited for a token that did not come is no renewal")
       assert.sameMembers(yield* states, ["oauth_m2m fresh: 1", "oauth_m2m failed: 1", "pat fresh: 1"])
       // Who looks later sees what is there by then.
       yield* cache.get(credentialOf("team-c"))
