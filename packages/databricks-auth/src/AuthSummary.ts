@@ -67,7 +67,7 @@ export const layerOf = <const M extends AuthMode.AnyMode>(
           ({ authType }, index) =>
             settings.namespaceIdentity === "require" ||
             Option.exists(settings.authType, (only) => only !== authType) ||
-            summaries[index]?.hasAny === false
+            summaries[index]!.hasAny === false
         )
       )
 

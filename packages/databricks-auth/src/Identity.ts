@@ -199,15 +199,17 @@ export class ExtensionIdentity extends Schema.TaggedClass<ExtensionIdentity>()("
 }) {
   #key: string | undefined
   get key(): string {
-    return (this.#key ??= keyOf({ ...this, parameters: Object.entries(this.parameters).toSorted(byName) }))
+    return (this.#key ??= keyOf({ ...this, parameters: inOrder(this.parameters) }))
   }
   get principal(): string {
     return this.clientId
   }
 }
 
-const byName = ([one]: readonly [string, unknown], [other]: readonly [string, unknown]): number =>
-  one < other ? -1 : one > other ? 1 : 0
+const inOrder = (parameters: Readonly<Record<string, string>>) =>
+  Object.keys(parameters)
+    .toSorted()
+    .map((name) => [name, parameters[name]])
 
 /**
  * The service principal that an identity is, where that is known: whose a PAT is, Databricks alone knows.

@@ -182,9 +182,9 @@ export const layerMemory = (
           const exists = [...accounts.keys(), ...objects.keys()].some(isInside)
           return exists ? [{ name: "default", annotations: {} }] : []
         }
-        const [label = "", value] = labelSelector.split("=")
+        const [label, value] = labelSelector.split("=")
         return [...accounts]
-          .filter(([path, { labels }]) => isInside(path) && labels?.[label] === value)
+          .filter(([path, { labels }]) => isInside(path) && labels?.[label!] === value)
           .map(([path, { annotations = {} }]) => ({ name: path.slice(namespace.length + 1), annotations }))
       }
 

@@ -44,13 +44,13 @@ export const databricksDomains: ReadonlyArray<string> = [
 /**
  * The workspace without its id: all that serve behind one name are alike in it.
  */
-export const hostOf = (workspace: WorkspaceHost): WorkspaceHost => WorkspaceHost.make(workspace.replace(/\?.*$/, ""))
+export const hostOf = (workspace: WorkspaceHost): WorkspaceHost => WorkspaceHost.make(workspace.replace(/\?.*/, ""))
 
 /**
  * The id, where the host serves several workspaces.
  */
 export const idOf = (workspace: WorkspaceHost): Option.Option<string> =>
-  Option.fromUndefinedOr(/\?[ow]=(.+)$/.exec(workspace)?.[1])
+  Option.fromUndefinedOr(/\?[ow]=(.+)/.exec(workspace)?.[1])
 
 /**
  * Where requests to this workspace go, without a trailing slash.

@@ -1,4 +1,4 @@
-import { AuthSummary, Kubernetes, TokenEndpoint } from "@flyte-databricks/databricks-auth"
+import { AuthSummary, DatabricksAuth, Kubernetes, Pat, TokenEndpoint } from "@flyte-databricks/databricks-auth"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer } from "effect"
 import { configured, instance } from "./support/environment.ts"
@@ -236,6 +236,18 @@ describe("a connector warns", () => {
       const said = yield* warnings(...surroundings)
       assert.lengthOf(said, Math.min(says.length, 1), said.join("\n"))
       for (const words of says) assert.include(said[0], words)
+    })
+  )
+
+  it.effect("of an auth type that is not among the modes it was built with, by the variable that asks for it", () =>
+    Effect.gen(function* () {
+      const said = yield* AuthSummary.AuthSummary.use((own) => Effect.succeed(own.warnings)).pipe(
+        Effect.provide(
+          DatabricksAuth.layerMemoryOf([Pat.mode], { settings: { instance, authType: "oauth_m2m" }, connector: pat })
+        )
+      )
+      assert.lengthOf(said, 1)
+      assert.include(said[0], "FLYTE_DATABRICKS_AUTH_TYPE asks for auth type oauth_m2m, which is not served here")
     })
   )
 

@@ -1,4 +1,4 @@
-import { DatabricksAuth, IdentityRecord, Kubernetes } from "@flyte-databricks/databricks-auth"
+import { DatabricksAuth, IdentityRecord, Kubernetes, OAuthM2M } from "@flyte-databricks/databricks-auth"
 import { assert, describe, it } from "@effect/vitest"
 import { assertEquals } from "@effect/vitest/utils"
 import { Effect, Exit, FileSystem, Layer, Option, Path, Redacted } from "effect"
@@ -122,6 +122,25 @@ describe("a task that is refused", () => {
       }
       assert.deepStrictEqual(yield* Kubernetes.KubernetesMemory.use(({ reads }) => reads), [])
     }).pipe(on({ cluster: { "team-a/databricks-token": { token: "dapi-a" } } }))
+  )
+})
+
+describe("a mode that a task may choose credentials of by one setting more", () => {
+  it.effect("has it refused with the others, where tasks may not choose", () =>
+    Effect.gen(function* () {
+      for (const settings of [{ workspaceId: "1" }, { tokenSecretName: "s" }]) {
+        const { reason } = yield* Effect.flip(resolve({ ...teamA, settings }))
+        assert.strictEqual(reason._tag, "TaskOverrideRefused")
+      }
+      assert.strictEqual(bearer(yield* Effect.flatMap(resolve(teamA), header)), "Bearer t1")
+    }).pipe(
+      Effect.provide(
+        DatabricksAuth.layerMemoryOf(
+          [{ ...OAuthM2M.mode, taskSettings: [...OAuthM2M.mode.taskSettings, "workspaceId"] }],
+          { settings: { instance, allowTaskAuthOverride: false }, secrets: { "team-a/databricks-oauth": oauth } }
+        )
+      )
+    )
   )
 })
 

@@ -26,6 +26,20 @@ const model1 = (clientId: string, tokenFile: string, audience: string, instance 
   new Identity.OidcConnectorIdentity({ instance, clientId, tokenFile, audience })
 const model2 = (clientId: string, namespace: string, serviceAccount: string, audience: string, instance = host) =>
   new Identity.OidcNamespaceIdentity({ instance, clientId, namespace, serviceAccount, audience })
+const extension = (
+  parameters: Record<string, string>,
+  other: Partial<Omit<ConstructorParameters<typeof Identity.ExtensionIdentity>[0], "parameters">> = {}
+) =>
+  new Identity.ExtensionIdentity({
+    instance: host,
+    mode: "entra",
+    authType: "oauth_m2m",
+    clientId: "app",
+    namespace: Option.none(),
+    source: "app registration",
+    ...other,
+    parameters
+  })
 
 /** Each differs from another one in a single part, or has the same parts cut elsewhere. */
 const all = (): ReadonlyArray<Identity.Identity> => [
@@ -58,6 +72,17 @@ const all = (): ReadonlyArray<Identity.Identity> => [
   model2("app", "b", "spark", "databricks"),
   model2("app", "a", "spark-2", "databricks"),
   model2("app", "a", "spark", "account"),
+  extension({ a: "1", b: "2" }),
+  extension({ a: "2", b: "1" }),
+  extension({ a: "1" }),
+  extension({ "a,b": "1" }),
+  extension({ a: "b,1" }),
+  extension({ a: "1" }, { instance: other }),
+  extension({ a: "1" }, { mode: "vault" }),
+  extension({ a: "1" }, { authType: "oidc_federation" }),
+  extension({ a: "1" }, { clientId: "app-2" }),
+  extension({ a: "1" }, { namespace: Option.some("a") }),
+  extension({ a: "1" }, { source: "another" }),
   ...unified.flatMap((workspace) => [
     pat(fromConnector, workspace),
     m2m("app", fromConnector, workspace),
@@ -76,6 +101,16 @@ describe("the key of an identity", () => {
       all().map(({ key }) => key),
       all().map(({ key }) => key)
     )
+  })
+
+  it("is the same whatever the order in which a mode gives its parameters", () => {
+    const [key = "", ...others] = [
+      { a: "1", b: "2", c: "3" },
+      { b: "2", a: "1", c: "3" },
+      { c: "3", b: "2", a: "1" },
+      { b: "2", c: "3", a: "1" }
+    ].map((parameters) => extension(parameters).key)
+    for (const other of others) assert.strictEqual(other, key)
   })
 
   it("stays what it is", () => {
@@ -100,7 +135,8 @@ describe("an identity", () => {
     ["pair of a namespace", m2m("app", fromSecret("team-a", "s")), "app", "Secret team-a/s"],
     ["pair of somewhere", m2m(undefined, fromAnywhere("a", "s")), "not recorded at submit", "not recorded at submit"],
     ["JWT file", model1("app", "/run/token", "databricks"), "app", "JWT file /run/token"],
-    ["ServiceAccount", model2("app", "team-a", "spark", "databricks"), "app", "ServiceAccount team-a/spark"]
+    ["ServiceAccount", model2("app", "team-a", "spark", "databricks"), "app", "ServiceAccount team-a/spark"],
+    ["mode of another package", extension({}, { source: "role of Vault" }), "app", "role of Vault"]
   ] as const)("by a %s says who it is, and where its credential comes from", (_, identity, principal, source) => {
     assert.strictEqual(identity.principal, principal)
     assert.strictEqual(identity.source, source)
@@ -109,8 +145,24 @@ describe("an identity", () => {
   it("has the auth type that an operator would set for it", () => {
     assert.deepStrictEqual(
       [...new Set(all().map(({ _tag, authType }) => `${_tag}: ${authType}`))],
-      ["pat: pat", "oauth_m2m: oauth_m2m", "oidc_connector: oidc_federation", "oidc_namespace: oidc_federation"]
+      [
+        "pat: pat",
+        "oauth_m2m: oauth_m2m",
+        "oidc_connector: oidc_federation",
+        "oidc_namespace: oidc_federation",
+        "extension: oauth_m2m",
+        "extension: oidc_federation"
+      ]
     )
+  })
+
+  it("is a service principal where its mode knows which", () => {
+    assertEquals(Identity.clientIdOf(pat(fromConnector)), Option.none())
+    assertEquals(Identity.clientIdOf(m2m(undefined, fromConnector)), Option.none())
+    assertEquals(Identity.clientIdOf(m2m("app-1", fromConnector)), Option.some("app-1"))
+    assertEquals(Identity.clientIdOf(model1("app-2", "/token", "databricks")), Option.some("app-2"))
+    assertEquals(Identity.clientIdOf(model2("app-3", "a", "spark", "databricks")), Option.some("app-3"))
+    assertEquals(Identity.clientIdOf(extension({}, { clientId: "app-4" })), Option.some("app-4"))
   })
 })
 
@@ -130,7 +182,7 @@ describe("an identity summed up", () => {
     const summary = Identity.summarize(identity)
     assert.deepStrictEqual(Schema.decodeUnknownSync(Identity.Summary)(JSON.parse(JSON.stringify(summary))), summary)
     assert.deepStrictEqual(summary, {
-      mode: identity._tag,
+      mode: identity._tag === "extension" ? identity.mode : identity._tag,
       authType: identity.authType,
       principal: identity.principal,
       source: identity.source,

@@ -160,3 +160,16 @@ describe("FLYTE_DATABRICKS_ALLOWED_INSTANCES", () => {
     })
   )
 })
+
+describe("the id of a workspace", () => {
+  it.each([
+    ["acme.databricks.com?o=12", "12"],
+    ["acme.databricks.com?w=a-1", "a-1"],
+    ["adb-34.5.azuredatabricks.net", "34"],
+    ["56.7.gcp.databricks.com", "56"],
+    ["dbc-a1b2.cloud.databricks.com", undefined],
+    ["http://localhost:8080", undefined]
+  ])("of %s is known by its address, or by the name of its host: %s", (workspace, id) => {
+    assertEquals(WorkspaceHost.knownId(WorkspaceHost.WorkspaceHost.make(workspace)), Option.fromUndefinedOr(id))
+  })
+})

@@ -12,9 +12,11 @@ import {
 import { NodeServices } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
 import { assertEquals } from "@effect/vitest/utils"
-import { Effect, FileSystem, Layer, Option, Path, Redacted, Schedule } from "effect"
+import { Effect, Fiber, FileSystem, Layer, Option, Path, Redacted, Schedule } from "effect"
+import { FetchHttpClient } from "effect/http"
+import { TestClock } from "effect/testing"
 import { environment } from "../support/environment.ts"
-import { type Answer, answer, makeHttp, networkFault } from "../support/http.ts"
+import { type Answer, answer, makeHttp, networkFault, silence } from "../support/http.ts"
 import { jwtText, signature } from "../support/jwt.ts"
 import { makeTokenFiles } from "../support/oidc.ts"
 import { assertNoSecret, shownAs } from "../support/secrecy.ts"
@@ -228,7 +230,7 @@ describe("a file on a real disk", () => {
 })
 
 describe("GitHub Actions", () => {
-  it.effect("is asked for the audience, with the job's own token, and no redirect is followed", () =>
+  it.effect("is asked for the audience, with the job's own token", () =>
     Effect.gen(function* () {
       const { sent, source } = yield* onGitHub(actions, answer(200, { value: jwtText() }))
       yield* source.get("https://dbc-a1b2.cloud.databricks.com/oidc?x=1&y")
@@ -243,7 +245,58 @@ describe("GitHub Actions", () => {
           { "api-version": "2.0", audience: "https://dbc-a1b2.cloud.databricks.com/oidc?x=1&y" }
         ]
       )
-      assert.strictEqual(asked!.headers["authorization"], "Bearer runner-token-1")
+      const { accept, authorization, "user-agent": userAgent } = asked!.headers
+      assert.deepStrictEqual([authorization, accept], ["Bearer runner-token-1", "application/json"])
+      assert.match(userAgent ?? "", /^flyte-databricks\/\S+ lang\/js node\/\S+ os\/\w+$/)
+    })
+  )
+
+  it.effect("leads nobody elsewhere: no redirect is followed", () =>
+    Effect.gen(function* () {
+      const asked: Array<RequestInit | undefined> = []
+      const fetch: typeof globalThis.fetch = async (_, init) => {
+        asked.push(init)
+        return new Response("", { status: 307, headers: { location: "https://evil.example/" } })
+      }
+      const client = Layer.provide(FetchHttpClient.layer, Layer.succeed(FetchHttpClient.Fetch, fetch))
+      const source = yield* built(
+        IdTokenSource.layerGitHubActions.pipe(Layer.provide([client, environment(actions)]), Layer.orDie)
+      )
+      const { message } = yield* failed(source, source.get("a"))
+      assert.include(message, "gave no token: it answered 307, and the body is empty. Give the job")
+      assert.deepStrictEqual(
+        asked.map((init) => init?.redirect),
+        ["manual"]
+      )
+    })
+  )
+
+  it.effect("that answers with something else than a token says what is wrong with it", () =>
+    Effect.gen(function* () {
+      const answers = [
+        [answer(200, { count: 1 }), "gave no token: its answer holds no token. Give the job permissions"],
+        [answer(200, "<html>"), "gave no token: its answer holds no token. Give the job permissions"],
+        [answer(201, { value: jwtText() }), "gave no token: it answered 201, and "],
+        [answer(200, "x".repeat(2 * 64 * 1024 + 1)), "answered, but the body is larger than 131072 bytes. Give the job"]
+      ] as const
+      for (const [given, says] of answers) {
+        const { sent, source } = yield* onGitHub(actions, given)
+        const { message, retryable } = yield* failed(source, source.get("a"))
+        assert.include(message, `The OIDC provider of GitHub Actions ${says}`)
+        assert.isFalse(retryable)
+        assert.lengthOf(yield* sent, 1)
+      }
+    })
+  )
+
+  it.effect("that says nothing is given up after a while, and may pass", () =>
+    Effect.gen(function* () {
+      const { source } = yield* onGitHub(actions, silence)
+      const asked = yield* Effect.forkChild(failed(source, source.get("a")), { startImmediately: true })
+      yield* TestClock.adjust("1 minute")
+      const { message, retryable } = yield* Fiber.join(asked)
+      assert.isTrue(retryable)
+      assert.include(message, "gave no token; the last answer: nothing within 16s. Try again.")
     })
   )
 

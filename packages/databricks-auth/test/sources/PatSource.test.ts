@@ -81,8 +81,13 @@ describe("a PAT that no header can carry", () => {
     (token) =>
       Effect.gen(function* () {
         const pats = yield* PatSource.PatSource
-        for (const read of [pats.namespaceSecret("team-a", "databricks-token"), pats.connector]) {
+        const places = [
+          [pats.namespaceSecret("team-a", "databricks-token"), "Secret databricks-token in namespace team-a"],
+          [pats.connector, "The connector's PAT (from FLYTE_DATABRICKS_ACCESS_TOKEN)"]
+        ] as const
+        for (const [read, place] of places) {
           const error = yield* Effect.flip(read)
+          assert.include(error.message, `${place} holds a token`)
           assert.strictEqual(error.reason._tag, "CredentialsBroken")
           assert.include(error.message, "holds a token with characters, or so many of them, that no header may carry")
           assert.include(error.message, "Put the token alone there, on one line.")

@@ -86,8 +86,7 @@ describe("a namespace", () => {
         over(cluster, ({ tokens }) => Effect.map(tokens.discover("team-a"), tokens.absence))
       assert.strictEqual(yield* said({}), "none found")
       const skipped = yield* said({ "team-a/two": { labels: enabled }, "team-a/one": { labels: enabled } })
-      assert.include(skipped, clientId)
-      assert.include(skipped, "seen and skipped: one, two")
+      assert.strictEqual(skipped, `none has annotation ${clientId}; seen and skipped: one, two`)
       const alone = ServiceAccountTokens.ServiceAccountTokens.use((tokens) =>
         Effect.map(tokens.discover("team-a"), tokens.absence)
       )
@@ -215,13 +214,66 @@ describe("a token of a ServiceAccount", () => {
     )
   )
 
-  it.effect("of one that is gone is an error that names it", () =>
+  it.effect("of one that is gone is an error that names it, and says what to do", () =>
     Effect.gen(function* () {
-      const error = yield* Effect.flip(over({}, mint()))
-      assert.strictEqual(error.reason._tag, "CredentialsMissing")
-      assert.include(error.message, "ServiceAccount spark in namespace team-a")
-      assert.include(error.message, "pinned")
+      const { message, reason } = yield* Effect.flip(over({}, mint()))
+      assert.strictEqual(reason._tag, "CredentialsMissing")
+      assert.strictEqual(
+        message,
+        "No credentials for ServiceAccount spark in namespace team-a. Looked at:\n" +
+          "  - ServiceAccount spark in namespace team-a: absent (not found (TokenRequest))\n" +
+          "The identity is pinned to it: create it again."
+      )
     })
+  )
+
+  it.effect.each([
+    "kubernetes",
+    "kubernetes.default",
+    "kubernetes.default.svc",
+    "kubernetes.default.svc.cluster.local",
+    "kubernetes.default.svc.my-cluster-1.example",
+    "https://kubernetes",
+    "https://kubernetes.default.svc",
+    "https://kubernetes.default.svc.cluster.local/",
+    "https://kubernetes.memory"
+  ])("is not even asked for where the API server would take it: %s", (audience) =>
+    over({ "team-a/spark": offered("app-1") }, ({ tokens, calls }) =>
+      Effect.gen(function* () {
+        const { reason } = yield* Effect.flip(mint(audience)({ tokens }))
+        assert(reason._tag === "SettingInvalid")
+        assert.strictEqual(reason.setting, "The audience for ServiceAccount spark in namespace team-a")
+        assert.strictEqual(reason.expected, "one that the cluster's own API server does not accept")
+        assert.deepStrictEqual(yield* calls, [])
+      })
+    )
+  )
+
+  it.effect.each([
+    "http://kubernetes.default.svc",
+    "kubernetes-prod",
+    "my.kubernetes",
+    "kubernetes.example",
+    "kubernetes.default.example",
+    "kubernetes.default.svc.a_b",
+    "kubernetes.default.svc/x",
+    "https://kubernetes.memory/"
+  ])("is made for another that looks like it: %s", (audience) =>
+    Effect.gen(function* () {
+      const { claims } = yield* over({ "team-a/spark": offered("app-1") }, mint(audience))
+      assert.deepStrictEqual(claims.audiences, [audience])
+    })
+  )
+
+  it.effect("is not used where its audience is the name of its issuer, which an API server takes by default", () =>
+    over({ "team-a/spark": offered("app-1") }, ({ tokens, memory }) =>
+      Effect.gen(function* () {
+        const text = jwtText({ aud: ["https://oidc.example"], iss: "https://oidc.example" })
+        yield* memory.onTokenRequest(() => Effect.succeedSome(Redacted.make(text)))
+        const { reason } = yield* Effect.flip(mint("https://oidc.example")({ tokens }))
+        assert.strictEqual(reason._tag, "SettingInvalid")
+      })
+    )
   )
 
   const answered = (respond: Effect.Effect<Option.Option<Redacted.Redacted<string>>, Kubernetes.KubernetesError>) =>
@@ -252,6 +304,7 @@ describe("a token of a ServiceAccount", () => {
       )
       assert.strictEqual(error.reason._tag, "KubernetesUnavailable")
       assert.isTrue(error.retryable)
+      assert.include(error.message, "A token of ServiceAccount spark in namespace team-a could not be read: status 429")
     })
   )
 
@@ -260,6 +313,8 @@ describe("a token of a ServiceAccount", () => {
     ["blank", " \n", /empty or not a JWT/],
     ["no JWT", "S3cr3tM4rk3r", /empty or not a JWT/],
     ["half a JWT", jwtText().slice(0, 60), /empty or not a JWT/],
+    ["longer than any JWT", `${" ".repeat(64 * 1024)}${jwtText()}`, /empty or not a JWT/],
+    ["over", jwtText({ aud: "databricks", exp: -61 }), /^gave a token that expired at 1969-12-31T23:58:59.000Z/],
     [
       "for another audience",
       jwtText({ aud: ["https://kubernetes.default.svc"] }),
@@ -276,7 +331,10 @@ describe("a token of a ServiceAccount", () => {
       assert.match(error.reason.problem, problem)
       assert.include(error.message, "ServiceAccount spark in namespace team-a")
       assert.include(error.message, "(TokenRequest)")
-      assert.include(error.message, "Check the API server's service account issuer")
+      assert.include(
+        error.message,
+        "Check the API server's service account issuer and what webhooks do to TokenRequests."
+      )
       assertNoSecret("the error", ...shownAs(error))
     })
   )

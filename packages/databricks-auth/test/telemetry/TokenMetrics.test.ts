@@ -13,7 +13,15 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Metric, Option, Redacted, Schedule, Tracer } from "effect"
 import { TestClock } from "effect/testing"
 import { answer, makeHttp } from "../support/http.ts"
-import { host, makeCache, outage, policy, token } from "../support/tokens.ts"
+import {
+  credentialOf as namespaceCredentialOf,
+  host,
+  makeCache,
+  outage,
+  policy,
+  token,
+  withoutJitter
+} from "../support/tokens.ts"
 
 const credentialOf = (clientId: string): Credential.Credential => ({
   identity: new Identity.OAuthM2MIdentity({
@@ -63,6 +71,24 @@ describe("the cache", () => {
     }).pipe(Effect.provide(TokenEntries.layer), alone)
   )
 
+  it.effect("shows no longer when one ends that is due and that nobody has asked for since, to the moment", () =>
+    Effect.gen(function* () {
+      const due = 2_120_000
+      const cache = yield* makeCache((_, count) => (count <= 2 ? Effect.succeed(token("t", "1 hour")) : Effect.never))
+      yield* cache.get(a)
+      yield* TestClock.adjust(due - 1)
+      assert.strictEqual(yield* expiry, 3600)
+      yield* TestClock.adjust(1)
+      assert.isNaN(yield* expiry)
+      yield* cache.get(a)
+      yield* TestClock.adjust(due)
+      // Somebody asks at the moment at which the second is due, and is the one who has it renewed.
+      yield* cache.get(a)
+      yield* TestClock.adjust("1 second")
+      assert.strictEqual(yield* expiry, (due + 3_600_000) / 1000)
+    }).pipe(Effect.provide([TokenEntries.layer, withoutJitter]), alone)
+  )
+
   it.effect("shows that a token that is asked for is not renewed", () =>
     Effect.gen(function* () {
       const cache = yield* makeCache((_, count) =>
@@ -96,6 +122,52 @@ describe("the cache", () => {
   )
 })
 
+describe("the metrics of the cache", () => {
+  it.effect("say what they are, and are there before anything happens, for each auth type", () =>
+    Effect.gen(function* () {
+      yield* makeCache(() => Effect.succeed(token("t")))
+      const all = (yield* Metric.snapshot).filter(({ id }) => id.startsWith("flyte_databricks_token"))
+      assert.deepStrictEqual(Object.fromEntries(all.map(({ id, description }) => [id, description])), {
+        flyte_databricks_tokens: "Credentials in the cache",
+        flyte_databricks_token_refresh_failures_total: "Renewals in the background that failed, while the token lasts",
+        flyte_databricks_token_expiry_timestamp_seconds: "When the first of the tokens in use ends",
+        flyte_databricks_token_evictions_total: "Credentials that left the cache"
+      })
+      const types = ["pat", "oauth_m2m", "oidc_federation"]
+      assert.sameMembers(
+        Object.keys(yield* series("flyte_databricks_tokens")),
+        types.flatMap((type) =>
+          ["empty", "fetching", "fresh", "refreshing", "expired", "failed"].map((state) => `${type} ${state}`)
+        )
+      )
+      assert.deepStrictEqual(
+        yield* series("flyte_databricks_token_refresh_failures_total"),
+        Object.fromEntries(types.map((type) => [type, 0]))
+      )
+      // When a PAT ends, Databricks alone knows.
+      assert.sameMembers(Object.keys(yield* series("flyte_databricks_token_expiry_timestamp_seconds")), types.slice(1))
+    }).pipe(Effect.provide(TokenEntries.layer), alone)
+  )
+
+  it.effect("count each credential once, by its auth type and state", () =>
+    Effect.gen(function* () {
+      const pat = namespaceCredentialOf("team-p")
+      const cache = yield* makeCache(({ credential }) =>
+        credential === b ? Effect.fail(outage) : Effect.succeed(token("t", "1 hour"))
+      )
+      yield* cache.get(a)
+      yield* cache.get(pat)
+      yield* Effect.flip(cache.get(b))
+      const failures = yield* series("flyte_databricks_token_refresh_failures_total")
+      assert.strictEqual(failures["oauth_m2m"], 0, "that somebody waited for a token that did not come is no renewal")
+      assert.sameMembers(yield* states, ["oauth_m2m fresh: 1", "oauth_m2m failed: 1", "pat fresh: 1"])
+      // Who looks later sees what is there by then.
+      yield* cache.get(credentialOf("team-c"))
+      assert.sameMembers(yield* states, ["oauth_m2m fresh: 2", "oauth_m2m failed: 1", "pat fresh: 1"])
+    }).pipe(Effect.provide(TokenEntries.layer), alone)
+  )
+})
+
 describe("traces of the cache", () => {
   it.effect("have a renewal as a trace of its own, with a link to who began it", () =>
     Effect.gen(function* () {
@@ -114,14 +186,19 @@ describe("traces of the cache", () => {
         yield* cache.get(a).pipe(Effect.withSpan("poll"))
         yield* TestClock.adjust(0)
         yield* cache.get(a)
+        yield* Effect.all([cache.get(b), cache.get(b)], { concurrency: "unbounded" })
       }).pipe(Effect.provide(TokenEntries.layer), Effect.provideService(Tracer.Tracer, tracer))
       const [refresh] = spans.filter(({ name }) => name === "DatabricksAuth.refresh")
       assert.isTrue(Option.isNone(refresh!.parent))
       const gets = spans.filter(({ name }) => name === "DatabricksAuth.getHeader")
       assert.deepStrictEqual(
         gets.map(({ attributes }) => attributes.get("cache")),
-        ["miss", "refresh", "hit"]
+        ["miss", "refresh", "hit", "miss", "wait"]
       )
+      for (const { attributes } of [...gets, refresh!]) {
+        assert.strictEqual(attributes.get("databricks.auth_type"), "oauth_m2m")
+        assert.strictEqual(attributes.get("databricks.instance"), host)
+      }
       assert.deepStrictEqual(
         refresh!.links.map(({ span }) => span.spanId),
         [gets[1]!.spanId]

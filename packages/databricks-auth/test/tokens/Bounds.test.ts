@@ -113,6 +113,21 @@ describe("the number of tokens", () => {
   )
 })
 
+describe("the weight of tokens", () => {
+  it.effect("counts them once they are there, and not twice", () =>
+    Effect.gen(function* () {
+      const cache = yield* makeCache(() => Effect.succeed(token("12345", "1 hour", "123")))
+      const entries = yield* TokenEntries.TokenEntries
+      yield* cache.get(a)
+      const key = a.identity.key.length
+      assert.strictEqual(entries.weight, key + "Bearer 12345".length + 3)
+      yield* cache.invalidate(a, yield* cache.get(a))
+      yield* cache.get(a)
+      assert.strictEqual(entries.weight, key + "Bearer 12345".length + 3)
+    }).pipe(Effect.provide(TokenEntries.layer))
+  )
+})
+
 describe("a token that nobody asks for", () => {
   it.effect("is forgotten by a look-up after an hour or little more, and is not renewed before", () =>
     Effect.gen(function* () {

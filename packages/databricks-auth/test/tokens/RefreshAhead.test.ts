@@ -2,7 +2,7 @@ import { AuthError } from "@flyte-databricks/databricks-auth"
 import * as TokenEntries from "@flyte-databricks/databricks-auth/tokens/TokenEntries"
 import { assert, describe, it } from "@effect/vitest"
 import { assertEquals } from "@effect/vitest/utils"
-import { Cause, Duration, Effect, Fiber, Layer, Logger } from "effect"
+import { Cause, Duration, Effect, Fiber, Layer, Logger, References } from "effect"
 import { TestClock } from "effect/testing"
 import { bearer, credentialOf, makeCache, outage, policy, refusal, token, withoutJitter } from "../support/tokens.ts"
 
@@ -183,15 +183,18 @@ describe("a refresh that fails", () => {
   )
 
   it.effect("is said aloud once, with how long the token is good for", () => {
-    const said: Array<string> = []
-    const logger = Logger.make(({ message }) => said.push(String(message)))
+    const said: Array<unknown> = []
+    const logger = Logger.make(({ fiber, logLevel, message }) =>
+      said.push([logLevel, String(message), fiber.getRef(References.CurrentLogAnnotations)])
+    )
     return Effect.gen(function* () {
       const cache = yield* makeCache((_, count) => (count === 1 ? Effect.succeed(token("t1")) : Effect.fail(outage)))
       yield* cache.get(a)
       yield* TestClock.adjust(due)
       yield* requestsDuring(cache, 100)
-      assert.lengthOf(said, 1)
-      assert.match(said[0]!, /could not be renewed.* another 24m.*status 503/)
+      const left =
+        "The token of owner of the PAT for dbc-a1b2.cloud.databricks.com could not be renewed, and is good for another 24m."
+      assert.deepStrictEqual(said, [["Warn", `${left} ${outage.message}`, { reason: "TokenEndpointUnavailable" }]])
     }).pipe(Effect.provide([fresh, Logger.layer([logger])]))
   })
 

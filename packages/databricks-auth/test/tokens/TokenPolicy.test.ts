@@ -1,6 +1,7 @@
-import { TokenPolicy } from "@flyte-databricks/databricks-auth"
+import { AuthError, TokenPolicy } from "@flyte-databricks/databricks-auth"
 import { assert, describe, it } from "@effect/vitest"
 import { Duration, Schema } from "effect"
+import { outage, refusal } from "../support/tokens.ts"
 
 const minute = 60_000
 const { defaults } = TokenPolicy
@@ -49,6 +50,24 @@ describe("a token's life, whatever its length and whatever the dice say", () => 
       TokenPolicy.timesOf(defaults, 0, 60 * minute, index / 1000)
     ).map(({ refreshAt }) => refreshAt)
     assert.isAtLeast(Math.max(...moments) - Math.min(...moments), 7.9 * minute)
+  })
+})
+
+describe("the moments of a token", () => {
+  const secondsOf = (lifetime: Duration.Input, chance: number): ReadonlyArray<number> => {
+    const times = TokenPolicy.timesOf(defaults, 1_000_000, Duration.toMillis(lifetime), chance)
+    const { issuedAt, refreshAt, urgentAt, usableUntil, expiresAt } = times
+    return [issuedAt, refreshAt, urgentAt, usableUntil, expiresAt].map((at) => at / 1000)
+  }
+
+  it.each([
+    ["of an hour", "1 hour", 0, [1000, 3360, 4410, 4560, 4600]],
+    ["of an hour, where the dice show their middle", "1 hour", 0.5, [1000, 3120, 4380, 4560, 4600]],
+    ["of ten minutes", "10 minutes", 0, [1000, 1280, 1525, 1560, 1600]],
+    ["that lives hardly longer than the buffer", "50 seconds", 0, [1000, 1020, 1037.5, 1040, 1050]],
+    ["that lives less long", "8 seconds", 0, [1000, 1004, 1007.5, 1008, 1008]]
+  ] as const)("%s are these", (_, lifetime, chance, expected) => {
+    assert.deepStrictEqual(secondsOf(lifetime, chance), [...expected])
   })
 })
 
@@ -103,6 +122,27 @@ describe("the pace of renewals", () => {
     })
   const seconds = Array.from({ length: 100 }, (_, second) => second)
 
+  it("lets in who has waited for a hundredth of its lead more, after each second in which not all had their turn", () => {
+    const pacer = TokenPolicy.makePacer()
+    const lead = 1_000_000
+    const allows = (now: number, waited: number) =>
+      pacer.allows(now, 1, { refreshAt: now - waited, usableUntil: now - waited + lead })
+    const crowded = (now: number) => {
+      pacer.count(now)
+      assert.isFalse(allows(now, lead / 2))
+    }
+    crowded(1000)
+    assert.isFalse(allows(2000, 9_999))
+    assert.isTrue(allows(2000, 10_000))
+    crowded(2001)
+    assert.isFalse(allows(3000, 19_999))
+    assert.isTrue(allows(3999, 20_000))
+    // Nobody had to wait who might have begun.
+    assert.isFalse(allows(4000, 9_999))
+    assert.isTrue(allows(4000, 10_000))
+    assert.isTrue(allows(5000, 0))
+  })
+
   it("gives whoever has waited longest the first turn, once there is a crowd, whoever asks first", () => {
     const begun = crowd(TokenPolicy.makePacer(), seconds, [0, 0.1, 0.5, 0.5]).map(([share]) => share)
     assert.strictEqual(begun[0], 0)
@@ -154,5 +194,32 @@ describe("the pause after a failed refresh", () => {
     [9, 0.5, 120_000]
   ])("after failure %i, with dice at %d, is %i ms", (failures, chance, pause) => {
     assert.strictEqual(TokenPolicy.nextRefresh(0, times, failures, 0, chance), pause)
+  })
+
+  it.each([
+    ["a quarter of what is left", 40_000, 0, 10_000],
+    ["a second at least", 2_000, 0, 1_000],
+    ["as long as the endpoint asks for", 400_000, 90_000, 90_000],
+    ["no longer than the token is used", 400_000, 500_000, 400_000],
+    ["no longer than that, also within the last second", 600, 0, 600]
+  ])("is %s", (_, left, retryAfter, pause) => {
+    const now = times.usableUntil - left
+    assert.strictEqual(TokenPolicy.nextRefresh(now, times, 1, retryAfter, 0.5) - now, pause)
+  })
+})
+
+describe("a failure", () => {
+  const busyFor = (retryAfterMillis: number) =>
+    new AuthError.AuthError({
+      reason: new AuthError.TokenEndpointUnavailable({ endpoint: "e", detail: "busy", attempts: 1, retryAfterMillis })
+    })
+
+  it.each([
+    ["that may pass, for a second", outage, 1_000],
+    ["that may pass, for as long as the endpoint asks for", busyFor(30_000), 30_000],
+    ["that may pass, for two minutes at most", busyFor(600_000), 120_000],
+    ["that does not pass by itself, for five seconds", refusal, 5_000]
+  ])("is repeated where it is one %s", (_, error, millis) => {
+    assert.strictEqual(TokenPolicy.failureLasts(defaults, error), millis)
   })
 })
