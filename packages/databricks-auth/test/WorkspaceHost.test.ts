@@ -173,3 +173,18 @@ describe("the id of a workspace", () => {
     assertEquals(WorkspaceHost.knownId(WorkspaceHost.WorkspaceHost.make(workspace)), Option.fromUndefinedOr(id))
   })
 })
+
+describe("a host that serves all workspaces of an account", () => {
+  it.each([
+    ["acme.databricks.com", true],
+    ["acme.databricks.com?o=1", true],
+    ["cloud.databricks.com", true],
+    ["a.cloud.databricks.com.b.databricks.com", true],
+    ["dbc-a1b2.cloud.databricks.com", false],
+    ["56.7.gcp.databricks.com", false],
+    ["adb-34.5.azuredatabricks.net", false],
+    ["databricks.com.example.com", false]
+  ])("is known by its name: %s is one, %s", (workspace, isOne) => {
+    assert.strictEqual(WorkspaceHost.isAccountWide(WorkspaceHost.WorkspaceHost.make(workspace)), isOne)
+  })
+})

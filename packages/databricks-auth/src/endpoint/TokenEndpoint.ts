@@ -87,7 +87,7 @@ export const layer: Layer.Layer<TokenEndpoint, never, HttpClient.HttpClient | Al
       }, endpointMetrics.measured("client_credentials")),
       tokenExchange: Effect.fn("TokenEndpoint.tokenExchange")(function* (request, tries) {
         const { clientId, instance, subject } = request
-        const token = yield* oauth.token(
+        return yield* oauth.token(
           {
             ...request,
             endpoint: yield* discovery.tokenEndpoint(instance),
@@ -105,7 +105,6 @@ export const layer: Layer.Layer<TokenEndpoint, never, HttpClient.HttpClient | Al
           },
           tries
         )
-        return { ...token, jwt: { header: subject.header, claims: subject.claims } }
       }, endpointMetrics.measured("token_exchange"))
     })
   })

@@ -95,7 +95,6 @@ export const showCircuits = Effect.gen(function* () {
   return ({ key, to }: CircuitBreaker.Transition): Effect.Effect<void> =>
     Effect.suspend(() => {
       const at = clock.currentTimeMillisUnsafe()
-      seen.delete(key)
       seen.set(key, { isOpen: to !== "Closed", at })
       for (const [instance, last] of seen) if (at - last.at >= forgottenAfter) seen.delete(instance)
       if (shown.has(key) || shown.has("other")) return Effect.void

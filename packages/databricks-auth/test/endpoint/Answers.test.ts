@@ -12,6 +12,14 @@ describe("a token", () => {
       assert.strictEqual(Redacted.value(token.value), "t1")
       assertEquals(token.lifetime, Duration.hours(1))
       assertEquals(token.builtFrom, request.clientSecret)
+      assert.notProperty(token, "requestId")
+    })
+  )
+
+  it.effect("has the id that the endpoint gave the request, for whoever keeps a record", () =>
+    Effect.gen(function* () {
+      const body = { access_token: "t1", expires_in: 60 }
+      assertEquals((yield* answered(answer(200, body, { "x-request-id": "r-1" }))).requestId, "r-1")
     })
   )
 

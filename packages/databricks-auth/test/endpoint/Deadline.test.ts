@@ -23,6 +23,19 @@ describe("the time for all tries", () => {
       const { exit, instants } = yield* timed(Layer.merge(eachMoment, second), answer(503))
       assert.deepStrictEqual(instants, [0, 200, 400, 600, 800])
       assert.strictEqual(unavailable(exit).attempts, 5)
+      assert.notProperty(unavailable(exit), "retryAfterMillis")
+    })
+  )
+
+  it.effect("is over where an answer comes later and asks for more", () =>
+    Effect.gen(function* () {
+      const second = Layer.succeed(TokenEndpoint.TotalTimeout, "1 second")
+      const asksForMore = answer(503, "", { "retry-after": "5" })
+      const { exit, at } = yield* timed(Layer.merge(eachMoment, second), (request) =>
+        Effect.delay(asksForMore(request), "2 seconds")
+      )
+      assert.strictEqual(at, 2_000)
+      assert.include(unavailable(exit).message, "It asks for 5 s before the next try, and there were 0 s left.")
     })
   )
 })

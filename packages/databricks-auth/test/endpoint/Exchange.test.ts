@@ -65,6 +65,7 @@ describe("an exchange", () => {
       assert.strictEqual(`${only!.method} ${only!.url}`, `POST ${endpoint}`)
       assert.strictEqual(only!.headers["content-type"], "application/x-www-form-urlencoded")
       assert.notProperty(only!.headers, "authorization")
+      assert.match(only!.headers["user-agent"] ?? "", / auth\/oidc_federation$/)
       assert.deepStrictEqual([...new URLSearchParams(only!.body)].toSorted(), [
         ["client_id", clientId],
         ["grant_type", "urn:ietf:params:oauth:grant-type:token-exchange"],
@@ -83,6 +84,7 @@ describe("an exchange", () => {
       assert.strictEqual(Redacted.value(token.value), "t1")
       assertEquals(token.lifetime, Duration.minutes(30))
       assertEquals(token.builtFrom, jwt().token)
+      assertEquals(token.jwt, { header: jwt().header, claims: jwt().claims })
       assertNoSecret("the token", ...shownAs(token))
     })
   )
@@ -119,6 +121,14 @@ describe("a refusal", () => {
         `${reason.status} ${reason.error} ${reason.description} ${reason.errorId}`,
         "401 invalid_grant no policy e-1"
       )
+    })
+  )
+
+  it.effect("knows the key that the JWT is signed with, where the JWT names it", () =>
+    Effect.gen(function* () {
+      const signed = Option.getOrThrow(Jwt.parse(jwtText(connectorClaims, { alg: "RS256", kid: "key-1" })))
+      assert.strictEqual((yield* refused(invalidGrant, signed)).reason.keyId, "key-1")
+      assert.notProperty((yield* refused(invalidGrant)).reason, "keyId")
     })
   )
 

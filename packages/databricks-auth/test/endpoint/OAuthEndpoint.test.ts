@@ -144,6 +144,7 @@ describe("a grant", () => {
       assert.isEmpty(sent)
       assert(result._tag === "Failure")
       assert.strictEqual(result.failure.reason._tag, "SettingInvalid")
+      assert.include(result.failure.message, "The OAuth token endpoint")
       assert.include(result.failure.message, "an https URL (http for loopback hosts alone)")
     })
   )

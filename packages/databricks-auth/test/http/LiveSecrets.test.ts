@@ -86,11 +86,34 @@ describe("a secret that is known", () => {
     known(other)
     assert.strictEqual(redact(`a ${other} b`, { until: 1 }), "a")
     assert.strictEqual(redact(`a ${other} b`), "a <redacted> b")
+    const far = `a ${" ".repeat(200_000)}${other}`
+    assert.strictEqual(redact(far, { until: 1 }), "a")
+    assert.strictEqual(redact(far), `a ${" ".repeat(200_000)}<redacted>`)
   })
 
-  it("is found among many that end alike, the last of them", () => {
+  it("is found whole, however long it and its spelling are, where the text is cut at its beginning", () => {
+    const long = known("0123456789".repeat(500))
+    const escaped = long.replaceAll(/./g, (digit) => `\\u003${digit}`)
+    for (const spelling of [long, escaped]) assert.strictEqual(redact(`a ${spelling} b`, { until: 3 }), "a <redacted>")
+  })
+
+  it("is found among many that end alike, the last 64 of them", () => {
     for (let n = 0; n < 1000; n++) known(`${"0".repeat(n)}-end-alike`)
     assert.strictEqual(redact(`=${"0".repeat(999)}-end-alike`), "=<redacted>")
+    assert.strictEqual(redact(`=${"0".repeat(936)}-end-alike`), "=<redacted>")
+    assert.strictEqual(redact(`=${"0".repeat(935)}-end-alike`), `=${"0".repeat(935)}-end-alike`)
+  })
+
+  it("is known beside one that ends alike, however often that one comes", () => {
+    known("this one ends so")
+    for (let n = 0; n < 100; n++) known("that one ends so")
+    known("others end so, and so one ends so")
+    assert.strictEqual(redact("this one ends so; that one ends so"), "<redacted>; <redacted>")
+  })
+
+  it("is none in a text without one, which is given as far as was asked", () => {
+    for (let n = 0; n < 2; n++) assert.strictEqual(redact("harmless words", { until: 3 }), "har")
+    assert.strictEqual(redact("harmless words"), "harmless words")
   })
 })
 
@@ -104,6 +127,24 @@ describe("a JWT that is known", () => {
     known(secret)
     assert.strictEqual(redact(`got ${signature} of you`), "got <redacted> of you")
   })
+
+  it("is known by the signatures of the first ten, where a secret is made of more", () => {
+    known(Array.from({ length: 11 }, (_, n) => `eyJh.eyJp.signature-${n}-`).join(" "))
+    assert.strictEqual(redact("signature-9-, signature-10-"), "<redacted>, signature-10-")
+  })
+
+  it("is not one for its dots: such a secret is known as a whole alone", () => {
+    for (const [secret, part] of [
+      ["first-part.other-part.third-part", "third-part"],
+      ["first-part.other-part.third-part", "other-part"],
+      ["eyJh..behind-nothing", "behind-nothing"],
+      ["eyJh.no-signature", "no-signature"]
+    ] as const) {
+      known(secret)
+      assert.strictEqual(redact(`a ${part} b`), `a ${part} b`)
+      assert.strictEqual(redact(`a ${secret} b`), "a <redacted> b")
+    }
+  })
 })
 
 describe("a secret that is not known", () => {
@@ -111,7 +152,16 @@ describe("a secret that is not known", () => {
     "goes by its looks: %s",
     (text) => {
       assert.isTrue(looksLikeSecret(`got ${text}.`))
+      assert.isTrue(looksLikeSecret(text))
       assert.strictEqual(redact(`got ${text}, and that`), "got <redacted>, and that")
+    }
+  )
+
+  it.each(["some words", "dapi", "dose of it", "eyJ", "dapi0123456789abcde", ""])(
+    "is no secret by its looks: %j",
+    (text) => {
+      assert.isFalse(looksLikeSecret(text))
+      assert.strictEqual(redact(text), text)
     }
   )
 })

@@ -114,6 +114,21 @@ describe("a Secret that could not be read", () => {
   )
 })
 
+describe("what else is in a Secret", () => {
+  it.effect("is not kept, also where the cluster's adapter gave it", () => {
+    const keys = ["token", "client_id", "client_secret", "keystore", "Token", "client_secrets"]
+    const data = Object.fromEntries(keys.map((key) => [key, Redacted.make(key)]))
+    const cluster = Layer.mock(Kubernetes.Kubernetes, {
+      cluster: Option.some("open-handed"),
+      readSecret: () => Effect.succeedSome(data)
+    })
+    return Effect.gen(function* () {
+      const found = yield* NamespaceSecrets.NamespaceSecrets.use(({ read }) => read("team-a", "s"))
+      assert.deepStrictEqual(Object.keys(Option.getOrThrow(found)), ["token", "client_id", "client_secret"])
+    }).pipe(Effect.provide(Layer.provide(NamespaceSecrets.layer, cluster)))
+  })
+})
+
 describe("many who read one Secret at once", () => {
   it.effect("ask Kubernetes once, and one who goes away takes nothing from the others", () =>
     Effect.gen(function* () {
