@@ -1,5 +1,5 @@
 /** The client by JWTs of the emulator of Kubernetes. Their ends are on the real clock, as the client is. */
-import { describe, it } from "@effect/vitest"
+import { describe, it, vi } from "@effect/vitest"
 import { assertEquals } from "@effect/vitest/utils"
 import { DatabricksWorkspace, KubernetesApi } from "@flyte-databricks/emulators"
 import { Effect, Redacted } from "effect"
@@ -55,6 +55,19 @@ describe("federation", () => {
       variables.MINE = ""
       assertEquals((yield* rejection(client.headers)).message, "variable MINE is empty.")
     })
+  )
+
+  it.live("takes the JWT of the process's own variable, and what it is set to later", () =>
+    Effect.gen(function* () {
+      const { token, workspace } = yield* surroundings
+      vi.stubEnv("DATABRICKS_CLIENT_ID", clientId)
+      vi.stubEnv("DATABRICKS_OIDC_TOKEN", yield* token)
+      const client = yield* clientOf({ host: workspace.url, auth: fromEnvironment() })
+      assertEquals((yield* Effect.promise(() => client.fetch(me))).status, 200)
+      yield* Effect.promise(() => client.invalidate())
+      vi.stubEnv("DATABRICKS_OIDC_TOKEN", "")
+      assertEquals((yield* rejection(client.headers)).message, "variable DATABRICKS_OIDC_TOKEN is empty.")
+    }).pipe(Effect.ensuring(Effect.sync(() => vi.unstubAllEnvs())))
   )
 
   it.live("takes the JWT of a file, and what is there later", () =>

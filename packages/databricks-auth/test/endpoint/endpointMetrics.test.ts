@@ -126,6 +126,8 @@ describe("a circuit", () => {
       deepStrictEqual(yield* gauges, { w: 1, v: 1 })
       yield* TestClock.adjust("1 millis")
       deepStrictEqual(yield* gauges, { w: 0, v: 1 })
+      yield* show(open("u"))
+      deepStrictEqual(yield* gauges, { w: 0, v: 1, u: 1 })
     }).pipe(Effect.scoped, alone)
   )
 

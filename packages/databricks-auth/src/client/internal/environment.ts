@@ -28,9 +28,9 @@ const read = (name: string): Config.Config<string | undefined> =>
 const from = <A>(config: Config.Config<A>, variables: Variables | undefined): Effect.Effect<A, Config.ConfigError> =>
   Effect.provide(config, provided(variables))
 
-/** What is given in place of the process's own. */
+/** The variables as they are at this moment: Effect's own provider keeps those of the process as they were first. */
 const provided = (variables: Variables | undefined): Layer.Layer<never> =>
-  variables === undefined ? Layer.empty : ConfigProvider.layer(ConfigProvider.fromEnv({ env: definedOf(variables) }))
+  ConfigProvider.layer(ConfigProvider.fromEnv(variables === undefined ? {} : { env: definedOf(variables) }))
 
 const definedOf = (variables: Variables): Record<string, string> =>
   Object.fromEntries(Object.entries(variables).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])))
