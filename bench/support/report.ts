@@ -162,11 +162,11 @@ export const next = {
     "request, which two timers could do. A server for unary calls on `node:http2` saves a tenth of a millisecond, and costs the " +
     "proof of all that gRPC's server does.",
   start:
-    "**Start.** The floor, which loads grpc-js and undici and nothing else, is over the goal by itself (the table above). Next: a " +
+    "**Start.** The floor, which loads grpc-js and undici and nothing else, is over the goal by itself (connector.md). Next: a " +
     "start-up snapshot of V8 in the image. It costs a build for each platform, a bundle without top-level `await`, and whatever " +
     "opened a handle before it was taken.",
   memory:
-    "**Memory.** The floor is over the goals at rest and after the load, too: both are Node.js, grpc-js and what a burst leaves in " +
+    "**Memory.** The floor is over the goals at rest and after the load, too (connector.md): both are Node.js, grpc-js and what a burst leaves in " +
     "the heap until V8 collects it. Next: a heap limit in absolute figures where no limit of a container is found " +
     "(`--max-old-space-size=96`). It costs a number that somebody has to fit to ten thousand identities.",
   latency:
