@@ -1,13 +1,13 @@
 import "./cli/noTraces.ts"
 import "./cli/redacted.ts"
 import { NodeRuntime, NodeServices } from "@effect/platform-node"
+import { teardown } from "@flyte-databricks/kubernetes/Teardown"
 import * as Effect from "effect/Effect"
 import * as Command from "effect/cli/Command"
 import * as Diagnosis from "./cli/diagnosis.ts"
 import * as OfficialNames from "./cli/OfficialNames.ts"
 import * as Health from "./cli/Health.ts"
 import * as Serve from "./cli/Serve.ts"
-import { teardown } from "@flyte-databricks/kubernetes/Teardown"
 import { version } from "./Version.ts"
 
 const connector = Command.make("connector").pipe(

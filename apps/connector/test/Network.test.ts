@@ -2,10 +2,10 @@
 import { NodeServices } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
 import { DatabricksWorkspace, KubernetesApi } from "@flyte-databricks/emulators"
+import * as Network from "@flyte-databricks/emulators/testing/Network"
 import { Effect, FileSystem } from "effect"
 import * as ConnectorProcess from "./support/ConnectorProcess.ts"
 import * as FlyteClient from "./support/FlyteClient.ts"
-import * as Network from "@flyte-databricks/emulators/testing/Network"
 import * as tasks from "./support/tasks.ts"
 import { namespaceSecrets, workspaceOptions } from "./support/World.ts"
 

@@ -2,10 +2,10 @@
 import { NodeServices } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
 import { DatabricksWorkspace, KubernetesApi } from "@flyte-databricks/emulators"
+import * as Log from "@flyte-databricks/emulators/testing/Log"
 import { Effect, FileSystem, Redacted } from "effect"
 import * as ConnectorProcess from "./support/ConnectorProcess.ts"
 import * as FlyteClient from "./support/FlyteClient.ts"
-import * as Log from "@flyte-databricks/emulators/testing/Log"
 import * as tasks from "./support/tasks.ts"
 import * as World from "./support/World.ts"
 

@@ -62,5 +62,5 @@ const demo = Command.make("npm run demo --", flags, ({ instance, namespaces, spe
 demo.pipe(
   Command.run({ version: "0.1.0" }),
   Effect.provide(NodeServices.layer),
-  NodeRuntime.runMain({ ...Teardown, disableErrorReporting: true })
+  NodeRuntime.runMain({ teardown: Teardown.teardown, disableErrorReporting: true })
 )

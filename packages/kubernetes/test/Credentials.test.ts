@@ -9,7 +9,7 @@ import { X509Certificate } from "node:crypto"
 import * as Https from "node:https"
 import { ClusterConfig, KubernetesClient } from "@flyte-databricks/kubernetes"
 import * as Emulated from "./support/emulated.ts"
-import { listening } from "./support/servers.ts"
+import { listening } from "@flyte-databricks/emulators/testing/Network"
 
 const secrets = [{ namespace: "team-a", name: "s", data: { token: "t" } }]
 const read = Kubernetes.use(({ readSecret }) => readSecret("team-a", "s"))

@@ -9,12 +9,12 @@ import {
   WorkspaceHost
 } from "@flyte-databricks/databricks-auth"
 import type { RunId } from "@flyte-databricks/databricks-jobs"
+import * as Catalogue from "@flyte-databricks/diagnosis/Catalogue"
 import * as Cause from "effect/Cause"
 import * as DateTime from "effect/DateTime"
 import * as Option from "effect/Option"
 import { createHash } from "node:crypto"
 import type { Failure } from "../call/ConnectorError.ts"
-import * as Catalogue from "@flyte-databricks/diagnosis/Catalogue"
 import type { Attempt } from "../IdempotencyToken.ts"
 import type { Draft } from "./Audit.ts"
 

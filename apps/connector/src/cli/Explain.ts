@@ -7,10 +7,10 @@ import * as Option from "effect/Option"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Chain from "@flyte-databricks/diagnosis/Chain"
-import * as Environment from "../diagnose/Environment.ts"
 import * as Explanation from "@flyte-databricks/diagnosis/Explanation"
-import * as Output from "../diagnose/Output.ts"
 import * as Report from "@flyte-databricks/diagnosis/Report"
+import * as Environment from "../diagnose/Environment.ts"
+import * as Output from "../diagnose/Output.ts"
 import * as TaskFile from "../diagnose/TaskFile.ts"
 
 const text = (name: string, description: string) =>

@@ -1,10 +1,10 @@
 /**
  * The commands that say what is wrong, before a task fails.
  */
+import { exits } from "@flyte-databricks/diagnosis/Report"
 import * as Effect from "effect/Effect"
 import * as CliError from "effect/cli/CliError"
 import * as Output from "../diagnose/Output.ts"
-import { exits } from "@flyte-databricks/diagnosis/Report"
 import * as Doctor from "./Doctor.ts"
 import * as Explain from "./Explain.ts"
 import * as Onboard from "./Onboard.ts"

@@ -16,8 +16,8 @@ import * as DatabricksHttp from "@flyte-databricks/databricks-http/DatabricksHtt
 import { Finding, toEntry } from "@flyte-databricks/diagnosis/Check"
 import * as Catalogue from "@flyte-databricks/diagnosis/Catalogue"
 import * as Chain from "@flyte-databricks/diagnosis/Chain"
-import * as SettingsCheck from "./checks/settings.ts"
 import type * as Report from "@flyte-databricks/diagnosis/Report"
+import * as SettingsCheck from "./checks/settings.ts"
 
 export type Environment =
   | DatabricksAuth.DatabricksAuth

@@ -3,6 +3,7 @@
  * becomes a status with the error's own words.
  */
 import { redact } from "@flyte-databricks/databricks-auth/http/LiveSecrets"
+import * as Catalogue from "@flyte-databricks/diagnosis/Catalogue"
 import { type Deadline, type handleUnaryCall, Metadata, type ServiceError, status } from "@grpc/grpc-js"
 import * as Cause from "effect/Cause"
 import type * as Context from "effect/Context"
@@ -11,7 +12,6 @@ import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as Call from "../call/Call.ts"
 import type { Failure } from "../call/ConnectorError.ts"
-import * as Catalogue from "@flyte-databricks/diagnosis/Catalogue"
 import * as Polls from "../telemetry/Polls.ts"
 import * as Metrics from "../telemetry/Metrics.ts"
 import * as Tracing from "../telemetry/Tracing.ts"

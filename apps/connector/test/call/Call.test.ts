@@ -1,9 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as Log from "@flyte-databricks/emulators/testing/Log"
 import { Data, Effect, Fiber, Logger, Option, Schema, References } from "effect"
 import { TestClock } from "effect/testing"
 import * as Call from "../../src/call/Call.ts"
 import type { ConnectorError } from "../../src/call/ConnectorError.ts"
-import * as Log from "@flyte-databricks/emulators/testing/Log"
 
 class Refused extends Data.TaggedError("Refused")<{ readonly reason: { readonly _tag: string } }> {
   override get message() {

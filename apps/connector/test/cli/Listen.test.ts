@@ -1,10 +1,10 @@
 /** Where `serve` listens, as it is told. */
 import { NodeServices } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
+import * as Log from "@flyte-databricks/emulators/testing/Log"
 import { Effect, FileSystem } from "effect"
 import * as ConnectorProcess from "../support/ConnectorProcess.ts"
 import * as FlyteClient from "../support/FlyteClient.ts"
-import * as Log from "@flyte-databricks/emulators/testing/Log"
 
 const noMetrics = ["--prometheus_port", "0"]
 

@@ -1,11 +1,11 @@
 /** `doctor` on stand-ins: whether a deployment is sound, and what it says where it is not. */
 import { assert, describe, it } from "@effect/vitest"
 import { Fault } from "@flyte-databricks/emulators"
+import type * as Report from "@flyte-databricks/diagnosis/Report"
 import { Effect, Option } from "effect"
 import { parseDocument } from "yaml"
 import * as Cluster from "../../src/diagnose/checks/cluster.ts"
 import * as SettingsCheck from "../../src/diagnose/checks/settings.ts"
-import type * as Report from "@flyte-databricks/diagnosis/Report"
 import * as Docs from "../support/docs.ts"
 import * as Door from "../support/Door.ts"
 import { canaries, needed, onBench, principals } from "./Bench.ts"

@@ -4,9 +4,9 @@ import { Fault } from "@flyte-databricks/emulators"
 import * as Authority from "@flyte-databricks/emulators/testing/Authority"
 import { Duration, Effect, FileSystem } from "effect"
 import * as Report from "@flyte-databricks/diagnosis/Report"
+import * as Network from "@flyte-databricks/emulators/testing/Network"
 import * as RuntimeCheck from "../../src/diagnose/checks/runtime.ts"
 import * as Door from "../support/Door.ts"
-import * as Network from "@flyte-databricks/emulators/testing/Network"
 import { type Bench, canaries, needed, onBench, principals } from "./Bench.ts"
 
 const explain = (namespace: string) => ["explain", "--namespace", namespace]

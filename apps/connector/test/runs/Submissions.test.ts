@@ -3,6 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { assertEquals } from "@effect/vitest/utils"
 import { type Credential, Identity, WorkspaceHost } from "@flyte-databricks/databricks-auth"
 import { JobsClient, JobsError, type RunId } from "@flyte-databricks/databricks-jobs"
+import * as Log from "@flyte-databricks/emulators/testing/Log"
 import { Clock, Effect, Exit, Fiber, Logger, Metric, Option, Redacted, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import * as Turns from "../../src/admission/Turns.ts"
@@ -10,7 +11,6 @@ import * as Audit from "../../src/audit/Audit.ts"
 import * as Call from "../../src/call/Call.ts"
 import * as MetadataKey from "../../src/runs/MetadataKey.ts"
 import * as Submissions from "../../src/runs/Submissions.ts"
-import * as Log from "@flyte-databricks/emulators/testing/Log"
 
 const instance = WorkspaceHost.WorkspaceHost.make("dbc-a1b2.cloud.databricks.com")
 const credentialOf = (name: string): Credential.Credential => ({

@@ -1,6 +1,7 @@
 /** A server with a door: the real one, on real sockets, with nothing behind it but a connector that says yes. */
 import { AuthSummary } from "@flyte-databricks/databricks-auth"
 import { PodAddresses } from "@flyte-databricks/kubernetes"
+import * as Log from "@flyte-databricks/emulators/testing/Log"
 import * as Grpc from "@grpc/grpc-js"
 import { ConfigProvider, Context, Duration, Effect, Layer, Logger } from "effect"
 import * as ConnectorServer from "../../src/cli/ConnectorServer.ts"
@@ -9,7 +10,6 @@ import type { Address } from "../../src/grpc/Address.ts"
 import type * as Door from "../../src/grpc/Door.ts"
 import * as Server from "../../src/grpc/Server.ts"
 import * as FlyteClient from "./FlyteClient.ts"
-import * as Log from "@flyte-databricks/emulators/testing/Log"
 
 const started = Layer.merge(
   Layer.mock(DatabricksConnector.DatabricksConnector, { create: () => Effect.succeed(Uint8Array.of(1, 2, 3)) }),

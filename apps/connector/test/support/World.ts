@@ -5,13 +5,13 @@
 import { NodeServices } from "@effect/platform-node"
 import { assert, it } from "@effect/vitest"
 import { DatabricksWorkspace, KubernetesApi } from "@flyte-databricks/emulators"
+import * as Log from "@flyte-databricks/emulators/testing/Log"
 import { ConfigProvider, Context, Duration, Effect, FileSystem, Layer, Logger, Redacted } from "effect"
 import * as ConnectorServer from "../../src/cli/ConnectorServer.ts"
 import * as Server from "../../src/grpc/Server.ts"
 import { SubmissionTimes } from "../../src/runs/Submissions.ts"
 import * as FlyteClient from "./FlyteClient.ts"
 import * as Audit from "./Audit.ts"
-import * as Log from "@flyte-databricks/emulators/testing/Log"
 
 // None of them looks like a secret of Databricks: whatever keeps them out of sight does not go by their looks.
 export const teamPat = { user: "ann@example.com", token: "pat-of-team-pat" }

@@ -1,9 +1,9 @@
 /** What tests ask of answers. */
 import { assert } from "@effect/vitest"
 import type { Flyte1 } from "@flyte-databricks/flyte-protocol"
+import type { Log } from "@flyte-databricks/emulators/testing/Log"
 import { Effect } from "effect"
 import { type CallFailed, phaseOf } from "./FlyteClient.ts"
-import type { Log } from "@flyte-databricks/emulators/testing/Log"
 import type { World } from "./World.ts"
 
 /**

@@ -1,10 +1,10 @@
 /** A collector that is down, slow or hostile: calls do not notice, little is kept, and the log hears of it once. */
 import { assert, describe, it } from "@effect/vitest"
+import * as Log from "@flyte-databricks/emulators/testing/Log"
 import { Duration, Effect, Fiber, Logger, Metric, Redacted } from "effect"
 import { HttpBody, HttpClientRequest } from "effect/http"
 import type { ServerResponse } from "node:http"
 import * as Collector from "../../src/telemetry/Collector.ts"
-import * as Log from "@flyte-databricks/emulators/testing/Log"
 import * as OtlpReceiver from "../support/OtlpReceiver.ts"
 
 const batch = (url: string) =>

@@ -1,5 +1,6 @@
 /** How much the log has: of a thousand polls, of ten thousand identities in an outage. */
 import { assert, describe, it } from "@effect/vitest"
+import * as Log from "@flyte-databricks/emulators/testing/Log"
 import { Effect, Exit, Logger, Option, References, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import * as Call from "../../src/call/Call.ts"
@@ -7,7 +8,6 @@ import { ConnectorError, RequestIncomplete } from "../../src/call/ConnectorError
 import * as Logging from "../../src/telemetry/Logging.ts"
 import * as Polls from "../../src/telemetry/Polls.ts"
 import * as Sparing from "../../src/telemetry/Sparing.ts"
-import * as Log from "@flyte-databricks/emulators/testing/Log"
 
 const call = (operation: string, work: Effect.Effect<void, ConnectorError>) =>
   Effect.exit(Call.run(operation, Option.none(), work))

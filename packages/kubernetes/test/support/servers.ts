@@ -1,27 +1,10 @@
 /**
  * Servers below what the emulator shows: sockets, and answers that no Kubernetes gives.
  */
+import { listening } from "@flyte-databricks/emulators/testing/Network"
 import { Deferred, Effect } from "effect"
 import * as Http from "node:http"
 import * as Net from "node:net"
-
-/** Lets the server listen on loopback and gives the port; it ends, with its connections, when the scope closes. */
-export const listening = Effect.fnUntraced(function* (server: Net.Server) {
-  const open = new Set<Net.Socket>()
-  server.on("connection", (socket: Net.Socket) => {
-    open.add(socket)
-    socket.once("close", () => open.delete(socket))
-  })
-  yield* Effect.addFinalizer(() =>
-    Effect.sync(() => {
-      open.forEach((socket) => socket.destroy())
-      server.close()
-    })
-  )
-  return yield* Effect.callback<number>((resume) => {
-    server.listen(0, "127.0.0.1", () => resume(Effect.succeed((server.address() as Net.AddressInfo).port)))
-  })
-})
 
 /** A relay that counts the connections it takes for another server; TLS passes through it. */
 export const relay = Effect.fnUntraced(function* (target: string) {

@@ -4,6 +4,7 @@
  */
 import { create } from "@bufbuild/protobuf"
 import { Flyte1, grpcServiceDefinition } from "@flyte-databricks/flyte-protocol"
+import { Finding, type Passed } from "@flyte-databricks/diagnosis/Check"
 import * as Grpc from "@grpc/grpc-js"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -12,7 +13,6 @@ import * as Option from "effect/Option"
 import * as Address from "../../grpc/Address.ts"
 import * as Probe from "../../grpc/Probe.ts"
 import * as Settings from "../../Settings.ts"
-import { Finding, type Passed } from "@flyte-databricks/diagnosis/Check"
 
 const { getTask } = grpcServiceDefinition(Flyte1.AsyncAgentService)
 const timeout = Duration.seconds(3)

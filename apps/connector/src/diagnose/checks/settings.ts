@@ -4,13 +4,13 @@
 import { type ConnectorSettings } from "@flyte-databricks/databricks-auth"
 import { shown, variable } from "@flyte-databricks/databricks-auth/request/Variable"
 import { NetworkSettings } from "@flyte-databricks/databricks-http"
+import { Finding, type Passed } from "@flyte-databricks/diagnosis/Check"
 import * as ConfigProvider from "effect/ConfigProvider"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import { below, nearest } from "../../variableNames.ts"
-import { Finding, type Passed } from "@flyte-databricks/diagnosis/Check"
 
 const path = ["FLYTE", "DATABRICKS"]
 const prefix = `${path.join("_")}_`
