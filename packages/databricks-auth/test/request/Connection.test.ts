@@ -207,7 +207,7 @@ describe("a run with the request's token", () => {
     DatabricksAuth.DatabricksAuth.use((auth) =>
       Effect.gen(function* () {
         assert.strictEqual(yield* header(auth, sent("of-request\n")), "Bearer of-request")
-        assert.strictEqual(yield* header(auth, sent("of-another")), "Bearer of-another")
+        assert.strictEqual(yield* header(auth, sent("dapi-sent-by-another")), "Bearer dapi-sent-by-another")
         for (const connection of [nothingSent, sent(" ")]) {
           const { reason, message } = yield* Effect.flip(header(auth, connection))
           assert.strictEqual(reason._tag, "CredentialsMissing")
