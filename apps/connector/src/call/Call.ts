@@ -183,8 +183,8 @@ export const run = <A, E extends { readonly _tag: string; readonly message: stri
  */
 export const within =
   (millis: number, setting?: "FLYTE_DATABRICKS_CREATE_PATIENCE") =>
-  <A, E, R>(work: Effect.Effect<A, E, R>): Effect.Effect<A, E | ConnectorError, R> =>
-    Effect.timeoutOrElse(work, {
+  <A, E, R>(work: Effect.Effect<A, E, R>): Effect.Effect<A, E | ConnectorError, R> => {
+    const bounded = Effect.timeoutOrElse(work, {
       duration: Duration.millis(millis),
       orElse: () =>
         Effect.gen(function* () {
@@ -195,6 +195,14 @@ export const within =
           })
         })
     })
+    // The deadline of the call comes first, and is watched already.
+    return setting === undefined
+      ? bounded
+      : Effect.withFiber((fiber) => {
+          const { endsAt = Infinity } = fiber.getRef(CurrentCall) ?? {}
+          return fiber.getRef(Clock.Clock).currentTimeMillisUnsafe() + millis >= endsAt ? work : bounded
+        })
+  }
 
 const unknownCall = { operation: "The call", setBy: "connector" } as const
 

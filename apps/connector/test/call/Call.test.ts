@@ -212,6 +212,17 @@ describe("a caller's deadline", () => {
     })
   )
 
+  it.effect("is what ends it, and is named, where a setting would bound a part for longer", () =>
+    Effect.gen(function* () {
+      const work = Effect.never.pipe(Call.waitFor("a key"), Call.within(9500, "FLYTE_DATABRICKS_CREATE_PATIENCE"))
+      const { call } = yield* ran(work, { deadline: 10_000, after: 9500 })
+      assert.strictEqual(
+        yield* deadlineOf(call),
+        "GetTask was given up after 9.5 s, the caller's deadline, while waiting for a key."
+      )
+    })
+  )
+
   it.effect("that is short gives up a tenth of itself", () =>
     Effect.gen(function* () {
       const { call } = yield* ran(Effect.never, { deadline: 1000, after: 900 })
