@@ -5,6 +5,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import * as Record from "effect/Record"
+import * as Result from "effect/Result"
 import type { AuthError } from "../AuthError.ts"
 import { invalid, looksLikeSecret, nonBlank } from "../internal/settings.ts"
 
@@ -61,7 +62,7 @@ export const describe = (name: Name): string => `${customKeys[name]} of the task
  * The settings, trimmed and without the blank ones.
  */
 export const make = (given: { readonly [N in Name]?: unknown }): Effect.Effect<TaskSettings, AuthError> =>
-  Effect.all(Record.map(customKeys, (_, name) => read(name, given[name])))
+  Effect.fromResult(Result.all(Record.map(customKeys, (_, name) => read(name, given[name]))))
 
 /**
  * Reads `custom` of a Flyte task template, once it is JSON. Keys that are no settings of an identity are left alone.
@@ -84,20 +85,20 @@ const limits: { readonly [N in Name]?: number } = {
   connectionSecretName: 500
 }
 
-const read = Effect.fnUntraced(function* (name: Name, value: unknown): Effect.fn.Return<string | undefined, AuthError> {
-  if (value === undefined || value === null) return undefined
+const read = (name: Name, value: unknown): Result.Result<string | undefined, AuthError> => {
+  if (value === undefined || value === null) return absent
   const isOfFlyte = name === "connectionSecretName"
-  if (!Predicate.isString(value)) return isOfFlyte ? undefined : yield* invalid(describe(name), typeof value, "text")
+  const refuse = (given: string, expected: string) => Result.fail(invalid(describe(name), given, expected))
+  if (!Predicate.isString(value)) return isOfFlyte ? absent : refuse(typeof value, "text")
   const text = Option.getOrUndefined(nonBlank(value))
-  if (text === undefined) return undefined
+  if (text === undefined) return absent
   const limit = limits[name]
-  if (limit !== undefined && text.length > limit) {
-    return yield* invalid(describe(name), `${text.length} characters long`, `at most ${limit}`)
-  }
-  // Flyte looks its secret up itself: any name is as good as another.
-  if (isOfFlyte) return text
-  // Errors, explanations and job metadata show every setting.
-  return looksLikeSecret(text)
-    ? yield* invalid(describe(name), text, "a setting: secrets are for Kubernetes Secrets")
-    : text
-})
+  if (limit !== undefined && text.length > limit) return refuse(`${text.length} characters long`, `at most ${limit}`)
+  // Errors, explanations and job metadata show every setting. Flyte looks its secret up itself: any name of it is as good as
+  // another.
+  return !isOfFlyte && looksLikeSecret(text)
+    ? refuse(text, "a setting: secrets are for Kubernetes Secrets")
+    : Result.succeed(text)
+}
+
+const absent = Result.succeed(undefined)
