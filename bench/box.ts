@@ -1,6 +1,6 @@
 /**
  * The connector in the box that Flyte's charts give it (300 MiB, half a core), beside Flyte's Python connector, each alone in it:
- * cold start, 1 to 1,000 callers, and a steady run. It writes `reports/box.md`. Control groups need root.
+ * cold start, 1 to 1,000 callers, and a steady run; the floor shows what is left. It writes `reports/box.md`. Control groups need root.
  */
 import { writeFileSync } from "node:fs"
 import { join } from "node:path"
@@ -17,7 +17,7 @@ const rates = { CreateTask: 10, GetTask: 50 }
 const identities = 10_000
 
 export const benchBox = async ({ steadySeconds = 600 }: { readonly steadySeconds?: number }): Promise<void> => {
-  const kinds = [Connectors.bundle(), ...(Connectors.hasPython ? [Connectors.flytes] : [])]
+  const kinds = [Connectors.bundle(), ...(Connectors.hasPython ? [Connectors.flytes] : []), Connectors.floor]
   const workspace = await Connectors.startWorkspace(answersAfter)
   const figures = new Map<string, BoxFigures>()
   try {

@@ -13,10 +13,11 @@ export interface Load {
 export interface Throughput {
   /** Of them all, those of the warm-up too. */
   readonly calls: number
+  /** Those that were answered while the phase lasted. */
   readonly callsPerSecond: number
   /** Of them all, those that were not answered well. */
   readonly failed: number
-  /** In milliseconds. */
+  /** In milliseconds, of all that were answered after the warm-up. */
   readonly p50: number
   readonly p99: number
   readonly p999: number
@@ -86,6 +87,7 @@ export const load = async (
   const sessions = await Promise.all(Array.from({ length: Math.ceil(callers / 8) }, () => open(port)))
   const latencies: Array<number> = []
   let calls = 0
+  let answered = 0
   let failed = 0
   const warm = performance.now() + 500
   const end = warm + seconds * 1000
@@ -102,13 +104,17 @@ export const load = async (
           failed++
           // Who is refused at once would ask again at once.
           await pause(10)
-        } else if (start >= warm) latencies.push(performance.now() - start)
+          continue
+        }
+        const now = performance.now()
+        if (now < warm) continue
+        latencies.push(now - start)
+        if (now < end) answered++
       }
     })
   )
-  const elapsed = (performance.now() - warm) / 1000
   sessions.forEach((session) => session.destroy())
-  return { calls, failed, callsPerSecond: latencies.length / elapsed, ...quantiles(latencies) }
+  return { calls, failed, callsPerSecond: answered / seconds, ...quantiles(latencies) }
 }
 
 const pause = (millis: number) => new Promise((resolve) => setTimeout(resolve, millis))
