@@ -133,7 +133,7 @@ export const layer: Layer.Layer<
         Effect.suspend(() => {
           if (decided?.key === identity.key) return Effect.void
           decided = identity
-          return audit.record(Decisions.identityResolved({ ...subject, identity }))
+          return audit.record(() => Decisions.identityResolved({ ...subject, identity }))
         })
       const { header, ...resolved } = yield* auth
         .resolve({
@@ -157,7 +157,7 @@ export const layer: Layer.Layer<
           // Nothing has been submitted: to give up here leaves no run behind.
           Call.within(Math.max(Duration.toMillis(patience), leastPatience), "FLYTE_DATABRICKS_CREATE_PATIENCE"),
           Effect.onError((cause) =>
-            audit.record(
+            audit.record(() =>
               decided === undefined
                 ? Decisions.identityRefused(subject, cause)
                 : Decisions.runRefused({ ...subject, identity: decided }, cause)

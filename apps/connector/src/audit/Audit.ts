@@ -10,6 +10,7 @@ import * as Context from "effect/Context"
 import * as Data from "effect/Data"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
+import type { LazyArg } from "effect/Function"
 import * as Layer from "effect/Layer"
 import * as Metric from "effect/Metric"
 import * as Option from "effect/Option"
@@ -32,10 +33,10 @@ export type Draft = Omit<AuditEvent.AuditEvent, "version" | "uid" | "time" | "op
 export class Audit extends Context.Service<
   Audit,
   {
-    /** Records what was decided. Nobody waits for it. */
-    readonly record: (draft: Draft) => Effect.Effect<void>
+    /** Records what was decided. Nobody waits for it. The draft is made where there is a record alone. */
+    readonly record: (draft: LazyArg<Draft>) => Effect.Effect<void>
     /** Records what is about to be done. Where it has to be recorded and cannot be, it fails: then it is not done. */
-    readonly recordFirst: (draft: Draft) => Effect.Effect<void, ConnectorError>
+    readonly recordFirst: (draft: LazyArg<Draft>) => Effect.Effect<void, ConnectorError>
   }
 >()("@flyte-databricks/connector/audit/Audit") {}
 
@@ -66,13 +67,13 @@ const failing = Metric.gauge("flyte_databricks_audit_failing", {
 })
 
 /** An event as it is written, with what is known of the call that it belongs to. */
-const complete = (draft: Draft): Effect.Effect<AuditEvent.AuditEvent> =>
+const complete = (draft: LazyArg<Draft>): Effect.Effect<AuditEvent.AuditEvent> =>
   Effect.gen(function* () {
     const call = yield* Call.current
     const span = Option.getOrUndefined(yield* Effect.option(Effect.currentParentSpan))
     return {
       uid: randomUUID(),
-      ...draft,
+      ...draft(),
       version: AuditEvent.version,
       time: DateTime.formatIso(yield* DateTime.now),
       operation: call?.operation ?? "background",
@@ -103,20 +104,20 @@ const make = Effect.fnUntraced(function* (
     },
     { isSynced: isRequired }
   )
-  const record = (draft: Draft) =>
+  const record = (draft: LazyArg<Draft>) =>
     Effect.flatMap(complete(draft), (event) =>
-      writer.add(AuditEvent.toLine(event), count(draft.event, "written"), count(draft.event, "lost"))
+      writer.add(AuditEvent.toLine(event), count(event.event, "written"), count(event.event, "lost"))
     )
   return {
     record,
     recordFirst: (draft) =>
       isRequired
         ? Effect.flatMap(complete(draft), (event) =>
-            writer.addAndWait(AuditEvent.toLine(event), count(draft.event, "written")).pipe(
+            writer.addAndWait(AuditEvent.toLine(event), count(event.event, "written")).pipe(
               Effect.mapError(
                 ({ problem }) => new ConnectorError({ reason: new AuditUnavailable({ device: device.name, problem }) })
               ),
-              Effect.tapError(() => Effect.sync(count(draft.event, "refused")))
+              Effect.tapError(() => Effect.sync(count(event.event, "refused")))
             )
           )
         : record(draft)
@@ -199,7 +200,7 @@ export const layerMemory: Layer.Layer<Audit | AuditMemory> = Layer.effectContext
   Effect.gen(function* () {
     const events = yield* Ref.make<ReadonlyArray<AuditEvent.AuditEvent>>([])
     const problem = yield* Ref.make<string | undefined>(undefined)
-    const recordFirst = Effect.fnUntraced(function* (draft: Draft) {
+    const recordFirst = Effect.fnUntraced(function* (draft: LazyArg<Draft>) {
       const found = yield* Ref.get(problem)
       if (found !== undefined) {
         return yield* new ConnectorError({ reason: new AuditUnavailable({ device: "memory", problem: found }) })

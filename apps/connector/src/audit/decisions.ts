@@ -110,14 +110,14 @@ const isOfInstance = (cause: Cause.Cause<Failure>): boolean =>
   Option.exists(Cause.findErrorOption(cause), (failure) => reasonOf(failure)._tag === "InstanceRefused")
 
 /** A name for all tries of one submit. The token itself would let others ask for its run. */
-export const submissionOf = (idempotencyToken: string): string =>
+const submissionOf = (idempotencyToken: string): string =>
   createHash("sha256").update(`submission\n${idempotencyToken}`).digest("hex").slice(0, 32)
 
-export const runIntended = (subject: Subject, submission: string): Draft => ({
+export const runIntended = (subject: Subject, idempotencyToken: string): Draft => ({
   event: "run.intended",
   outcome: "pending",
   ...subjectOf(subject),
-  submission
+  submission: submissionOf(idempotencyToken)
 })
 
 // Of the form of a UUID (RFC 9562, version 8).
@@ -130,7 +130,7 @@ const uidOf = (instance: string, runId: string): string => {
 
 export const runSubmitted = (
   subject: Subject & Required<Pick<Subject, "identity">>,
-  submission: string,
+  idempotencyToken: string,
   runId: RunId.RunId,
   requestId: string | undefined
 ): Draft => ({
@@ -138,26 +138,26 @@ export const runSubmitted = (
   uid: uidOf(subject.identity?.instance ?? "", runId),
   outcome: "ok",
   ...subjectOf(subject),
-  submission,
+  submission: submissionOf(idempotencyToken),
   runId,
   ...(requestId === undefined ? {} : { requestId })
 })
 
 /** There is no run. */
-export const runRefused = (subject: Subject, cause: Cause.Cause<Failure>, submission?: string): Draft => ({
+export const runRefused = (subject: Subject, cause: Cause.Cause<Failure>, idempotencyToken?: string): Draft => ({
   event: "run.refused",
   outcome: "refused",
   ...subjectOf(subject),
-  ...(submission === undefined ? {} : { submission }),
+  ...(idempotencyToken === undefined ? {} : { submission: submissionOf(idempotencyToken) }),
   ...causeOf(cause)
 })
 
 /** There may be a run. */
-export const runUnknown = (subject: Subject, failure: Failure, submission: string): Draft => ({
+export const runUnknown = (subject: Subject, failure: Failure, idempotencyToken: string): Draft => ({
   event: "run.unknown",
   outcome: "unknown",
   ...subjectOf(subject),
-  submission,
+  submission: submissionOf(idempotencyToken),
   ...refusalOf(failure)
 })
 

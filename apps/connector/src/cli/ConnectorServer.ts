@@ -39,8 +39,8 @@ const tokensRecorded = Layer.effect(
   TokenObserver.TokenObserver,
   Effect.map(Audit.Audit, ({ record }) => ({
     issued: (token: TokenObserver.Issued) =>
-      Effect.flatMap(Clock.currentTimeMillis, (now) => record(tokenIssued(token, now))),
-    refused: (refusal: TokenObserver.Refused) => record(tokenRefused(refusal))
+      Effect.flatMap(Clock.currentTimeMillis, (now) => record(() => tokenIssued(token, now))),
+    refused: (refusal: TokenObserver.Refused) => record(() => tokenRefused(refusal))
   }))
 )
 

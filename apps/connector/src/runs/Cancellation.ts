@@ -61,7 +61,7 @@ export const make = Effect.fnUntraced(function* (reports: LastReports, submissio
       yield* hedged(jobs.cancel(credential, runId, { header })).pipe(
         Call.waitFor(`${credential.identity.instance} to cancel run ${runId}`),
         turns.take("cancel", credential),
-        Effect.andThen(audit.record(runCancelled(learnt, runId, "asked"))),
+        Effect.andThen(audit.record(() => runCancelled(learnt, runId, "asked"))),
         Effect.catchReasons("JobsError", {
           RequestRejected: (_, refusal) => unlessOver(refusal),
           PermissionDenied: (_, refusal) => unlessOver(refusal)
@@ -83,7 +83,7 @@ export const make = Effect.fnUntraced(function* (reports: LastReports, submissio
     Effect.suspend(() => {
       const learnt: Learnt = {}
       return cancel(resourceMeta, connection, learnt).pipe(
-        Effect.onError((cause) => audit.record(runNotCancelled(learnt, learnt.runId, "asked", cause)))
+        Effect.onError((cause) => audit.record(() => runNotCancelled(learnt, learnt.runId, "asked", cause)))
       )
     })
 })

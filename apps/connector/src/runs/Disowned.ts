@@ -60,7 +60,7 @@ export const make = Effect.fnUntraced(function* (jobs: JobsClient.JobsClient["Se
         const run = yield* jobs.get(credential, runId).pipe(turns.take("get", credential))
         if (RunState.hasEnded(RunState.toPhaseReport(run).phase)) return "over"
         yield* jobs.cancel(credential, runId).pipe(turns.take("cancel", credential))
-        yield* record(runCancelled(subject, runId, why))
+        yield* record(() => runCancelled(subject, runId, why))
         return "cancelled"
       })
       const outcome = yield* end.pipe(
@@ -70,7 +70,10 @@ export const make = Effect.fnUntraced(function* (jobs: JobsClient.JobsClient["Se
         Effect.catch((failure) =>
           Effect.logWarning(
             `Run ${runId} should be cancelled, as ${reasons[why]}: ${failure.message} ${endByHand(runId, undefined)}`
-          ).pipe(Effect.andThen(record(runNotCancelled(subject, runId, why, Cause.fail(failure)))), Effect.as("failed"))
+          ).pipe(
+            Effect.andThen(record(() => runNotCancelled(subject, runId, why, Cause.fail(failure)))),
+            Effect.as("failed")
+          )
         )
       )
       if (outcome === "cancelled") yield* Effect.logWarning(`Run ${runId} was cancelled: ${reasons[why]}`)

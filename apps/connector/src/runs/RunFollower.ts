@@ -141,7 +141,7 @@ export const make = Effect.fnUntraced(function* (reports: LastReports.LastReport
     if (failure._tag === "AuthError") {
       const [namespace] = Option.toArray(metadata.namespace)
       const onBehalfOf = namespace === undefined ? {} : { namespace }
-      yield* audit.record(identityRefused({ onBehalfOf }, Cause.fail(failure), runId))
+      yield* audit.record(() => identityRefused({ onBehalfOf }, Cause.fail(failure), runId))
     }
     if (failure.reason._tag === "RunNotFound") {
       const now = yield* Clock.currentTimeMillis
@@ -164,7 +164,7 @@ export const make = Effect.fnUntraced(function* (reports: LastReports.LastReport
       return yield* poll(metadata.success, connection)
     }
     const { message, reason } = metadata.failure
-    if (reason._tag === "MetadataRefused") yield* audit.record(identityRefused({}, Cause.fail(metadata.failure)))
+    if (reason._tag === "MetadataRefused") yield* audit.record(() => identityRefused({}, Cause.fail(metadata.failure)))
     yield* Call.warn({ outcome: reason._tag, message })
     return { phase: "FAILED", message, link: Option.none(), info: {} }
   })

@@ -75,7 +75,11 @@ type Fate = "known" | Disowned.Why
 
 interface Submission extends UnknownRuns.Held {
   readonly answer: Deferred.Deferred<RunId.RunId, Failure>
-  readonly fate: Deferred.Deferred<Fate>
+  /** Tells who waits for its fate. */
+  readonly decided: Deferred.Deferred<void>
+  fate: Fate | undefined
+  /** Its run, once there is one. */
+  runId: RunId.RunId | undefined
   /** How many runs of this attempt were cancelled here before it. */
   readonly cancelled: number
   /** How many creates wait for the answer. */
@@ -88,8 +92,6 @@ interface Submission extends UnknownRuns.Held {
 
 /** Of how many runs is remembered that their submit was recorded. The same attempt is created again within seconds. */
 const mostRecorded: Kept.Most = { entries: 10_000, characters: 2 * 1024 * 1024 }
-
-const decide = (submission: Submission, fate: Fate) => Deferred.doneUnsafe(submission.fate, Exit.succeed(fate))
 
 /** Makes the one way to submit. When the scope closes, what is under way is finished first. */
 export const make = Effect.fnUntraced(function* (
@@ -104,6 +106,23 @@ export const make = Effect.fnUntraced(function* (
   const lives = yield* FiberSet.make()
   // After an outage there may be many in doubt, and those who wait need Databricks too.
   const few = yield* Semaphore.make(8)
+  const inBackground = yield* FiberSet.runtime(lives)<never>()
+
+  /** Once it has both, a run and a bad end, the run is cancelled. It stays held: its token would give that run again. */
+  const settle = (submission: Submission): void => {
+    const { fate, runId } = submission
+    if (runId === undefined || fate === undefined || fate === "known") return
+    inBackground(disown({ ...submission, runId }, fate))
+  }
+
+  const decide = (submission: Submission, fate: Fate): boolean => {
+    if (submission.fate !== undefined) return false
+    submission.fate = fate
+    Deferred.doneUnsafe(submission.decided, Exit.void)
+    settle(submission)
+    return true
+  }
+
   const held = UnknownRuns.make<Submission>((submission) => decide(submission, "known"))
 
   // The same token gives the same run, whatever became of a request whose answer was lost.
@@ -111,7 +130,6 @@ export const make = Effect.fnUntraced(function* (
     const endsAt = yield* Call.endsAt
     const token = yield* key.digest(IdempotencyToken.textOf(submission.attempt, submission.cancelled))
     const subject = { ...submission, identity: credential.identity }
-    const name = Decisions.submissionOf(token)
     let requestId: string | undefined
     const onRequestId = (id: string) => (requestId = id)
     // Tries of one submit are one intention.
@@ -119,7 +137,10 @@ export const make = Effect.fnUntraced(function* (
     const intend = Effect.suspend(() =>
       isIntended
         ? Effect.void
-        : Effect.map(audit.recordFirst(Decisions.runIntended(subject, name)), () => (isIntended = true))
+        : Effect.map(
+            audit.recordFirst(() => Decisions.runIntended(subject, token)),
+            () => (isIntended = true)
+          )
     )
     // Another submit of the attempt may have found the same run.
     const submitted = (runId: RunId.RunId) =>
@@ -127,7 +148,7 @@ export const make = Effect.fnUntraced(function* (
         const run = keyOf({ instance: credential.identity.instance, runId })
         if (recorded.get(run)) return Effect.void
         recorded.set(run, true, run.length)
-        return audit.record(Decisions.runSubmitted(subject, name, runId, requestId))
+        return audit.record(() => Decisions.runSubmitted(subject, token, runId, requestId))
       })
     const ask = jobs.submit(credential, body, token, { header, onRequestId }).pipe(
       Effect.tap((runId) => Effect.sync(() => held.started(submission, runId))),
@@ -151,7 +172,7 @@ export const make = Effect.fnUntraced(function* (
     Deferred.doneUnsafe(submission.answer, exit)
     if (Exit.isSuccess(exit)) return exit.value
     if (!submission.isInDoubt) {
-      yield* audit.record(Decisions.runRefused(subject, exit.cause, name))
+      yield* audit.record(() => Decisions.runRefused(subject, exit.cause, token))
       return undefined
     }
     // Where there may be a run it is asked for on: it has to be cancelled.
@@ -162,7 +183,7 @@ export const make = Effect.fnUntraced(function* (
       Effect.tap(submitted),
       Effect.catch((failure) =>
         Disowned.inDoubt(submission, failure).pipe(
-          Effect.andThen(audit.record(Decisions.runUnknown(subject, failure, name))),
+          Effect.andThen(audit.record(() => Decisions.runUnknown(subject, failure, token))),
           Effect.as(undefined)
         )
       ),
@@ -170,36 +191,30 @@ export const make = Effect.fnUntraced(function* (
     )
   })
 
-  const see = Effect.fnUntraced(function* (submission: Submission, runId: RunId.RunId | undefined) {
-    if (runId !== undefined) {
-      const fate = yield* Deferred.await(submission.fate)
-      // One that is cancelled stays held: its token would give that run again.
-      return fate === "known" ? undefined : yield* Call.outside(disown({ ...submission, runId }, fate))
-    }
-    return held.remove(submission)
-  })
-
   const isUnclaimed = ({ waiting, state }: Submission) => waiting === 0 && state !== "told"
 
   const expire = (submission: Submission) =>
-    Deferred.await(submission.fate).pipe(
+    Deferred.await(submission.decided).pipe(
       Effect.timeoutOrElse({
         duration: times.grace,
         orElse: () => Effect.sync(() => isUnclaimed(submission) && decide(submission, "unclaimed"))
       })
     )
 
-  // In two steps, so that the job is not kept for as long as its run is.
   const begin = (submission: Submission, order: Order) =>
     FiberSet.run(
       lives,
       live(submission, order).pipe(
-        Effect.flatMap((runId) => see(submission, runId)),
+        Effect.map((runId) => {
+          if (runId === undefined) return held.remove(submission)
+          submission.runId = runId
+          return settle(submission)
+        }),
         Effect.interruptible
       )
     )
 
-  const isJoinable = ({ state, fate }: Submission) => state !== "failed" && !Deferred.isDoneUnsafe(fate)
+  const isJoinable = ({ state, fate }: Submission) => state !== "failed" && fate === undefined
 
   const open = (order: Order, before: Submission | undefined): Submission => {
     // One that failed is in doubt: what it finds is this one's run too. The run of any other is cancelled.
@@ -210,7 +225,9 @@ export const make = Effect.fnUntraced(function* (
       credential: order.credential,
       onBehalfOf: order.onBehalfOf,
       answer: Deferred.makeUnsafe(),
-      fate: Deferred.makeUnsafe(),
+      decided: Deferred.makeUnsafe(),
+      fate: undefined,
+      runId: undefined,
       cancelled: (before?.cancelled ?? 0) + (isCancelled ? 1 : 0),
       waiting: 0,
       patientUntil: 0,

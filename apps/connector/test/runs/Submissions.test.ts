@@ -65,7 +65,7 @@ const world = Effect.fnUntraced(function* (...weather: ReadonlyArray<Weather>) {
         yield* Effect.sleep(takes)
         return after === undefined ? runId : yield* after
       })
-  }).pipe(Scope.provide(scope), Effect.provideContext(context))
+  }).pipe(Scope.provide(scope), Effect.provide(Logger.layer([log.logger])), Effect.provideContext(context))
 
   /** A create of Flyte's, which waits for ten seconds. */
   const create = (retryAttempt = 0, credential = ann) =>
