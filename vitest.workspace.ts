@@ -6,7 +6,7 @@ const project = (root: string, test = {}) => ({
     name: root.replace(/^.*\//, ""),
     root,
     include: ["test/**/*.test.ts"],
-    exclude: ["test/{box,hostile}/**"],
+    exclude: ["test/{box,hostile}/**", "test/**/*.long.test.ts"],
     ...test
   }
 })
@@ -14,6 +14,12 @@ const project = (root: string, test = {}) => ({
 // Processes with real deadlines, on a machine that others may keep busy: one more try tells a late answer from a wrong
 // one, and the reporter says which test had it.
 const processes = { retry: 1 }
+
+// What takes as long as all the rest together: `npm run test:long` runs it by itself.
+const long = {
+  extends: true as const,
+  test: { name: "long", root: "apps/connector", include: ["test/**/*.long.test.ts"], ...processes }
+}
 
 // Containers with limits and a load: `npm run test:box` runs it by itself.
 const box = {
@@ -45,6 +51,7 @@ export default defineConfig({
       project("bench"),
       project("apps/demo", processes),
       project("examples"),
+      long,
       box,
       hostile
     ]
