@@ -38,6 +38,8 @@ export default defineConfig({
     // No test waits on a clock. This ends one that hangs, and leaves time to processes and to machines under load.
     testTimeout: 60_000,
     hookTimeout: 120_000,
+    // By itself vitest leaves one out, which of two is half. Many tests wait for processes and deadlines, not for a core.
+    maxWorkers: "100%",
     projects: [
       project("packages/databricks-auth"),
       project("packages/databricks-jobs"),
