@@ -167,18 +167,20 @@ export const next = {
     "left running. A server for unary calls on `node:http2` saves a tenth of a millisecond, and costs the proof of all that gRPC's " +
     "server does.",
   box:
-    "**Throughput in half a core.** Half a core is 500 ms of processor time a second, so four times Python's calls need a quarter of " +
-    "its time for each; the last column says whether grpc-js and undici alone are there. The code that has just begun to run takes " +
-    "three to four times what it takes when V8 has compiled it, some two thousand calls later. Next: CPU a call, as in " +
-    "connector.md; it counts here several times over.",
+    "**Throughput in half a core.** Half a core is 500 ms of processor time a second; the last column says what grpc-js and undici " +
+    "alone make of it. At 32 callers next is CPU a call, as in connector.md. A create among 1,000 takes twice what it takes among 32, " +
+    "probably for what all hold that wait: the request, the job that was made of it, fibers, which V8 copies and marks meanwhile. " +
+    "Next there: let calls wait before their request is read. It costs a look into its bytes for the namespace and the workspace, by " +
+    "which turns are taken, and an order of things that the tests of admission, drain and deadlines have to prove anew.",
   start:
     "**Start.** The floor, which loads grpc-js and undici and nothing else, is over the goal by itself (connector.md). Next: a " +
     "start-up snapshot of V8 in the image. It costs a build for each platform, a bundle without top-level `await`, and whatever " +
     "opened a handle before it was taken.",
   memory:
-    "**Memory.** The floor is over the goals at rest and after the load, too (connector.md): both are Node.js, grpc-js and what a burst leaves in " +
-    "the heap until V8 collects it. Next: a heap limit in absolute figures where no limit of a container is found " +
-    "(`--max-old-space-size=96`). It costs a number that somebody has to fit to ten thousand identities.",
+    "**Memory.** At rest nine tenths are the floor's: Node.js, grpc-js and undici. After a load it is what calls hold that wait, and " +
+    "what a burst leaves in the heap until V8 collects it. Next: let calls wait before their request is read (box.md), and a heap limit " +
+    "in absolute figures where no limit of a container is found (`--max-old-space-size=96`), which costs a number that somebody has " +
+    "to fit to ten thousand identities.",
   latency:
     "**Latency in half a core.** The quota is used up in bursts, and who comes then waits for the next period of 100 ms. The next " +
     "step is that of CPU a call; there is none beside it."

@@ -1,6 +1,6 @@
 /**
  * What was seen of Flyte's own programs, propeller of Flyte 1 and the executor of Flyte 2, each as a scenario: with this
- * connector and with Flyte's own, in Python. `Rows.test.ts` plays them with this one in memory, `RowsPython.test.ts` with
+ * connector and with Flyte's own, in Python. `Rows.long.test.ts` plays them with this one in memory, `RowsPython.long.test.ts` with
  * the others as they are.
  */
 import type { RunPlan } from "@flyte-databricks/emulators"
