@@ -15,7 +15,7 @@ const project = (root: string, test = {}) => ({
 // one, and the reporter says which test had it.
 const processes = { retry: 1 }
 
-// What takes as long as all the rest together: `npm run test:long` runs it by itself.
+// What takes nearly as long as all the rest together: `npm run test:long` runs it by itself.
 const long = {
   extends: true as const,
   test: { name: "long", root: "apps/connector", include: ["test/**/*.long.test.ts"], ...processes }

@@ -1,6 +1,6 @@
 /**
- * The connector in the box that Flyte's charts give it (300 MiB, half a core), beside Flyte's Python connector, each alone in it:
- * cold start, 1 to 1,000 callers, and a steady run; the floor shows what is left. It writes `reports/box.md`. Control groups need root.
+ * The connector in the box that Flyte's charts give it (300 MiB, half a core), beside Flyte's Python connector and the floor, each
+ * alone in it: cold start, 1 to 1,000 callers, and a steady run. It writes `reports/box.md`. Control groups need root.
  */
 import { writeFileSync } from "node:fs"
 import { join } from "node:path"

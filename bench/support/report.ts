@@ -162,8 +162,8 @@ export const next = {
   cpu:
     "**CPU a call.** No function of ours stands out: a third is Effect's run loop over many small steps (some 400 in ten fibers for a " +
     "create, 300 in ten for a poll), an eighth is garbage. Each alone and warm, `resolve` takes 50 µs, the job's description 20 " +
-    "and reading the request 15: the rest is spread over all of the way. Next: six of the ten fibers only watch time; one watch for " +
-    "all limits of a call would do, and costs a way of its own to end work, beside Effect's `timeout`, with the proof that nothing is " +
+    "and reading the request 15: the rest is spread over all of the way. Next: six of a poll's ten fibers are there for three limits " +
+    "of time; one watch for all would do, and costs a way of its own to end work, beside Effect's `timeout`, with the proof that nothing is " +
     "left running. A server for unary calls on `node:http2` saves a tenth of a millisecond, and costs the proof of all that gRPC's " +
     "server does.",
   box:

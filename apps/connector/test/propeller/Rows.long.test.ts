@@ -18,7 +18,7 @@ for (const flyte of ["Flyte 1", "Flyte 2"] as const) {
             assertEquals(resultOf(played), { runs: 0, unknown: 0, left: 0, back: 0, seenBack: 0, ...expected })
             assert.isAtMost(played.longest, longest)
             assert.isAtMost(played.changes, changes)
-            if (deletes !== undefined) assert.strictEqual(played.tally.get("delete calls"), deletes)
+            if (deletes !== undefined) assert.isAtMost(played.tally.get("delete calls") ?? 0, deletes)
           }),
         60_000
       )

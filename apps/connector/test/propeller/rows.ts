@@ -18,6 +18,7 @@ interface Expected extends Partial<Omit<Result, "ends">> {
   readonly longest?: number
   /** How many phases an attempt has at the most, where it is not the four of a good one. */
   readonly changes?: number
+  /** How many deletes Flyte makes at the most: one in an outage may or may not be made again. */
   readonly deletes?: number
 }
 
