@@ -6,6 +6,7 @@ import { printable } from "@flyte-databricks/databricks-auth/http/ForeignText"
 import * as RetryAfter from "@flyte-databricks/databricks-auth/http/RetryAfter"
 import type { AuthHeader } from "@flyte-databricks/databricks-auth/Credential"
 import * as TransportFault from "@flyte-databricks/databricks-auth/http/TransportFault"
+import * as Watched from "@flyte-databricks/databricks-auth/http/Watched"
 import { userAgent } from "@flyte-databricks/databricks-auth/http/UserAgent"
 import { headers } from "@flyte-databricks/databricks-auth/WorkspaceHost"
 import * as Clock from "effect/Clock"
@@ -62,10 +63,10 @@ export const make = (
         )
       )
     )
-    return Effect.timeoutOrElse(answer, {
-      duration: timeout,
-      orElse: () => Effect.fail(unavailable(asked, `nothing within ${Duration.format(timeout)}`, true))
-    })
+    const late = Effect.suspend(() =>
+      Effect.fail(unavailable(asked, `nothing within ${Duration.format(timeout)}`, true))
+    )
+    return Watched.within(answer, Duration.toMillis(timeout), late)
   }
 }
 
