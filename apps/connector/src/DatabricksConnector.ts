@@ -22,9 +22,11 @@ import * as Option from "effect/Option"
 import { Audit } from "./audit/Audit.ts"
 import * as Decisions from "./audit/decisions.ts"
 import type { OnBehalfOf } from "./audit/decisions.ts"
+import type { Asked } from "./call/Asked.ts"
 import * as Call from "./call/Call.ts"
 import { ConnectorError, type Failure, MetricsUnavailable, TaskTypeUnknown } from "./call/ConnectorError.ts"
 import * as Turns from "./admission/Turns.ts"
+import * as Workspaces from "./runs/Workspaces.ts"
 import type { Attempt } from "./IdempotencyToken.ts"
 import * as Cancellation from "./runs/Cancellation.ts"
 import { holdOut } from "./call/Faults.ts"
@@ -65,7 +67,7 @@ export class DatabricksConnector extends Context.Service<
   DatabricksConnector,
   {
     /** Submits the task; the answer is what Flyte keeps of the run. */
-    readonly create: (task: Task) => Effect.Effect<Uint8Array, Failure>
+    readonly create: (asked: Asked<Task>) => Effect.Effect<Uint8Array, Failure>
     /** How the run is doing. Nothing that happens to the run, or on the way to it, fails this. */
     readonly get: (
       taskType: string,
@@ -101,6 +103,7 @@ export const layer: Layer.Layer<
     const submissions = yield* Submissions.make(jobs)
     const reports = LastReports.make()
     const startedRuns = StartedRuns.make()
+    const workspaces = Workspaces.make()
     const follow = yield* RunFollower.make(reports, submissions)
     const cancelRun = yield* Cancellation.make(reports, submissions)
     const readLogs = yield* RunLogs.make
@@ -108,11 +111,22 @@ export const layer: Layer.Layer<
     const taskTypes = yield* Settings.taskTypes
     const patience = yield* Settings.createPatience
 
-    const create = Effect.fn("DatabricksConnector.create")(function* (task: Task) {
-      yield* serves(taskTypes, task.taskType)
+    // Where it may have to wait: in front of its workspace, unless its run is there already.
+    const arrive = Effect.fnUntraced(function* ({ taskType, namespace, attempt, custom }: Task) {
+      yield* serves(taskTypes, taskType)
       yield* turns.unlessFull("submit")
-      const { org, project, domain, execution } = task.attempt
-      yield* Call.note({ namespace: task.namespace, execution: `${project}:${domain}:${execution}` })
+      yield* Call.note({ namespace, execution: `${attempt.project}:${attempt.domain}:${attempt.execution}` })
+      return submissions.holds(attempt) ? undefined : workspaces.of(custom)
+    })
+
+    const create = Effect.fn("DatabricksConnector.create")(function* (asked: Asked<Task>) {
+      const workspace = yield* Effect.flatMap(asked.read, arrive)
+      const submitted = Effect.flatMap(asked.read, submit)
+      return yield* workspace === undefined ? submitted : turns.ahead("submit", workspace, asked.letGo)(submitted)
+    })
+
+    const submit = Effect.fnUntraced(function* (task: Task) {
+      const { org, project, domain } = task.attempt
       const body = yield* Effect.fromResult(
         JobSpec.make(
           { custom: task.custom, container: task.container, serviceCredentialProvider: provider },
@@ -169,6 +183,7 @@ export const layer: Layer.Layer<
 
       const { identity, storedToken } = resolved
       const { instance } = identity
+      workspaces.learn(task.custom, instance)
       // It is held for as long as Flyte may not know the run; how it was found is not.
       const credential = { identity, ...(storedToken === undefined ? {} : { storedToken }) }
       const runId = yield* submissions

@@ -9,6 +9,8 @@
 export interface Bucket {
   /** Takes a token, if there is one. */
   readonly take: (now: number) => boolean
+  /** Puts back a token with which nothing was done. */
+  readonly giveBack: () => void
   /** When there is a token to take. */
   readonly readyAt: (now: number) => number
   /** How long it takes until there were so many, at least. */
@@ -70,6 +72,9 @@ export const make = (perSecond: number, start: number): Bucket => {
       if (readyAt(now) > now) return false
       tokens = Math.max(0, tokens - 1)
       return true
+    },
+    giveBack: () => {
+      tokens = Math.min(capacity, tokens + 1)
     },
     millisFor: (count, now) => {
       refill(now)

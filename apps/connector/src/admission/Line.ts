@@ -11,9 +11,12 @@
  * - the workspace's bucket has a token for this kind of request.
  *
  * Who cannot be answered by his deadline is told at once, and at the latest when no more time is left than an answer takes.
+ *
+ * A call may stand here ahead of its request. Its turn counts as one under way, and is taken from it where it does nothing
+ * with it: who waits for a token keeps nobody from asking.
  */
 import * as Bucket from "./Bucket.ts"
-import type { Kind, Limits, Line, Outcome, Place, Refusal, Ticket, Workspace } from "./Ticket.ts"
+import type { Kind, Limits, Line, OfKind, Outcome, Place, Refusal, Ticket, Workspace } from "./Ticket.ts"
 
 /** How many may wait. With more, most would be told so in the end, having waited. */
 export const mostWaiting = 4096
@@ -24,6 +27,9 @@ export const mostWorkspaces = 1000
 /** An answer also has to be read and passed on. */
 const margin = 150
 
+/** How long a turn may be had ahead of its request: as long as it takes to make one, and to read a Secret before that. */
+export const mostAhead = 1000
+
 /** How often it is looked who is late, at most. */
 const pause = 25
 
@@ -31,6 +37,8 @@ export const make = (limits: Limits) => {
   const workspaces = new Map<string, Workspace>()
   /** Those in which somebody waits; who had a turn goes to the end. */
   const queue = new Set<Line>()
+  /** Those that have a turn and have not used it, the oldest first. */
+  const ahead = new Set<Ticket>()
   let underWay = 0
   let waiting = 0
   /** When the first of those who wait may be late. */
@@ -56,8 +64,9 @@ export const make = (limits: Limits) => {
   const mayGo = ({ workspace, underWay: own }: Line): boolean => own < limits.atOnce - underWay - workspace.underWay
 
   const go = (ticket: Ticket, now: number): void => {
-    ticket.state = "goes"
+    ticket.state = ticket.isAhead ? "has" : "goes"
     ticket.since = now
+    if (ticket.isAhead) ahead.add(ticket)
     ticket.line.underWay += 1
     ticket.line.workspace.underWay += 1
     underWay += 1
@@ -114,6 +123,18 @@ export const make = (limits: Limits) => {
     return undefined
   }
 
+  /** How long an answer takes, and whether that may be asked so often. */
+  const learn = (of: OfKind, begunAt: number, now: number, outcome: Outcome | undefined): void => {
+    const { bucket, service = 0 } = of
+    const took = now - begunAt
+    // Who gave up waiting for an answer has seen how long it takes, at least.
+    if (outcome !== undefined || took > service) {
+      of.service = of.service === undefined ? took : service + (took - service) / 8
+    }
+    if (outcome?._tag === "Answered") bucket.answered(begunAt, now)
+    if (outcome?._tag === "Limited") bucket.limited(begunAt, now, outcome.retryAfterMillis)
+  }
+
   const latest = ({ line: { workspace }, kind, endsAt }: Ticket, now: number): number =>
     endsAt - margin - (kindOf(workspace, kind, now).service ?? 0)
 
@@ -152,9 +173,35 @@ export const make = (limits: Limits) => {
     return found
   }
 
+  const leave = (ticket: Ticket, now: number, outcome?: Outcome): void => {
+    const { line, kind, state, since } = ticket
+    if (state === "over") return
+    ticket.state = "over"
+    if (state === "waits") dequeue(ticket)
+    else {
+      const { workspace } = line
+      line.underWay -= 1
+      workspace.underWay -= 1
+      underWay -= 1
+      const known = kindOf(workspace, kind, now)
+      if (ahead.delete(ticket)) known.bucket.giveBack()
+      else learn(known, since, now, outcome)
+    }
+    forget(line)
+  }
+
+  /** Takes from the first what they have not used. */
+  const takeBack = (now: number): void => {
+    for (const ticket of ahead) {
+      if (now - ticket.since < mostAhead) return
+      leave(ticket, now)
+    }
+  }
+
   /** Lets go who may, and tells who is late: those whose state has changed. */
   const step = (now: number): ReadonlyArray<Ticket> => {
     if (waiting === 0) return []
+    takeBack(now)
     const changed = [...late(now)]
     for (let head = next(now); head !== undefined; head = next(now)) {
       const { line, kind } = head
@@ -171,10 +218,10 @@ export const make = (limits: Limits) => {
     step,
 
     /** Somebody comes: a ticket that goes, waits, or is over with a refusal. What else has changed is in the list. */
-    arrive: (place: Place, endsAt: number, now: number): readonly [Ticket, ReadonlyArray<Ticket>] => {
+    arrive: (place: Place, endsAt: number, now: number, isAhead = false): readonly [Ticket, ReadonlyArray<Ticket>] => {
       const line = lineOf(place)
       const { kind } = place
-      const ticket: Ticket = { line, kind, endsAt, state: "waits", since: now, refusal: undefined }
+      const ticket: Ticket = { line, kind, endsAt, isAhead, state: "waits", since: now, refusal: undefined }
       if (waiting === 0 && mayGo(line) && kindOf(line.workspace, kind, now).bucket.take(now)) {
         go(ticket, now)
         return [ticket, []]
@@ -190,30 +237,20 @@ export const make = (limits: Limits) => {
     },
 
     /** A request was answered, or whoever waited for it or for its turn has gone. */
-    leave: (ticket: Ticket, now: number, outcome?: Outcome): void => {
-      const { line, kind, state, since } = ticket
-      ticket.state = "over"
-      if (state === "waits") dequeue(ticket)
-      if (state === "goes") {
-        const { workspace } = line
-        line.underWay -= 1
-        workspace.underWay -= 1
-        underWay -= 1
-        const known = kindOf(workspace, kind, now)
-        const { service = 0 } = known
-        // Who gave up waiting for an answer has seen how long it takes, at least.
-        if (outcome !== undefined || now - since > service) {
-          known.service = known.service === undefined ? now - since : service + (now - since - service) / 8
-        }
-        if (outcome?._tag === "Answered") known.bucket.answered(since, now)
-        if (outcome?._tag === "Limited") known.bucket.limited(since, now, outcome.retryAfterMillis)
-      }
-      if (state !== "over") forget(line)
+    leave,
+
+    /** Makes its request in the turn that it has; false where it has none. */
+    use: (ticket: Ticket, now: number): boolean => {
+      if (!ahead.delete(ticket)) return false
+      ticket.state = "goes"
+      ticket.since = now
+      return true
     },
 
     /** When `step` has something to do though nothing happens. */
     wakeAt: (now: number): number => {
-      let at = lateAt
+      const [first] = ahead
+      let at = Math.min(lateAt, (first?.since ?? Infinity) + mostAhead)
       if (underWay < limits.atOnce) {
         for (const line of queue) {
           if (!mayGo(line)) continue

@@ -33,8 +33,11 @@ export interface Ticket {
   readonly kind: Kind
   /** When the answer has to be there, in milliseconds. */
   readonly endsAt: number
-  state: "waits" | "goes" | "over"
-  /** When it came, then when it went. */
+  /** Whether the turn is for a call that has yet to make its request. */
+  readonly isAhead: boolean
+  /** A call that `has` its turn has not used it yet. */
+  state: "waits" | "has" | "goes" | "over"
+  /** When it came, then when its turn came, then when it went. */
   since: number
   refusal: Refusal | undefined
 }
@@ -47,10 +50,16 @@ export interface Line {
   underWay: number
 }
 
+/** What is known of a kind of request to a workspace: how often it may be made, and how long an answer takes. */
+export interface OfKind {
+  readonly bucket: Bucket.Bucket
+  service: number | undefined
+}
+
 /** One that is asked. */
 export interface Workspace {
   readonly name: string
-  readonly kinds: Map<Kind, { readonly bucket: Bucket.Bucket; service: number | undefined }>
+  readonly kinds: Map<Kind, OfKind>
   readonly lines: Map<string, Line>
   underWay: number
 }

@@ -26,6 +26,15 @@ export class Turns extends Context.Service<
       kind: Ticket.Kind,
       credential: Pick<Credential.Credential, "identity">
     ) => <A, E extends Failure, R>(request: Effect.Effect<A, E, R>) => Effect.Effect<A, E | ConnectorError, R>
+    /**
+     * Has a call wait before it makes anything of what it was sent: its first request of this kind to this workspace is
+     * then made in the turn that it has. Says where it has to wait.
+     */
+    readonly ahead: (
+      kind: Ticket.Kind,
+      workspace: string,
+      waits: () => void
+    ) => <A, E, R>(call: Effect.Effect<A, E, R>) => Effect.Effect<A, E | ConnectorError, R>
     /** Fails where so many wait that nobody else is taken, before anything is done for a call. */
     readonly unlessFull: (kind: Ticket.Kind) => Effect.Effect<void, ConnectorError>
   }
@@ -75,6 +84,14 @@ export const make = Effect.fnUntraced(function* (
       return Effect.sync(() => sleepers.delete(ticket))
     })
 
+  const arrive = (place: Ticket.Place, endsAt: number, isAhead = false): Ticket.Ticket => {
+    const [ticket, changed] = lines.arrive(place, endsAt, clock.currentTimeMillisUnsafe(), isAhead)
+    tell(changed)
+    return ticket
+  }
+
+  const use = (ticket: Ticket.Ticket): boolean => lines.use(ticket, clock.currentTimeMillisUnsafe())
+
   const wait = Effect.fnUntraced(function* (ticket: Ticket.Ticket) {
     const since = ticket.since
     if (ticket.refusal !== undefined) return yield* answerTo(ticket)
@@ -85,35 +102,43 @@ export const make = Effect.fnUntraced(function* (
     yield* Metrics.waited(ticket.kind, clock.currentTimeMillisUnsafe() - since)
   })
 
-  const leave = Effect.fnUntraced(function* (
-    ticket: Ticket.Ticket,
-    exit: Exit.Exit<unknown, Failure | ConnectorError>
-  ) {
+  const leave = (ticket: Ticket.Ticket, outcome?: Ticket.Outcome): Effect.Effect<void> => {
     const now = clock.currentTimeMillisUnsafe()
     sleepers.delete(ticket)
-    const outcome = ticket.state === "goes" ? outcomeOf(exit) : undefined
-    if (outcome?._tag === "Limited") yield* Metrics.tooMuch(ticket.kind)
     lines.leave(ticket, now, outcome)
-    if (lines.waiting() === 0) return
+    const counted = outcome?._tag === "Limited" ? Metrics.tooMuch(ticket.kind) : Effect.void
+    if (lines.waiting() === 0) return counted
     tell(lines.step(now))
-    yield* Metrics.wait(lines.waiting())
-    yield* setAlarm
-  })
+    return counted.pipe(Effect.andThen(Metrics.wait(lines.waiting())), Effect.andThen(setAlarm))
+  }
 
   return {
     take:
       (kind, { identity }) =>
       (request) =>
         Effect.uninterruptibleMask((restore) =>
-          Effect.gen(function* () {
-            const { endsAt, namespace } = yield* Call.bounds
+          Effect.withFiber((fiber) => {
+            const { endsAt, namespace } = Call.boundsOf(fiber)
             const place = { workspace: identity.instance, namespace, kind }
-            const [ticket, changed] = lines.arrive(place, endsAt, clock.currentTimeMillisUnsafe())
-            tell(changed)
+            const had = fiber.getRef(Had)
+            const ticket = had !== undefined && isOf(had, place) && use(had) ? had : arrive(place, endsAt)
             const turn = ticket.state === "goes" ? request : Effect.andThen(wait(ticket), request)
-            return yield* restore(turn).pipe(Effect.onExit((exit) => leave(ticket, exit)))
+            return Effect.onExit(restore(turn), (exit) =>
+              leave(ticket, ticket.state === "goes" ? outcomeOf(exit) : undefined)
+            )
           })
         ),
+    ahead: (kind, workspace, waits) => (call) =>
+      Effect.uninterruptibleMask((restore) =>
+        Effect.withFiber((fiber) => {
+          const { endsAt, namespace } = Call.boundsOf(fiber)
+          const ticket = arrive({ workspace, namespace, kind }, endsAt, true)
+          const own = Effect.provideService(call, Had, ticket)
+          if (ticket.state !== "has") waits()
+          const turn = ticket.state === "has" ? own : Effect.andThen(wait(ticket), own)
+          return Effect.onExit(restore(turn), () => (ticket.state === "goes" ? Effect.void : leave(ticket)))
+        })
+      ),
     unlessFull: (kind) =>
       Effect.suspend(() => {
         const refusal = lines.full()
@@ -121,6 +146,14 @@ export const make = Effect.fnUntraced(function* (
       })
   }
 })
+
+/** The turn that the call under way has got ahead of its request. */
+const Had = Context.Reference<Ticket.Ticket | undefined>("@flyte-databricks/connector/admission/Had", {
+  defaultValue: () => undefined
+})
+
+const isOf = ({ line, kind }: Ticket.Ticket, place: Ticket.Place): boolean =>
+  kind === place.kind && line.namespace === place.namespace && line.workspace.name === place.workspace
 
 /** The line that the environment asks for. */
 export const layer: Layer.Layer<Turns, Config.ConfigError> = Layer.effect(

@@ -1,6 +1,7 @@
 /**
  * One call of Flyte's: what is learnt of it on the way, one log line at its end, and the caller's deadline around it.
  */
+import * as Watched from "@flyte-databricks/databricks-auth/http/Watched"
 import { printable } from "@flyte-databricks/databricks-auth/http/ForeignText"
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
@@ -8,6 +9,7 @@ import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Record from "effect/Record"
 import * as Catalogue from "@flyte-databricks/diagnosis/Catalogue"
@@ -118,13 +120,15 @@ export const outside = <A, E, R>(work: Effect.Effect<A, E, R>): Effect.Effect<A,
 export const endsAt: Effect.Effect<number> = Effect.map(CurrentCall, (call) => call?.endsAt ?? Infinity)
 
 /**
- * When the work of the call under way has to end, and the namespace that it is for, as far as it is known: blank outside
- * of a call.
+ * When the work of the call that a fiber works for has to end, and the namespace that it is for, as far as it is known:
+ * blank outside of a call.
  */
-export const bounds: Effect.Effect<{ readonly endsAt: number; readonly namespace: string }> = Effect.map(
-  CurrentCall,
-  (call) => ({ endsAt: call?.endsAt ?? Infinity, namespace: call?.facts.namespace ?? "" })
-)
+export const boundsOf = (
+  fiber: Fiber.Fiber<unknown, unknown>
+): { readonly endsAt: number; readonly namespace: string } => {
+  const call = fiber.getRef(CurrentCall)
+  return { endsAt: call?.endsAt ?? Infinity, namespace: call?.facts.namespace ?? "" }
+}
 
 /**
  * How long a call may take whose caller set no deadline. Flyte always sets one.
@@ -184,17 +188,14 @@ export const run = <A, E extends { readonly _tag: string; readonly message: stri
 export const within =
   (millis: number, setting?: "FLYTE_DATABRICKS_CREATE_PATIENCE") =>
   <A, E, R>(work: Effect.Effect<A, E, R>): Effect.Effect<A, E | ConnectorError, R> => {
-    const bounded = Effect.timeoutOrElse(work, {
-      duration: Duration.millis(millis),
-      orElse: () =>
-        Effect.gen(function* () {
-          const { operation, setBy } = (yield* CurrentCall) ?? unknownCall
-          const met = yield* progress
-          return yield* new ConnectorError({
-            reason: new DeadlinePassed({ operation, setBy: setting ?? setBy, afterMillis: millis, ...met })
-          })
-        })
+    const late = Effect.gen(function* () {
+      const { operation, setBy } = (yield* CurrentCall) ?? unknownCall
+      const met = yield* progress
+      return yield* new ConnectorError({
+        reason: new DeadlinePassed({ operation, setBy: setting ?? setBy, afterMillis: millis, ...met })
+      })
     })
+    const bounded = Watched.within(work, millis, late)
     // The deadline of the call comes first, and is watched already.
     return setting === undefined
       ? bounded

@@ -6,15 +6,16 @@ import { JobSpec } from "@flyte-databricks/databricks-jobs"
 import { Flyte1, grpcServiceDefinition } from "@flyte-databricks/flyte-protocol"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import * as Asked from "../call/Asked.ts"
 import { ConnectorError, type Failure, RequestIncomplete } from "../call/ConnectorError.ts"
 import { DatabricksConnector, type Task } from "../DatabricksConnector.ts"
-import { inputBytes } from "../grpc/Requests.ts"
+import type { Received } from "../grpc/Received.ts"
 import type { Service } from "../grpc/Server.ts"
 import type { Attempt } from "../IdempotencyToken.ts"
 import { onBehalfOf } from "../audit/onBehalfOf.ts"
 import { containerOf } from "../TaskContainer.ts"
 import { streaming } from "../grpc/Streaming.ts"
-import { unary } from "../grpc/Unary.ts"
+import { unary, whole } from "../grpc/Unary.ts"
 import * as Metrics from "../telemetry/Metrics.ts"
 import { portions } from "../runs/logParts.ts"
 import type { LogPage } from "../runs/RunLogs.ts"
@@ -32,26 +33,32 @@ export const make: Effect.Effect<Service, never, DatabricksConnector> = Effect.g
     name: Flyte1.AsyncAgentService.typeName,
     addTo: (server) =>
       server.addService(grpcServiceDefinition(Flyte1.AsyncAgentService), {
-        createTask: method("CreateTask", (request: Flyte1.CreateTaskRequest) =>
+        createTask: method("CreateTask", (request: Received<Flyte1.CreateTaskRequest>) =>
           measureInputs(request).pipe(
-            Effect.andThen(toTask(request)),
-            Effect.flatMap(connector.create),
+            Effect.andThen(connector.create(Asked.make(request, toTask))),
             Effect.map((resourceMeta) => create(Flyte1.CreateTaskResponseSchema, { resourceMeta }))
           )
         ),
-        getTask: method("GetTask", (request: Flyte1.GetTaskRequest) =>
-          Effect.map(connector.get(taskTypeOf(request), request.resourceMeta), (report) =>
-            create(Flyte1.GetTaskResponseSchema, { resource: toResource(report) })
+        getTask: method(
+          "GetTask",
+          whole((request: Flyte1.GetTaskRequest) =>
+            Effect.map(connector.get(taskTypeOf(request), request.resourceMeta), (report) =>
+              create(Flyte1.GetTaskResponseSchema, { resource: toResource(report) })
+            )
           )
         ),
-        deleteTask: method("DeleteTask", (request: Flyte1.DeleteTaskRequest) =>
-          Effect.as(
-            connector.delete(taskTypeOf(request), request.resourceMeta),
-            create(Flyte1.DeleteTaskResponseSchema)
+        deleteTask: method(
+          "DeleteTask",
+          whole((request: Flyte1.DeleteTaskRequest) =>
+            Effect.as(
+              connector.delete(taskTypeOf(request), request.resourceMeta),
+              create(Flyte1.DeleteTaskResponseSchema)
+            )
           )
         ),
-        getTaskMetrics: method("GetTaskMetrics", (request: Flyte1.GetTaskMetricsRequest) =>
-          connector.metrics(taskTypeOf(request))
+        getTaskMetrics: method(
+          "GetTaskMetrics",
+          whole((request: Flyte1.GetTaskMetricsRequest) => connector.metrics(taskTypeOf(request)))
         ),
         getTaskLogs: stream("GetTaskLogs", (request: Flyte1.GetTaskLogsRequest) =>
           Effect.map(connector.logs(taskTypeOf(request), { ...request, lines: Number(request.lines) }), toLogParts)
@@ -79,8 +86,8 @@ const toTask = Effect.fnUntraced(function* (request: Flyte1.CreateTaskRequest): 
   }
 })
 
-const measureInputs = (request: Flyte1.CreateTaskRequest): Effect.Effect<void> =>
-  Metrics.inputs(request.template?.type ?? "", inputBytes(request))
+const measureInputs = ({ message, inputBytes }: Received<Flyte1.CreateTaskRequest>): Effect.Effect<void> =>
+  Metrics.inputs(message.template?.type ?? "", inputBytes)
 
 const attemptOf = ({
   template,

@@ -6,11 +6,12 @@ import { Flyte2, grpcServiceDefinition } from "@flyte-databricks/flyte-protocol"
 import type * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import * as Asked from "../call/Asked.ts"
 import { DatabricksConnector } from "../DatabricksConnector.ts"
-import { inputBytes } from "../grpc/Requests.ts"
+import type { Received } from "../grpc/Received.ts"
 import type { Service } from "../grpc/Server.ts"
 import { streaming } from "../grpc/Streaming.ts"
-import { unary } from "../grpc/Unary.ts"
+import { unary, whole } from "../grpc/Unary.ts"
 import * as Settings from "../Settings.ts"
 import * as Metrics from "../telemetry/Metrics.ts"
 import { portions } from "../runs/logParts.ts"
@@ -31,26 +32,32 @@ export const make: Effect.Effect<Service, Config.ConfigError, DatabricksConnecto
     name: Flyte2.AsyncConnectorService.typeName,
     addTo: (server) =>
       server.addService(grpcServiceDefinition(Flyte2.AsyncConnectorService), {
-        createTask: method("CreateTask", (request: Flyte2.CreateTaskRequest) =>
+        createTask: method("CreateTask", (request: Received<Flyte2.CreateTaskRequest>) =>
           measureInputs(request).pipe(
-            Effect.andThen(toTask(request, orgLabel)),
-            Effect.flatMap(connector.create),
+            Effect.andThen(connector.create(Asked.make(request, (message) => toTask(message, orgLabel)))),
             Effect.map((resourceMeta) => create(Flyte2.CreateTaskResponseSchema, { resourceMeta }))
           )
         ),
-        getTask: method("GetTask", ({ taskCategory, resourceMeta, connection }: Flyte2.GetTaskRequest) =>
-          Effect.map(connector.get(taskCategory?.name ?? "", resourceMeta, toConnection(connection)), (report) =>
-            create(Flyte2.GetTaskResponseSchema, { resource: toResource(report) })
+        getTask: method(
+          "GetTask",
+          whole(({ taskCategory, resourceMeta, connection }: Flyte2.GetTaskRequest) =>
+            Effect.map(connector.get(taskCategory?.name ?? "", resourceMeta, toConnection(connection)), (report) =>
+              create(Flyte2.GetTaskResponseSchema, { resource: toResource(report) })
+            )
           )
         ),
-        deleteTask: method("DeleteTask", ({ taskCategory, resourceMeta, connection }: Flyte2.DeleteTaskRequest) =>
-          Effect.as(
-            connector.delete(taskCategory?.name ?? "", resourceMeta, toConnection(connection)),
-            create(Flyte2.DeleteTaskResponseSchema)
+        deleteTask: method(
+          "DeleteTask",
+          whole(({ taskCategory, resourceMeta, connection }: Flyte2.DeleteTaskRequest) =>
+            Effect.as(
+              connector.delete(taskCategory?.name ?? "", resourceMeta, toConnection(connection)),
+              create(Flyte2.DeleteTaskResponseSchema)
+            )
           )
         ),
-        getTaskMetrics: method("GetTaskMetrics", (request: Flyte2.GetTaskMetricsRequest) =>
-          connector.metrics(request.taskCategory?.name ?? "")
+        getTaskMetrics: method(
+          "GetTaskMetrics",
+          whole((request: Flyte2.GetTaskMetricsRequest) => connector.metrics(request.taskCategory?.name ?? ""))
         ),
         getTaskLogs: stream("GetTaskLogs", (request: Flyte2.GetTaskLogsRequest) =>
           Effect.map(
@@ -67,8 +74,8 @@ export const make: Effect.Effect<Service, Config.ConfigError, DatabricksConnecto
   }
 })
 
-const measureInputs = (request: Flyte2.CreateTaskRequest): Effect.Effect<void> =>
-  Metrics.inputs(request.template?.type ?? "", inputBytes(request))
+const measureInputs = ({ message, inputBytes }: Received<Flyte2.CreateTaskRequest>): Effect.Effect<void> =>
+  Metrics.inputs(message.template?.type ?? "", inputBytes)
 
 const toResource = ({ phase, message, link, info }: RunReport) =>
   create(Flyte2.ResourceSchema, {

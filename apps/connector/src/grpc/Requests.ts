@@ -11,6 +11,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { constants } from "node:http2"
 import { isPlain, sessionOf, streamOf } from "./Internals.ts"
+import { Received } from "./Received.ts"
 import * as Room from "./Room.ts"
 import { scan } from "./WireScan.ts"
 
@@ -20,8 +21,8 @@ import { scan } from "./WireScan.ts"
 interface Requests {
   readonly interceptor: Grpc.ServerInterceptor
   /**
-   * Adds services whose requests are looked at before they are read. Those of a light one are answered at once, from
-   * memory: they must be small, and are then refused for nobody else's sake.
+   * Adds services whose requests are looked at before they are read: their handlers get them as `Received`. Those of a light
+   * one are answered at once, from memory: they must be small, are then refused for nobody else's sake, and come as messages.
    */
   readonly reading: (server: Pick<Grpc.Server, "addService">, kind?: "light") => Pick<Grpc.Server, "addService">
   /** Refuses what does not become whole, for as long as it runs. */
@@ -30,21 +31,13 @@ interface Requests {
   readonly endUnfinished: Effect.Effect<void>
 }
 
-const inputSizes = new WeakMap<object, number>()
-
-/**
- * How many bytes the inputs of a task have. Nobody here reads them, and they may be most of a request, so that they are
- * not part of the message.
- */
-export const inputBytes = (request: Message): number => inputSizes.get(request) ?? 0
-
 export const make = Effect.fnUntraced(function* (maxMessageBytes: number) {
   const limits = yield* Room.Limits
   const { connectionOf, add, makeRoom, endUnfinished } = Room.make(limits, maxMessageBytes)
   const clock = yield* Clock.Clock
   const methods = new Map<string, { readonly type: DescMessage; readonly isLight: boolean }>()
-  /** The message of the request; `undefined` where it was refused. */
-  const read = (held: Room.Held, type: DescMessage, bytes: Uint8Array): Message | undefined => {
+  /** The request, or its message where that is light; `undefined` where it was refused. */
+  const look = (held: Room.Held, type: DescMessage, bytes: Uint8Array): Received<Message> | Message | undefined => {
     const inputs = type.fields.find(({ name }) => name === "inputs")
     const seen = scan(type, bytes, inputs?.number)
     if (seen === undefined) return void Room.refuse(held, Grpc.status.INTERNAL, noMessage(type))
@@ -55,13 +48,12 @@ export const make = Effect.fnUntraced(function* (maxMessageBytes: number) {
     add(held, seen.values * Room.valueWeight)
     makeRoom(held)
     if (held.isRefused) return undefined
+    const wanted = without(bytes, seen.found)
+    const make = () => fromBinary(type, wanted, { readUnknownFields: false })
     try {
-      const message = fromBinary(type, without(bytes, seen.found), { readUnknownFields: false })
-      inputSizes.set(
-        message,
-        seen.found.reduce((sum, { content, end }) => sum + end - content, 0)
-      )
-      return message
+      const message = make()
+      const inputBytes = seen.found.reduce((sum, { content, end }) => sum + end - content, 0)
+      return held.isLight ? message : new Received(message, make, inputBytes)
     } catch {
       return void Room.refuse(held, Grpc.status.INTERNAL, noMessage(type))
     }
@@ -106,8 +98,8 @@ export const make = Effect.fnUntraced(function* (maxMessageBytes: number) {
           listener.onReceiveMetadata(metadata)
         },
         onReceiveMessage: (bytes: Uint8Array) => {
-          const message = type === undefined ? bytes : read(held, type, bytes)
-          if (message !== undefined) listener.onReceiveMessage(message)
+          const request = type === undefined ? bytes : look(held, type, bytes)
+          if (request !== undefined) listener.onReceiveMessage(request)
         },
         onReceiveHalfClose: () => {
           connection.unfinished.delete(held)

@@ -12,6 +12,7 @@ import * as Semaphore from "effect/Semaphore"
 import * as Call from "../call/Call.ts"
 import type { Failure } from "../call/ConnectorError.ts"
 import * as Tracing from "../telemetry/Tracing.ts"
+import type { Received } from "./Received.ts"
 import { deadlineOf, serviceError, watched } from "./Unary.ts"
 
 // An answer is in memory until its reader has taken it, who may take his time: so there are not many at once, and none
@@ -29,9 +30,9 @@ export const streaming = (services: Context.Context<never>) => {
   return <Request, Response>(
     operation: string,
     handle: (request: Request) => Effect.Effect<Iterable<Response>, Failure>
-  ): handleServerStreamingCall<Request, Response> =>
+  ): handleServerStreamingCall<Received<Request>, Response> =>
     (call) => {
-      const work = Effect.suspend(() => handle(call.request)).pipe(
+      const work = Effect.suspend(() => handle(call.request.message)).pipe(
         Effect.flatMap((messages) => Effect.forEach(messages, (message) => write(call, message), { discard: true })),
         room.withPermit
       )

@@ -15,6 +15,7 @@ import type { Failure } from "../call/ConnectorError.ts"
 import * as Polls from "../telemetry/Polls.ts"
 import * as Metrics from "../telemetry/Metrics.ts"
 import * as Tracing from "../telemetry/Tracing.ts"
+import type { Received } from "./Received.ts"
 import { codeOf } from "./Status.ts"
 
 /**
@@ -24,8 +25,8 @@ export const unary = (services: Context.Context<never>) => {
   const tracing = Tracing.on(services)
   return <Request, Response>(
     operation: string,
-    handle: (request: Request) => Effect.Effect<Response, Failure>
-  ): handleUnaryCall<Request, Response> =>
+    handle: (request: Received<Request>) => Effect.Effect<Response, Failure>
+  ): handleUnaryCall<Received<Request>, Response> =>
     (call, callback) => {
       const watch = watched(operation, call, tracing)
       const interrupt = Effect.runCallbackWith(services)(
@@ -50,6 +51,12 @@ export const unary = (services: Context.Context<never>) => {
     }
 }
 
+/** For who needs the message at once. */
+export const whole =
+  <Request, Answer>(handle: (request: Request) => Answer) =>
+  (request: Received<Request>): Answer =>
+    handle(request.message)
+
 /** Tells metrics and traces how a call ended. */
 export const watched =
   (operation: string, call: Tracing.Received, tracing: ReturnType<typeof Tracing.on>) =>
@@ -60,14 +67,11 @@ export const watched =
     )
     const code = Exit.isSuccess(exit) ? status.OK : codeOfCause(exit.cause)
     const { taskType, namespace, authType } = facts
-    const seconds = durationMs / 1000
-    return Effect.all(
-      [
-        Metrics.ended(operation, { taskType, seconds, code, spared: warning?.outcome }),
-        Metrics.answered({ operation, method: Tracing.methodOf(call), namespace, authType, seconds, failure, code }),
-        tracing.ended({ code, facts, outcome: failure?.reason ?? warning?.outcome })
-      ],
-      { discard: true }
+    const spared = warning?.outcome
+    const of = { operation, method: Tracing.methodOf(call), taskType, namespace, authType }
+    return Effect.andThen(
+      Metrics.ended({ ...of, seconds: durationMs / 1000, code, failure, spared }),
+      tracing.ended({ code, facts, outcome: failure?.reason ?? spared })
     )
   }
 

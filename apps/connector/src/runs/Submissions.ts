@@ -30,6 +30,7 @@ import type { Failure } from "../call/ConnectorError.ts"
 import { holdOut, isTransient, leavesDoubt } from "../call/Faults.ts"
 import { hedged } from "../call/hedged.ts"
 import * as IdempotencyToken from "../IdempotencyToken.ts"
+import type { Attempt } from "../IdempotencyToken.ts"
 import * as Disowned from "./Disowned.ts"
 import * as Kept from "./Kept.ts"
 import { keyOf, type RunKey } from "./LastReports.ts"
@@ -47,6 +48,8 @@ export interface Order extends UnknownRuns.Held {
 export interface Submissions {
   /** Starts the attempt's run, or gives the one that it has. */
   readonly submit: (order: Order) => Effect.Effect<RunId.RunId, Failure>
+  /** Whether a run of this task is held. */
+  readonly holds: (attempt: Attempt) => boolean
   /** Flyte asks for this run. */
   readonly known: (run: RunKey) => void
 }
@@ -280,6 +283,7 @@ export const make = Effect.fnUntraced(function* (
 
   return {
     submit,
+    holds: held.holds,
     known: (run) => {
       const submission = held.ofRun(run)
       if (submission !== undefined && decide(submission, "known")) held.remove(submission)

@@ -26,6 +26,8 @@ export interface UnknownRuns<H extends Held> {
   readonly started: (held: H, runId: RunId.RunId) => void
   /** The attempt, as the same credential: what was submitted as another is another's. */
   readonly same: (held: Held) => H | undefined
+  /** Whether any attempt at the same task is held. */
+  readonly holds: (attempt: Attempt) => boolean
   /** Earlier attempts at the same task. */
   readonly before: (attempt: Attempt) => ReadonlyArray<H>
   readonly ofRun: (run: RunKey) => H | undefined
@@ -82,6 +84,7 @@ export const make = <H extends Held>(letGo: (held: H) => void, limits: Kept.Most
       runOf.set(held, run)
     },
     same: (held) => of(held.attempt).find((other) => isSame(held, other)),
+    holds: (attempt) => of(attempt).length > 0,
     before: (attempt) => of(attempt).filter((held) => held.attempt.retryAttempt < attempt.retryAttempt),
     ofRun: (run) => runs.get(run),
     all: () => [...tasks.values()].flat()

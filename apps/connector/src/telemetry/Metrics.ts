@@ -46,6 +46,8 @@ export const Namespaces = Context.Reference<ReadonlySet<string>>("@flyte-databri
   defaultValue: () => new Set()
 })
 
+type Services = Context.Context<never>
+
 const operations: Readonly<Record<string, string>> = { CreateTask: "create", GetTask: "get", DeleteTask: "delete" }
 
 // The numbers that HTTP has for them: Flyte's own connector counts 404 and 500.
@@ -65,54 +67,56 @@ const errorCodes: Readonly<Partial<Record<status, string>>> = {
 const known = (taskType: string | undefined): string =>
   Settings.knownTaskTypes.find((name) => name === taskType) ?? "unknown"
 
-/** The end of a call, as far as it counts. */
+/** The end of a call. */
 export interface Ended {
-  readonly taskType: string | undefined
-  readonly seconds: number
-  readonly code: status
-  /** What the call met with and was answered all the same. */
-  readonly spared: string | undefined
-}
-
-/** Counts a call, as Flyte's own connector does. */
-export const ended = Effect.fnUntraced(function* (method: string, { taskType, seconds, code, spared: fault }: Ended) {
-  const operation = operations[method]
-  if (operation === undefined) return
-  const labels = { task_type: known(taskType), operation }
-  yield* Metric.update(latencies(labels), seconds)
-  if (fault !== undefined) yield* Metric.update(spared({ ...labels, outcome: fault }), 1)
-  if (code === status.OK) return yield* Metric.update(successes(labels), 1)
-  const error_code = errorCodes[code] ?? "500"
-  return yield* Metric.update(failures({ ...labels, error_code }), 1)
-})
-
-/** What else there is to know of the end of a call. */
-export interface Answered {
   readonly operation: string
   /** In full. It is one of those that are served. */
   readonly method: string
+  readonly taskType: string | undefined
   readonly namespace: string | undefined
   readonly authType: string | undefined
   readonly seconds: number
   readonly code: status
+  /** What the call met with and was answered all the same. */
+  readonly spared: string | undefined
   /** What it failed with, and the code of that; none where it did not, or where that is a defect. */
   readonly failure: { readonly reason: string; readonly code: string } | undefined
 }
 
+/** Counts a call, as Flyte's own connector does. */
+const count = (services: Services, { operation: name, taskType, seconds, code, spared: fault }: Ended): void => {
+  const operation = operations[name]
+  if (operation === undefined) return
+  const labels = { task_type: known(taskType), operation }
+  latencies(labels).updateUnsafe(seconds, services)
+  if (fault !== undefined) spared({ ...labels, outcome: fault }).updateUnsafe(1, services)
+  if (code === status.OK) return successes(labels).updateUnsafe(1, services)
+  failures({ ...labels, error_code: errorCodes[code] ?? "500" }).updateUnsafe(1, services)
+}
+
 /** Measures a call, and counts what came of it. */
-export const answered = Effect.fnUntraced(function* ({ operation, method, seconds, failure, ...end }: Answered) {
+const measure = (services: Services, { operation, method, seconds, failure, ...end }: Ended): void => {
   const statusCode = status[end.code]
-  yield* Metric.update(durations({ rpc_method: method, rpc_response_status_code: statusCode }), seconds)
-  const listed = yield* Namespaces
+  durations({ rpc_method: method, rpc_response_status_code: statusCode }).updateUnsafe(seconds, services)
+  const listed = Context.get(services, Namespaces)
   const { namespace = "" } = end
   const ofNamespace = listed.size === 0 ? {} : { flyte_namespace: listed.has(namespace) ? namespace : "other" }
   if (end.code !== status.OK) {
     const { reason, code } = failure ?? { reason: statusCode, code: "none" }
-    yield* Metric.update(failed({ operation, reason, code, ...ofNamespace }), 1)
+    failed({ operation, reason, code, ...ofNamespace }).updateUnsafe(1, services)
   } else if (operation === "CreateTask") {
-    yield* Metric.update(submitted({ auth_type: end.authType ?? "none", ...ofNamespace }), 1)
+    submitted({ auth_type: end.authType ?? "none", ...ofNamespace }).updateUnsafe(1, services)
   }
-})
+}
+
+/** Counts and measures a call. */
+export const ended = (end: Ended): Effect.Effect<void> =>
+  Effect.contextWith((services: Services) =>
+    Effect.sync(() => {
+      count(services, end)
+      measure(services, end)
+    })
+  )
 
 /** Counts a call of somebody who may not call. */
 export const callerRefused = (reason: string): Effect.Effect<void> => Metric.update(callersRefused({ reason }), 1)

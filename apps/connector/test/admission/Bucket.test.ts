@@ -99,7 +99,9 @@ describe("a bucket", () => {
       now += after
       if (what === "limited") bucket.limited(times.at(-1) ?? 0, now, wait)
       else if (what === "answered") bucket.answered(times.at(-1) ?? 0, now)
-      else while (bucket.take(now)) times.push(now)
+      else if (what === "given back") {
+        if (bucket.take(now)) bucket.giveBack()
+      } else while (bucket.take(now)) times.push(now)
       assert.isAtLeast(bucket.rate(now), Math.min(limit / 2, 1))
       assert.isAtMost(bucket.rate(now), limit)
       assert.isAtMost(bucket.readyAt(now), now + 2001)
@@ -113,7 +115,7 @@ const events = Arbitrary.array(
   Arbitrary.schema(
     Schema.Struct({
       after: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 400 })),
-      what: Schema.Literals(["taken", "taken", "taken", "limited", "answered"]),
+      what: Schema.Literals(["taken", "taken", "taken", "given back", "limited", "answered"]),
       wait: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 5000 }))
     })
   ),

@@ -20,8 +20,8 @@ const make = (atOnce: number, perSecond: Ticket.Limits["perSecond"] = unlimited)
   return {
     lines,
     of,
-    come: (where: Ticket.Place, now = 0, patience = 10_000): Ticket.Ticket => {
-      const [ticket] = lines.arrive(where, now + patience, now)
+    come: (where: Ticket.Place, now = 0, patience = 10_000, isAhead = false): Ticket.Ticket => {
+      const [ticket] = lines.arrive(where, now + patience, now, isAhead)
       tickets.push(ticket)
       return ticket
     },
@@ -226,9 +226,53 @@ describe("the line is bounded", () => {
   })
 })
 
+describe("a call ahead of its request", () => {
+  const ahead = ({ come }: ReturnType<typeof make>, now: number) => come(place("one"), now, 10_000, true)
+
+  it("has a turn as a request does, and its request is made in that", () => {
+    const world = make(3)
+    const call = ahead(world, 0)
+    const next = world.come(place("one"), 0)
+    assert.deepStrictEqual([call.state, next.state], ["has", "waits"])
+    assert.isTrue(world.lines.use(call, 50))
+    assert.deepStrictEqual([call.state, call.since, world.lines.underWay()], ["goes", 50, 1])
+    world.answer(call, 100)
+    assert.strictEqual(next.state, "goes")
+  })
+
+  it("loses its turn to somebody who waits, once it did nothing with it for a second", () => {
+    const world = make(3)
+    const call = ahead(world, 0)
+    const next = world.come(place("one"), 500)
+    assert.strictEqual(world.lines.wakeAt(500), Line.mostAhead)
+    assert.deepStrictEqual(world.lines.step(Line.mostAhead - 1), [])
+    assert.deepStrictEqual(world.lines.step(Line.mostAhead), [next])
+    assert.isFalse(world.lines.use(call, Line.mostAhead))
+    assert.strictEqual(world.lines.underWay(), 1)
+  })
+
+  it("keeps its turn for as long as nobody waits", () => {
+    const world = make(3)
+    const call = ahead(world, 0)
+    world.lines.step(60_000)
+    assert.isTrue(world.lines.use(call, 60_000))
+  })
+
+  it("that sends nothing takes nothing of its workspace's limit, and says nothing of how slow it is", () => {
+    const world = make(192, { ...unlimited, submit: 10 })
+    for (let n = 0; n < 100; n++) {
+      const call = world.come(place("one", "team", "submit"), n, 1000, true)
+      assert.strictEqual(call.state, "has")
+      world.lines.leave(call, n + 900)
+    }
+    assert.strictEqual(world.come(place("one", "team", "submit"), 1000).state, "goes")
+    assert.strictEqual(world.come(place("one", "team", "submit"), 1000, 800).state, "waits")
+  })
+})
+
 describe("whatever happens", () => {
   const Event = Schema.Struct({
-    what: Schema.Literals(["comes", "comes", "comes", "answered", "answered", "limited", "leaves", "time"]),
+    what: Schema.Literals(["comes", "comes", "ahead", "uses", "answered", "answered", "limited", "leaves", "time"]),
     workspace: Schema.Literals(["a", "b", "c"]),
     namespace: Schema.Literals(["x", "y", "z"]),
     kind: Schema.Literals(["submit", "get", "output"]),
@@ -246,14 +290,16 @@ describe("whatever happens", () => {
     let now = 0
     for (const { what, which, millis, ...where } of happening) {
       const pick = (tickets: ReadonlyArray<Ticket.Ticket>) => tickets[which % Math.max(1, tickets.length)]
-      if (what === "comes") come(where, now, 2 * millis)
+      if (what === "comes" || what === "ahead") come(where, now, 2 * millis, what === "ahead")
       if (what === "time") {
         const until = now + millis
         while (lines.wakeAt(now) <= until) lines.step((now = Math.max(now, lines.wakeAt(now))))
         now = until
       }
-      const ticket = what === "leaves" ? pick([...of("goes"), ...of("waits")]) : pick(of("goes"))
-      if (ticket !== undefined && what !== "comes" && what !== "time") {
+      const ahead = pick(of("has"))
+      if (what === "uses" && ahead !== undefined) assert.isTrue(lines.use(ahead, now))
+      const ticket = what === "leaves" ? pick([...of("goes"), ...of("has"), ...of("waits")]) : pick(of("goes"))
+      if (ticket !== undefined && (what === "answered" || what === "limited" || what === "leaves")) {
         const outcome = {
           answered: { _tag: "Answered" },
           limited: { _tag: "Limited", retryAfterMillis: millis },
@@ -279,8 +325,8 @@ describe("whatever happens", () => {
     ({ atOnce, events }) => {
       const world = make(atOnce)
       const unlimited = events.filter(({ what }) => what !== "limited")
-      play(world, unlimited, () => {
-        const going = world.of("goes")
+      play(world, unlimited, (now) => {
+        const going = [...world.of("goes"), ...world.of("has")]
         assert.isAtMost(going.length, atOnce)
         assert.strictEqual(world.lines.underWay(), going.length)
         assert.strictEqual(world.lines.waiting(), world.of("waits").length)
@@ -289,6 +335,7 @@ describe("whatever happens", () => {
         for (const ticket of world.of("waits")) {
           const left = atOnce - going.length - (ofWorkspace.get(workspaceOf(ticket)) ?? 0)
           assert.isAtMost(left, ofLine.get(namespaceOf(ticket)) ?? 0)
+          for (const { since } of world.of("has")) assert.isBelow(now - since, Line.mostAhead)
         }
       })
     },
@@ -305,14 +352,15 @@ describe("whatever happens", () => {
         for (const { endsAt } of of("waits")) assert.isAbove(endsAt, at)
       })
       while (lines.waiting() + lines.underWay() > 0) {
-        const [going] = of("goes")
+        const [going] = [...of("goes"), ...of("has")]
         if (going !== undefined) lines.leave(going, now, { _tag: "Answered" })
         lines.step(now)
         const at = lines.wakeAt(now)
-        if (of("goes").length === 0 && lines.waiting() > 0) assert.isBelow(at, Infinity)
-        if (at > now && at < Infinity && of("goes").length === 0) lines.step((now = at))
+        const nobody = of("goes").length + of("has").length === 0
+        if (nobody && lines.waiting() > 0) assert.isBelow(at, Infinity)
+        if (at > now && at < Infinity && nobody) lines.step((now = at))
       }
-      for (const { state } of [...of("waits"), ...of("goes")]) assert.strictEqual(state, "over")
+      for (const { state } of [...of("waits"), ...of("has"), ...of("goes")]) assert.strictEqual(state, "over")
       assert.isAtMost(lines.workspaces(), 3)
     },
     { arbitrary: { runs: 200 } }

@@ -5,6 +5,7 @@ import { JobsError } from "@flyte-databricks/databricks-jobs"
 import { Clock, Deferred, Effect, Exit, Fiber, Metric, Option, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import type * as Ticket from "../../src/admission/Ticket.ts"
+import * as Line from "../../src/admission/Line.ts"
 import * as Turns from "../../src/admission/Turns.ts"
 import * as Call from "../../src/call/Call.ts"
 import type { Failure } from "../../src/call/ConnectorError.ts"
@@ -157,6 +158,100 @@ describe("a request", () => {
       assert.strictEqual(reason._tag, "Overloaded")
       assert.include(reason.message, "(FLYTE_DATABRICKS_SUBMITS_PER_SECOND=1)")
       assert.strictEqual(yield* Clock.currentTimeMillis, started)
+    }).pipe(Effect.scoped)
+  )
+})
+
+describe("a call that waits ahead of its request", () => {
+  const { instance } = ann.identity
+  const other = credential("dbc-c3d4.cloud.databricks.com")
+
+  /** A call that waits first, then does this and makes a request that is answered when it is told. */
+  const ahead = Effect.fnUntraced(function* (
+    turns: Turns.Turns["Service"],
+    { before = Effect.void, who = ann }: { readonly before?: Effect.Effect<void>; readonly who?: typeof ann } = {}
+  ) {
+    const answer = yield* Deferred.make<string>()
+    const seen = { waited: false, began: false, asked: false }
+    const request = Effect.andThen(
+      Effect.sync(() => (seen.asked = true)),
+      Deferred.await(answer)
+    )
+    const work = Effect.sync(() => (seen.began = true)).pipe(
+      Effect.andThen(before),
+      Effect.andThen(turns.take("submit", who)(request))
+    )
+    const first = turns.ahead("submit", instance, () => (seen.waited = true))(work)
+    const deadline = (yield* Clock.currentTimeMillis) + 10_000
+    const fiber = yield* Call.run("CreateTask", Option.some(deadline), first).pipe(
+      Effect.exit,
+      Effect.forkChild({ startImmediately: true })
+    )
+    return { seen, fiber, answer: Deferred.succeed(answer, "answer") }
+  })
+
+  it.effect("makes it in the turn that it has, and who has to wait begins nothing and hears of it", () =>
+    Effect.gen(function* () {
+      const turns = yield* Turns.make(limits(3))
+      const one = yield* ahead(turns)
+      const two = yield* ahead(turns)
+      assert.deepStrictEqual(one.seen, { waited: false, began: true, asked: true })
+      assert.deepStrictEqual(two.seen, { waited: true, began: false, asked: false })
+      yield* one.answer
+      assert.deepStrictEqual(yield* Fiber.join(one.fiber), Exit.succeed("answer"))
+      assert.deepStrictEqual(two.seen, { waited: true, began: true, asked: true })
+      yield* two.answer
+      assert.deepStrictEqual(yield* Fiber.join(two.fiber), Exit.succeed("answer"))
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("and ends without one leaves its turn to the next", () =>
+    Effect.gen(function* () {
+      const turns = yield* Turns.make(limits(3))
+      const one = yield* ahead(turns, { before: Effect.never })
+      const two = yield* ahead(turns)
+      assert.isFalse(two.seen.began)
+      yield* Fiber.interrupt(one.fiber)
+      assert.isTrue(two.seen.asked)
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("and is slow to make it has lost its turn, and waits once more", () =>
+    Effect.gen(function* () {
+      const turns = yield* Turns.make(limits(3))
+      const slow = yield* ahead(turns, { before: Effect.sleep("3 seconds") })
+      const next = yield* ahead(turns)
+      yield* TestClock.adjust(Line.mostAhead)
+      assert.isTrue(next.seen.asked)
+      yield* TestClock.adjust("3 seconds")
+      assert.isFalse(slow.seen.asked)
+      yield* next.answer
+      yield* Fiber.join(next.fiber)
+      assert.isTrue(slow.seen.asked)
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("asks another workspace in that one's turn, and gives its own back", () =>
+    Effect.gen(function* () {
+      const turns = yield* Turns.make(limits(3))
+      const elsewhere = yield* ahead(turns, { who: other })
+      assert.isTrue(elsewhere.seen.asked)
+      const next = yield* ahead(turns)
+      assert.isFalse(next.seen.began)
+      yield* elsewhere.answer
+      yield* Fiber.join(elsewhere.fiber)
+      assert.isTrue(next.seen.asked)
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("and cannot be served in time is refused before it has begun", () =>
+    Effect.gen(function* () {
+      const turns = yield* Turns.make(limits(3))
+      yield* ahead(turns)
+      const late = yield* ahead(turns)
+      yield* TestClock.adjust("10 seconds")
+      assert.strictEqual(reasonOf(yield* Fiber.join(late.fiber))._tag, "Overloaded")
+      assert.isFalse(late.seen.began)
     }).pipe(Effect.scoped)
   )
 })

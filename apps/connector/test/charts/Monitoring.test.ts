@@ -67,12 +67,22 @@ const rendered = Effect.gen(function* () {
 
 /** What Prometheus reads once each of the metrics was used. */
 const series = Effect.gen(function* () {
-  const call = { taskType: "spark", seconds: 1, code: status.OK, spared: undefined }
-  for (const method of ["CreateTask", "GetTask", "DeleteTask"]) {
-    yield* Metrics.ended(method, call)
-    yield* Metrics.ended(method, { ...call, code: status.UNAVAILABLE })
+  const call = (operation: string): Metrics.Ended => ({
+    operation,
+    method: `flyteidl.service.AsyncAgentService/${operation}`,
+    taskType: "spark",
+    namespace: "flyte-development",
+    authType: "pat",
+    seconds: 1,
+    code: status.OK,
+    spared: undefined,
+    failure: undefined
+  })
+  for (const operation of ["CreateTask", "GetTask", "DeleteTask"]) {
+    yield* Metrics.ended(call(operation))
+    yield* Metrics.ended({ ...call(operation), code: status.UNAVAILABLE })
   }
-  yield* Metrics.ended("GetTask", { ...call, spared: "JobsUnavailable" })
+  yield* Metrics.ended({ ...call("GetTask"), spared: "JobsUnavailable" })
   yield* Metrics.inputs("spark", 10)
   const over: Run.Run = { state: { life_cycle_state: "TERMINATED", result_state: "SUCCESS" } }
   const jobs = yield* JobsClient.JobsClient.pipe(
