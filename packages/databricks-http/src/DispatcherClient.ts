@@ -31,7 +31,7 @@ const whole = 64 * 1024
  */
 export const make = (dispatcher: Dispatcher, explain: (fault: Fault) => Fault): HttpClient.HttpClient =>
   HttpClient.makeWith(
-    Effect.flatMap((request: HttpClientRequest.HttpClientRequest) =>
+    Effect.flatMapEager((request: HttpClientRequest.HttpClientRequest) =>
       Effect.callback<HttpClientResponse.HttpClientResponse, Fault>((resume) => {
         const fail = (reason: HttpClientError.HttpClientErrorReason) =>
           resume(Effect.fail(explain(new HttpClientError.HttpClientError({ reason }))))
