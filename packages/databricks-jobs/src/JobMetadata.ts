@@ -6,6 +6,7 @@
  */
 import { printable } from "@flyte-databricks/databricks-auth/http/ForeignText"
 import { AuthType } from "@flyte-databricks/databricks-auth/Identity"
+import { nonBlank } from "@flyte-databricks/databricks-auth/request/Variable"
 import * as IdentityRecord from "@flyte-databricks/databricks-auth/IdentityRecord"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
@@ -97,7 +98,7 @@ const text = (json: Keys, key: keyof typeof maxLengths): Read<Option.Option<stri
   const value = json[key] ?? ""
   if (!Predicate.isString(value)) return Result.fail(`Expected string | null | undefined at ["${key}"]`)
   if (value.length > maxLengths[key]) return Result.fail(`${key} has more than ${maxLengths[key]} characters`)
-  return Result.succeed(/\S/.test(value) ? Option.some(value) : Option.none())
+  return Result.succeed(Option.as(nonBlank(value), value))
 }
 
 // What a mode of another package pins: as many words as a mode may have, each as long as the fields above.
