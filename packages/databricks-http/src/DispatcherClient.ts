@@ -163,6 +163,8 @@ class Body extends Readable {
 // Where the request is given up between the head of an answer and its body, nobody else ends the connection.
 const unread = new FinalizationRegistry<Body>((body) => body.destroy())
 
+const decoder = new TextDecoder()
+
 class Answer extends Inspectable.Class implements HttpClientResponse.HttpClientResponse {
   readonly [HttpIncomingMessage.TypeId] = HttpIncomingMessage.TypeId
   readonly [HttpClientResponse.TypeId] = HttpClientResponse.TypeId
@@ -184,7 +186,7 @@ class Answer extends Inspectable.Class implements HttpClientResponse.HttpClientR
   }
 
   get text() {
-    return Buffer.isBuffer(this.#body) ? Effect.succeed(new TextDecoder().decode(this.#body)) : this.#web.text
+    return Buffer.isBuffer(this.#body) ? Effect.succeed(decoder.decode(this.#body)) : this.#web.text
   }
 
   get stream(): Stream.Stream<Uint8Array, Fault> {
