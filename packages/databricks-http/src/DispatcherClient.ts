@@ -31,7 +31,7 @@ const whole = 64 * 1024
  */
 export const make = (dispatcher: Dispatcher, explain: (fault: Fault) => Fault): HttpClient.HttpClient =>
   HttpClient.makeWith(
-    Effect.flatMap((request: HttpClientRequest.HttpClientRequest) =>
+    Effect.flatMapEager((request: HttpClientRequest.HttpClientRequest) =>
       Effect.callback<HttpClientResponse.HttpClientResponse, Fault>((resume) => {
         const fail = (reason: HttpClientError.HttpClientErrorReason) =>
           resume(Effect.fail(explain(new HttpClientError.HttpClientError({ reason }))))
@@ -163,6 +163,8 @@ class Body extends Readable {
 // Where the request is given up between the head of an answer and its body, nobody else ends the connection.
 const unread = new FinalizationRegistry<Body>((body) => body.destroy())
 
+const decoder = new TextDecoder()
+
 class Answer extends Inspectable.Class implements HttpClientResponse.HttpClientResponse {
   readonly [HttpIncomingMessage.TypeId] = HttpIncomingMessage.TypeId
   readonly [HttpClientResponse.TypeId] = HttpClientResponse.TypeId
@@ -184,7 +186,7 @@ class Answer extends Inspectable.Class implements HttpClientResponse.HttpClientR
   }
 
   get text() {
-    return Buffer.isBuffer(this.#body) ? Effect.succeed(new TextDecoder().decode(this.#body)) : this.#web.text
+    return Buffer.isBuffer(this.#body) ? Effect.succeed(decoder.decode(this.#body)) : this.#web.text
   }
 
   get stream(): Stream.Stream<Uint8Array, Fault> {

@@ -8,7 +8,7 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as Compute from "./internal/compute.ts"
 import { expectObject, invalid } from "./internal/jobSpecInvalid.ts"
-import { isDeeperThan, isTruthy, kindOf } from "./internal/json.ts"
+import { isJson, isTruthy, kindOf } from "./internal/json.ts"
 import type { JobsError } from "./JobsError.ts"
 
 /** The container of a task template, or the one of its pod. */
@@ -96,16 +96,13 @@ export const make = (task: Task, defaults: Defaults = flyte1Defaults): Result.Re
       : yield* pythonFileJob(compute, custom, container, task.serviceCredentialProvider, defaults)
   })
 
-const decodeJson = Schema.decodeUnknownOption(Schema.Json)
+const isOfAnyDepth = Schema.is(Schema.Json)
 
 const readCustom = (input: unknown): Result.Result<Schema.JsonObject, JobsError> => {
   const remedy = "It is written by flytekit's Databricks task; check how the task is configured."
-  const decoded = decodeJson(input)
-  if (Option.isNone(decoded)) return invalid("custom", "is not JSON", remedy)
-  if (isDeeperThan(decoded.value, maxDepth)) {
-    return invalid("custom", `is nested more than ${maxDepth} levels deep`, remedy)
-  }
-  return expectObject(decoded.value, "custom", remedy)
+  if (isJson(input, maxDepth)) return expectObject(input, "custom", remedy)
+  const problem = isOfAnyDepth(input) ? `is nested more than ${maxDepth} levels deep` : "is not JSON"
+  return invalid("custom", problem, remedy)
 }
 
 const notebookJob = (

@@ -6,19 +6,17 @@ import type { AuthError } from "@flyte-databricks/databricks-auth/AuthError"
 import { DatabricksAuth } from "@flyte-databricks/databricks-auth/DatabricksAuth"
 import type { AuthHeader, Credential } from "@flyte-databricks/databricks-auth/Credential"
 import { refusesToken, requestId } from "@flyte-databricks/databricks-auth/http/Answer"
-import { baseUrl } from "@flyte-databricks/databricks-auth/WorkspaceHost"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as HttpBody from "effect/http/HttpBody"
+import { constVoid, flow } from "effect/Function"
 import * as HttpClient from "effect/http/HttpClient"
-import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import * as Layer from "effect/Layer"
 import * as Ref from "effect/Ref"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as Semaphore from "effect/Semaphore"
-import { type Answer, type Asked, type Decode, read } from "./internal/apiAnswer.ts"
+import { type Answer, type Decode, read } from "./internal/apiAnswer.ts"
 import * as apiRequest from "./internal/apiRequest.ts"
 import { integer } from "./internal/losslessJson.ts"
 import type { Identity } from "@flyte-databricks/databricks-auth/Identity"
@@ -79,8 +77,11 @@ export const OutputLimit = Context.Reference<number>("@flyte-databricks/databric
   defaultValue: () => 16 * 1024 * 1024
 })
 
-const submitted = Schema.decodeUnknownResult(Schema.Struct({ run_id: RunIdFromJson }))
-const cancelled = Schema.decodeUnknownResult(Schema.Record(Schema.String, Schema.Unknown))
+const submitted = flow(
+  Schema.decodeUnknownResult(Schema.Struct({ run_id: RunIdFromJson })),
+  Result.map(({ run_id }) => run_id)
+)
+const cancelled = flow(Schema.decodeUnknownResult(Schema.Record(Schema.String, Schema.Unknown)), Result.map(constVoid))
 const told = Schema.decodeUnknownResult(Run)
 const left = Schema.decodeUnknownResult(RunOutput)
 
@@ -100,13 +101,11 @@ export const layer: Layer.Layer<JobsClient, never, HttpClient.HttpClient | Datab
     const call = Effect.fnUntraced(function* <A>(
       credential: Credential,
       { header: given, onRequestId }: CallOptions,
-      request: HttpClientRequest.HttpClientRequest,
+      request: apiRequest.Request,
       decode: Decode<A>,
-      operation: string,
-      runId?: RunId,
       sending = send
     ): Effect.fn.Return<A, JobsError | AuthError> {
-      const asked: Asked = { operation, identity: credential.identity, ...(runId === undefined ? {} : { runId }) }
+      const { identity } = credential
       const header = given ?? (yield* auth.getHeader(credential))
       const readIt = (answer: Answer) => {
         const result = read(answer, decode)
@@ -114,44 +113,35 @@ export const layer: Layer.Layer<JobsClient, never, HttpClient.HttpClient | Datab
         if (id !== undefined && Result.isSuccess(result)) onRequestId?.(id)
         return Effect.fromResult(result)
       }
-      const answer = yield* sending(request, asked, header)
+      const answer = yield* sending(request, identity, header)
       if (!refusesToken(answer)) return yield* readIt(answer)
       // The token was revoked or rotated after it was cached: try once more, with a new one for the same identity.
       answer.body = ""
       yield* auth.invalidate(credential, header)
-      const again = yield* sending(request, asked, yield* auth.getHeader(credential))
-      return yield* readIt(again)
+      return yield* readIt(yield* sending(request, identity, yield* auth.getHeader(credential)))
     })
 
-    const url = ({ identity }: Credential, path: string) => `${baseUrl(identity.instance)}/api/2.1/jobs/${path}`
-
     return JobsClient.of({
-      submit: Effect.fn("JobsClient.submit")(function* (credential, body, idempotencyToken, options = {}) {
-        const request = post(url(credential, "runs/submit"), { ...body, idempotency_token: idempotencyToken })
-        return (yield* call(credential, options, request, submitted, "submit a run")).run_id
+      submit: Effect.fn("JobsClient.submit")((credential, job, idempotencyToken, options = {}) => {
+        const body = { ...job, idempotency_token: idempotencyToken }
+        return call(credential, options, { operation: "submit a run", path: "runs/submit", body }, submitted)
       }),
-      get: Effect.fn("JobsClient.get")(function* (credential, runId, options = {}) {
-        const request = getOf(url(credential, "runs/get"), runId)
-        return yield* call(credential, options, request, told, `get run ${runId}`, runId)
+      get: Effect.fn("JobsClient.get")((credential, runId, options = {}) => {
+        const operation = `get run ${runId}`
+        return call(credential, options, { operation, path: "runs/get", runId }, told)
       }),
-      cancel: Effect.fn("JobsClient.cancel")(function* (credential, runId, options = {}) {
-        const request = post(url(credential, "runs/cancel"), { run_id: integer(runId) })
-        yield* call(credential, options, request, cancelled, `cancel run ${runId}`, runId)
+      cancel: Effect.fn("JobsClient.cancel")((credential, runId, options = {}) => {
+        const operation = `cancel run ${runId}`
+        const body = { run_id: integer(runId) }
+        return call(credential, options, { operation, path: "runs/cancel", runId, body }, cancelled)
       }),
-      output: Effect.fn("JobsClient.output")(function* (credential, runId, options = {}) {
-        const request = getOf(url(credential, "runs/get-output"), runId)
+      output: Effect.fn("JobsClient.output")((credential, runId, options = {}) => {
         const operation = `get the output of run ${runId}`
-        return yield* call(credential, options, request, left, operation, runId, sendForOutput)
+        return call(credential, options, { operation, path: "runs/get-output", runId }, left, sendForOutput)
       })
     })
   })
 )
-
-const getOf = (url: string, runId: RunId): HttpClientRequest.HttpClientRequest =>
-  HttpClientRequest.get(url, { urlParams: { run_id: runId }, acceptJson: true })
-
-const post = (url: string, body: object): HttpClientRequest.HttpClientRequest =>
-  HttpClientRequest.post(url, { body: HttpBody.text(JSON.stringify(body), "application/json"), acceptJson: true })
 
 /** A run in memory. */
 export interface MemoryRun {

@@ -5,13 +5,13 @@
 import * as MetricFamily from "@flyte-databricks/databricks-auth/telemetry/MetricFamily"
 import * as Spans from "@flyte-databricks/databricks-auth/telemetry/Spans"
 import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as HttpClient from "effect/http/HttpClient"
 import type * as HttpClientRequest from "effect/http/HttpClientRequest"
 import type * as HttpClientResponse from "effect/http/HttpClientResponse"
 import * as Layer from "effect/Layer"
-import * as Metric from "effect/Metric"
 
 const durations = MetricFamily.histograms<"http_request_method" | "url_template" | "status_class">(
   "http.client.request.duration",
@@ -48,20 +48,24 @@ const methods = ["GET", "POST"]
 const methodOf = ({ method }: HttpClientRequest.HttpClientRequest): string =>
   methods.includes(method) ? method : "other"
 
+/** Clock and registry are looked up once, and the end of a request needs no step of its own. */
 const measured = <E, R>(
   send: Effect.Effect<HttpClientResponse.HttpClientResponse, E, R>,
   request: HttpClientRequest.HttpClientRequest
 ) =>
-  Effect.flatMap(Clock.currentTimeMillis, (start) =>
-    Effect.onExit(send, (exit) => {
+  Effect.contextWith((services: Context.Context<never>) => {
+    const clock = Context.get(services, Clock.Clock)
+    const start = clock.currentTimeMillisUnsafe()
+    return Effect.onExitPrimitive(send, (exit) => {
       const labels = {
         http_request_method: methodOf(request),
         url_template: templateOf(request.url),
         status_class: statusClassOf(exit)
       }
-      return Effect.flatMap(Clock.currentTimeMillis, (end) => Metric.update(durations(labels), (end - start) / 1000))
+      durations(labels).updateUnsafe((clock.currentTimeMillisUnsafe() - start) / 1000, services)
+      return undefined
     })
-  )
+  })
 
 /** What the client's own error says may quote the query and the server, so the span ends without it. */
 const traced = <E, R>(

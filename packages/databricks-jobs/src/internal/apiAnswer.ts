@@ -29,7 +29,7 @@ export interface Asked {
   /** As in "could not be asked to …". */
   readonly operation: string
   readonly identity: Identity
-  readonly runId?: RunId
+  readonly runId?: RunId | undefined
 }
 
 /** An answer whose body was read, as far as the limit goes. */

@@ -28,19 +28,20 @@ export const kindOf = (value: Schema.Json | undefined): string => {
   return typeof value === "object" ? "an object" : `a ${typeof value}`
 }
 
-/**
- * Whether objects and lists are nested more than so many levels deep. It walks level by level, because recursion would
- * exhaust the stack.
- */
-export const isDeeperThan = (value: Schema.Json, levels: number): boolean => {
-  let level: ReadonlyArray<Schema.Json> = [value]
-  for (let depth = 0; level.length > 0; depth++) {
-    if (depth >= levels) return true
-    level = level.flatMap((item) =>
-      (isArray(item) ? [...item] : isObject(item) ? Object.values(item) : []).filter(
-        (child) => typeof child === "object" && child !== null
-      )
-    )
+/** Whether the value is JSON whose objects and lists are nested so many levels deep at most; no deeper does it look. */
+export const isJson = (value: unknown, levels: number): value is Schema.Json => {
+  if (typeof value === "number") return Number.isFinite(value)
+  if (typeof value !== "object" || value === null) {
+    return value === null || typeof value === "string" || typeof value === "boolean"
   }
-  return false
+  if (levels === 0 || !(Array.isArray(value) || isPlain(value))) return false
+  // A list with a hole has "undefined" there, once it is copied.
+  const children: ReadonlyArray<unknown> = Array.isArray(value) ? [...value] : Object.values(value)
+  return children.every((child) => isJson(child, levels - 1))
+}
+
+// A date has no keys of its own, and would pass for an empty object.
+const isPlain = (value: object): boolean => {
+  const prototype: unknown = Object.getPrototypeOf(value)
+  return prototype === null || Object.getPrototypeOf(prototype) === null
 }
