@@ -29,6 +29,8 @@ import type { RunState } from "./RunState.ts"
 export interface CallOptions {
   /** The credential's header, for who has just asked for it; otherwise the call asks. */
   readonly header?: AuthHeader
+  /** After how many milliseconds the caller gives up by himself: `RequestTimeout` is not kept where it would be later. */
+  readonly givesUpAfter?: number
   /** Told the id that Databricks gave a request that it carried out. */
   readonly onRequestId?: (id: string) => void
 }
@@ -100,7 +102,7 @@ export const layer: Layer.Layer<JobsClient, never, HttpClient.HttpClient | Datab
 
     const call = Effect.fnUntraced(function* <A>(
       credential: Credential,
-      { header: given, onRequestId }: CallOptions,
+      { header: given, onRequestId, givesUpAfter }: CallOptions,
       request: apiRequest.Request,
       decode: Decode<A>,
       sending = send
@@ -113,12 +115,12 @@ export const layer: Layer.Layer<JobsClient, never, HttpClient.HttpClient | Datab
         if (id !== undefined && Result.isSuccess(result)) onRequestId?.(id)
         return Effect.fromResult(result)
       }
-      const answer = yield* sending(request, identity, header)
+      const answer = yield* sending(request, identity, header, givesUpAfter)
       if (!refusesToken(answer)) return yield* readIt(answer)
       // The token was revoked or rotated after it was cached: try once more, with a new one for the same identity.
       answer.body = ""
       yield* auth.invalidate(credential, header)
-      return yield* readIt(yield* sending(request, identity, yield* auth.getHeader(credential)))
+      return yield* readIt(yield* sending(request, identity, yield* auth.getHeader(credential), givesUpAfter))
     })
 
     return JobsClient.of({

@@ -37,6 +37,15 @@ export const GoneAfter = Context.Reference<Duration.Input>("@flyte-databricks/co
   defaultValue: () => "15 seconds"
 })
 
+/** What holds for a poll. */
+interface Bounds {
+  /** When it has to be answered, in milliseconds. */
+  readonly until: number
+  readonly givesUpAfter: number
+  /** Whether the last poll of the run failed. */
+  readonly isFaulty: boolean
+}
+
 /** Makes the way to say how runs are doing. */
 export const make = Effect.fnUntraced(function* (reports: LastReports.LastReports, submissions: Submissions) {
   const auth = yield* DatabricksAuth.DatabricksAuth
@@ -51,14 +60,13 @@ export const make = Effect.fnUntraced(function* (reports: LastReports.LastReport
   const ask = Effect.fnUntraced(function* (
     metadata: JobMetadata.JobMetadata,
     connection: Connection.Connection | undefined,
-    until: number,
-    isFaulty: boolean
+    { until, givesUpAfter, isFaulty }: Bounds
   ) {
     const { runId } = metadata
     const credential = yield* PinnedRun.recall(auth, metadata, connection)
     const header = yield* PinnedRun.header(auth, credential)
     const { identity } = credential
-    const asked = jobs.get(credential, runId, { header })
+    const asked = jobs.get(credential, runId, { header, givesUpAfter })
     const run = yield* (isFaulty ? asked : hedged(asked)).pipe(
       Call.waitFor(`${identity.instance} to say how run ${runId} is doing`),
       turns.take("get", credential)
@@ -122,10 +130,11 @@ export const make = Effect.fnUntraced(function* (reports: LastReports.LastReport
     if (last !== undefined && RunState.hasEnded(last.phase)) return last
     const start = yield* Clock.currentTimeMillis
     const until = answerBy(start, yield* Call.endsAt)
-    const polled = yield* ask(metadata, connection, until, faultySince !== undefined).pipe(
+    const isFaulty = faultySince !== undefined
+    const polled = yield* ask(metadata, connection, { until, givesUpAfter: until - start, isFaulty }).pipe(
       // While it lasts, a moment per poll is enough: the retries of a thousand tasks would only keep Databricks down,
       // and each poll that waits holds one of propeller's workers.
-      rideOut(faultySince === undefined ? until : Math.min(until, start + moment)),
+      rideOut(isFaulty ? Math.min(until, start + moment) : until),
       Call.within(until - start),
       Effect.result
     )

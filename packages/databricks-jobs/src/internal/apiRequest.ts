@@ -51,7 +51,13 @@ export const make = (
   room: Semaphore.Semaphore
 ) => {
   const permits = room.takeScoped(permitsOf(bodyLimit))
-  return (request: Request, identity: Identity, header: AuthHeader): Effect.Effect<Answer, JobsError> => {
+  const limit = Duration.toMillis(timeout)
+  return (
+    request: Request,
+    identity: Identity,
+    header: AuthHeader,
+    givesUpAfter = Infinity
+  ): Effect.Effect<Answer, JobsError> => {
     const asked: Asked = { operation: request.operation, identity, runId: request.runId }
     const answer = Effect.matchEffect(client.execute(toHttp(request, identity, header)), {
       onFailure: (error) => Effect.fail(lost(asked, error)),
@@ -60,10 +66,11 @@ export const make = (
       // undici follows no redirect by itself; fetch would.
       Effect.provideService(FetchHttpClient.RequestInit, { redirect: "manual" })
     )
+    if (givesUpAfter <= limit) return answer
     const late = Effect.suspend(() =>
       Effect.fail(unavailable(asked, `nothing within ${Duration.format(timeout)}`, true))
     )
-    return Watched.within(answer, Duration.toMillis(timeout), late)
+    return Watched.within(answer, limit, late)
   }
 }
 
