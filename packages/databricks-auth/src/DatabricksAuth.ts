@@ -107,7 +107,7 @@ export const layerOf = <const M extends AuthMode.AnyMode>(
 
       const observer = yield* TokenObserver
       const cache = yield* TokenCache.make((credential, refused, tries) =>
-        Effect.flatMap(Policy.admitted(settings, credential), (admitted) =>
+        Effect.flatMap(Effect.fromResult(Policy.admitted(settings, credential)), (admitted) =>
           acquisition.acquire(admitted, refused, tries)
         ).pipe(
           Effect.tap((token) =>
@@ -120,7 +120,7 @@ export const layerOf = <const M extends AuthMode.AnyMode>(
       )
 
       const explain = Effect.fnUntraced(function* (task: AuthRequest.TaskContext): Effect.fn.Return<Explained> {
-        const request = yield* Effect.result(AuthRequest.make(settings, guarded, task))
+        const request = AuthRequest.make(settings, guarded, task)
         return Result.isFailure(request)
           ? { request: Option.none(), looked: [], outcome: Result.fail(request.failure) }
           : { request: Option.some(request.success), ...(yield* select(request.success)) }
@@ -139,7 +139,9 @@ export const layerOf = <const M extends AuthMode.AnyMode>(
           return resolved
         }),
         subject: (credential) =>
-          Effect.flatMap(Policy.admitted(settings, credential), ({ identity }) => acquisition.subject(identity)),
+          Effect.flatMap(Effect.fromResult(Policy.admitted(settings, credential)), ({ identity }) =>
+            acquisition.subject(identity)
+          ),
         getHeader: cache.get,
         invalidate: (credential, refused) =>
           Effect.andThen(acquisition.forget(credential.identity), cache.invalidate(credential, refused)),
@@ -147,7 +149,7 @@ export const layerOf = <const M extends AuthMode.AnyMode>(
         tokens: cache.status,
         record: acquisition.record,
         recall: Effect.fnUntraced(function* (record, connection) {
-          const instance = yield* admit(record.instance, settings.allowedInstances)
+          const instance = yield* Effect.fromResult(admit(record.instance, settings.allowedInstances))
           return yield* acquisition.recall(record, instance, connection)
         })
       })
