@@ -3,7 +3,7 @@
  */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
+import type * as Fiber from "effect/Fiber"
 import * as References from "effect/References"
 import * as Tracer from "effect/Tracer"
 
@@ -20,17 +20,17 @@ export const server = ({ hostname, port, protocol }: URL) => ({
 })
 
 /** The span that is under way, if it is one that somebody will see. */
-const current: Effect.Effect<Tracer.Span | undefined> = Effect.map(Effect.option(Effect.currentSpan), (span) =>
-  Option.isSome(span) && span.value.sampled ? span.value : undefined
-)
+const current = ({ cache: { span } }: Fiber.Fiber<unknown, unknown>): Tracer.Span | undefined =>
+  span?._tag === "Span" && span.sampled ? span : undefined
 
 /** Adds an event to the span that is under way. */
 export const event = (name: string, attributes: Readonly<Record<string, string>>): Effect.Effect<void> =>
-  Effect.flatMap(current, (span) =>
-    span === undefined ? Effect.void : Effect.map(Clock.currentTimeNanos, (now) => span.event(name, now, attributes))
+  Effect.withFiberSucceed((fiber) =>
+    current(fiber)?.event(name, fiber.getRef(Clock.Clock).currentTimeNanosUnsafe(), attributes)
   )
 
 /** The span that is under way as a link of one that it began, and that outlives it. */
-export const linkToCurrent: Effect.Effect<ReadonlyArray<Tracer.SpanLink>> = Effect.map(current, (span) =>
-  span === undefined ? [] : [{ span, attributes: {} }]
-)
+export const linkToCurrent: Effect.Effect<ReadonlyArray<Tracer.SpanLink>> = Effect.withFiberSucceed((fiber) => {
+  const span = current(fiber)
+  return span === undefined ? [] : [{ span, attributes: {} }]
+})
