@@ -73,15 +73,15 @@ export const layer: Layer.Layer<
     const namespaceSecrets = yield* NamespaceSecrets.NamespaceSecrets
     const connectorSecrets = yield* ConnectorSecrets.ConnectorSecrets
 
-    /** The halves of either family, the stronger one first. */
-    const halves = Effect.fnUntraced(function* (suffix: "CLIENT_ID" | "CLIENT_SECRET") {
+    /** The halves of either family, the stronger one first. It is part of the generators below. */
+    function* halves(suffix: "CLIENT_ID" | "CLIENT_SECRET") {
       const found: Array<Half> = []
       for (const family of families) {
         const half = yield* connectorSecrets.find(`${family}_${suffix}`)
         if (Option.isSome(half)) found.push({ ...half.value, family })
       }
       return found
-    })
+    }
 
     return ClientCredentialsSource.of({
       namespaceSecret: (namespace, name) =>
@@ -93,9 +93,10 @@ export const layer: Layer.Layer<
         const secrets = yield* halves("CLIENT_SECRET")
         return yield* Effect.fromResult(pairOf(ids, secrets, taskClientId))
       }),
-      connectorClientId: Effect.map(halves("CLIENT_ID"), ([id]) =>
-        Option.map(Option.fromUndefinedOr(id), ({ value }) => Redacted.value(value))
-      ),
+      connectorClientId: Effect.gen(function* () {
+        const [id] = yield* halves("CLIENT_ID")
+        return id === undefined ? Option.none() : Option.some(Redacted.value(id.value))
+      }),
       absence: namespaceSecrets.absence,
       forget: namespaceSecrets.forget,
       forgetConnector: connectorSecrets.forget
