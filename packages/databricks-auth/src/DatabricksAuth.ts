@@ -41,6 +41,7 @@ import * as ProjectedTokenExpiry from "./sources/ProjectedTokenExpiry.ts"
 import * as ProjectedToken from "./sources/ProjectedToken.ts"
 import * as Surroundings from "./sources/Memory.ts"
 import * as ServiceAccountTokens from "./sources/ServiceAccountTokens.ts"
+import * as Spans from "./telemetry/Spans.ts"
 import * as TokenCache from "./tokens/TokenCache.ts"
 import * as TokenEntries from "./tokens/TokenEntries.ts"
 import type { TokenStatus } from "./tokens/TokenStatus.ts"
@@ -128,7 +129,7 @@ export const layerOf = <const M extends AuthMode.AnyMode>(
 
       return DatabricksAuth.of({
         explain,
-        resolve: Effect.fn("DatabricksAuth.resolve")(function* (task) {
+        resolve: Effect.fnUntraced(function* (task) {
           const { outcome, request } = yield* explain(task)
           yield* decided(
             outcome,
@@ -137,7 +138,7 @@ export const layerOf = <const M extends AuthMode.AnyMode>(
           const resolved = yield* Effect.fromResult(outcome)
           if (Option.isSome(resolved.builtFrom)) yield* cache.retire(resolved, resolved.builtFrom.value)
           return resolved
-        }),
+        }, Spans.span("DatabricksAuth.resolve")),
         subject: (credential) =>
           Effect.flatMap(Effect.fromResult(Policy.admitted(settings, credential)), ({ identity }) =>
             acquisition.subject(identity)

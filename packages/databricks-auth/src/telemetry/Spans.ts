@@ -4,14 +4,21 @@
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
-import * as References from "effect/References"
 import * as Tracer from "effect/Tracer"
 
+type AnyFiber = Fiber.Fiber<unknown, unknown>
+
+const isTraced = ({ cache: { tracer, tracerEnabled } }: AnyFiber): boolean =>
+  tracerEnabled && tracer !== undefined && tracer !== Tracer.nativeTracer
+
 /** Whether a tracer was given that is not Effect's own, which keeps spans to itself. */
-export const areWanted: Effect.Effect<boolean> = Effect.map(
-  Effect.all([Tracer.Tracer, References.TracerEnabled]),
-  ([tracer, isEnabled]) => isEnabled && tracer !== Tracer.nativeTracer
-)
+export const areWanted: Effect.Effect<boolean> = Effect.withFiberSucceed(isTraced)
+
+/** Puts a span around this, where spans are wanted. */
+export const span =
+  (name: string) =>
+  <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+    Effect.withFiber((fiber) => (isTraced(fiber) ? Effect.withSpan(effect, name) : effect))
 
 /** The server that a request goes to, as OpenTelemetry's conventions say it. */
 export const server = ({ hostname, port, protocol }: URL) => ({
@@ -20,7 +27,7 @@ export const server = ({ hostname, port, protocol }: URL) => ({
 })
 
 /** The span that is under way, if it is one that somebody will see. */
-const current = ({ cache: { span } }: Fiber.Fiber<unknown, unknown>): Tracer.Span | undefined =>
+const current = ({ cache: { span } }: AnyFiber): Tracer.Span | undefined =>
   span?._tag === "Span" && span.sampled ? span : undefined
 
 /** Adds an event to the span that is under way. */
