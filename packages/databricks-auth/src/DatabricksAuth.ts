@@ -105,12 +105,11 @@ export const layerOf = <const M extends AuthMode.AnyMode>(
       const select = yield* Selection.make(settings, ready)
       const acquisition = Acquisition.make(ready)
       const guarded = [...new Set([...Modes.taskSettings, ...modes.flatMap((mode) => mode.taskSettings)])]
+      const admitted = (credential: Credential) => Effect.fromResult(Policy.admitted(settings, credential))
 
       const observer = yield* TokenObserver
       const cache = yield* TokenCache.make((credential, refused, tries) =>
-        Effect.flatMap(Effect.fromResult(Policy.admitted(settings, credential)), (admitted) =>
-          acquisition.acquire(admitted, refused, tries)
-        ).pipe(
+        Effect.flatMap(admitted(credential), (admitted) => acquisition.acquire(admitted, refused, tries)).pipe(
           Effect.tap((token) =>
             credential.identity._tag === "pat" ? Effect.void : observer.issued(issued(credential, token))
           ),
@@ -139,10 +138,7 @@ export const layerOf = <const M extends AuthMode.AnyMode>(
           if (Option.isSome(resolved.builtFrom)) yield* cache.retire(resolved, resolved.builtFrom.value)
           return resolved
         }, Spans.span("DatabricksAuth.resolve")),
-        subject: (credential) =>
-          Effect.flatMap(Effect.fromResult(Policy.admitted(settings, credential)), ({ identity }) =>
-            acquisition.subject(identity)
-          ),
+        subject: (credential) => Effect.flatMap(admitted(credential), ({ identity }) => acquisition.subject(identity)),
         getHeader: cache.get,
         invalidate: (credential, refused) =>
           Effect.andThen(acquisition.forget(credential.identity), cache.invalidate(credential, refused)),
