@@ -3,7 +3,7 @@
  * polled by Flyte every ten seconds. With and without the circuit breaker.
  */
 import { Circuit, TokenEndpoint, WorkspaceHost } from "@flyte-databricks/databricks-auth"
-import { Clock, Effect, Fiber, Layer, Random, Redacted, Semaphore } from "effect"
+import { Clock, Effect, Fiber, Layer, Random, Redacted, Result, Semaphore } from "effect"
 import { HttpClient, HttpClientResponse } from "effect/http"
 import { TestClock } from "effect/testing"
 import { table } from "./support/measure.ts"
@@ -69,7 +69,9 @@ const simulate = (death: Death, clients: number) =>
         Effect.provide(
           TokenEndpoint.layer.pipe(
             Layer.provide(Layer.succeed(HttpClient.HttpClient, client)),
-            Layer.provide(Layer.effect(WorkspaceHost.AllowedInstances, Effect.orDie(WorkspaceHost.allowList([])))),
+            Layer.provide(
+              Layer.succeed(WorkspaceHost.AllowedInstances, Result.getOrThrow(WorkspaceHost.allowList([])))
+            ),
             Layer.provide(
               Layer.effect(
                 Circuit.CircuitPolicy,

@@ -127,7 +127,7 @@ const plainRequest = Effect.fnUntraced(function* (
   return {
     instance: Option.isSome(settings.instance)
       ? settings.instance.value
-      : yield* canonicalize(allowed!.replace("*", "any")),
+      : yield* Effect.fromResult(canonicalize(allowed!.replace("*", "any"))),
     namespace: looksIntoNamespaces ? Option.none() : Option.some("NAMESPACE"),
     authType: Option.map(settings.authType, (value) => ({ value, from: "FLYTE_DATABRICKS_AUTH_TYPE" })),
     named: [],

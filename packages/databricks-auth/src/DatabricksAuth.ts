@@ -41,6 +41,7 @@ import * as ProjectedTokenExpiry from "./sources/ProjectedTokenExpiry.ts"
 import * as ProjectedToken from "./sources/ProjectedToken.ts"
 import * as Surroundings from "./sources/Memory.ts"
 import * as ServiceAccountTokens from "./sources/ServiceAccountTokens.ts"
+import * as Spans from "./telemetry/Spans.ts"
 import * as TokenCache from "./tokens/TokenCache.ts"
 import * as TokenEntries from "./tokens/TokenEntries.ts"
 import type { TokenStatus } from "./tokens/TokenStatus.ts"
@@ -104,12 +105,11 @@ export const layerOf = <const M extends AuthMode.AnyMode>(
       const select = yield* Selection.make(settings, ready)
       const acquisition = Acquisition.make(ready)
       const guarded = [...new Set([...Modes.taskSettings, ...modes.flatMap((mode) => mode.taskSettings)])]
+      const admitted = (credential: Credential) => Effect.fromResult(Policy.admitted(settings, credential))
 
       const observer = yield* TokenObserver
       const cache = yield* TokenCache.make((credential, refused, tries) =>
-        Effect.flatMap(Policy.admitted(settings, credential), (admitted) =>
-          acquisition.acquire(admitted, refused, tries)
-        ).pipe(
+        Effect.flatMap(admitted(credential), (admitted) => acquisition.acquire(admitted, refused, tries)).pipe(
           Effect.tap((token) =>
             credential.identity._tag === "pat" ? Effect.void : observer.issued(issued(credential, token))
           ),
@@ -120,7 +120,7 @@ export const layerOf = <const M extends AuthMode.AnyMode>(
       )
 
       const explain = Effect.fnUntraced(function* (task: AuthRequest.TaskContext): Effect.fn.Return<Explained> {
-        const request = yield* Effect.result(AuthRequest.make(settings, guarded, task))
+        const request = AuthRequest.make(settings, guarded, task)
         return Result.isFailure(request)
           ? { request: Option.none(), looked: [], outcome: Result.fail(request.failure) }
           : { request: Option.some(request.success), ...(yield* select(request.success)) }
@@ -128,7 +128,7 @@ export const layerOf = <const M extends AuthMode.AnyMode>(
 
       return DatabricksAuth.of({
         explain,
-        resolve: Effect.fn("DatabricksAuth.resolve")(function* (task) {
+        resolve: Effect.fnUntraced(function* (task) {
           const { outcome, request } = yield* explain(task)
           yield* decided(
             outcome,
@@ -137,9 +137,8 @@ export const layerOf = <const M extends AuthMode.AnyMode>(
           const resolved = yield* Effect.fromResult(outcome)
           if (Option.isSome(resolved.builtFrom)) yield* cache.retire(resolved, resolved.builtFrom.value)
           return resolved
-        }),
-        subject: (credential) =>
-          Effect.flatMap(Policy.admitted(settings, credential), ({ identity }) => acquisition.subject(identity)),
+        }, Spans.span("DatabricksAuth.resolve")),
+        subject: (credential) => Effect.flatMap(admitted(credential), ({ identity }) => acquisition.subject(identity)),
         getHeader: cache.get,
         invalidate: (credential, refused) =>
           Effect.andThen(acquisition.forget(credential.identity), cache.invalidate(credential, refused)),
@@ -147,7 +146,7 @@ export const layerOf = <const M extends AuthMode.AnyMode>(
         tokens: cache.status,
         record: acquisition.record,
         recall: Effect.fnUntraced(function* (record, connection) {
-          const instance = yield* admit(record.instance, settings.allowedInstances)
+          const instance = yield* Effect.fromResult(admit(record.instance, settings.allowedInstances))
           return yield* acquisition.recall(record, instance, connection)
         })
       })

@@ -2,9 +2,9 @@
  * An identity as job metadata keeps it. Flyte's own connector reads and writes the same fields, so that either connector
  * can poll and cancel what the other submitted; each mode says how it uses them.
  */
-import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Record from "effect/Record"
+import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import type { AuthError } from "./AuthError.ts"
 import { AuthType } from "./Identity.ts"
@@ -61,7 +61,7 @@ export const authTypeOf = ({ authType }: IdentityRecord): AuthType => Option.get
 /**
  * Metadata comes back from the caller, and its names end up in the paths of Kubernetes requests.
  */
-export const checkNames = Effect.fnUntraced(function* (record: IdentityRecord): Effect.fn.Return<void, AuthError> {
+export const checkNames = (record: IdentityRecord): Result.Result<void, AuthError> => {
   const names = [
     ["namespace", record.namespace, isNamespace, "a Kubernetes namespace"],
     ["oauth_secret_name", record.oauthSecretName, isSecretName, "the name of a Kubernetes Secret"],
@@ -70,7 +70,8 @@ export const checkNames = Effect.fnUntraced(function* (record: IdentityRecord): 
   ] as const
   for (const [key, value, isValid, expected] of names) {
     if (Option.isSome(value) && !isValid(value.value)) {
-      yield* invalid(`${key} of the job metadata`, value.value, expected)
+      return Result.fail(invalid(`${key} of the job metadata`, value.value, expected))
     }
   }
-})
+  return Result.succeed(undefined)
+}

@@ -4,8 +4,8 @@
  * allow-list never sees one.
  */
 import * as Context from "effect/Context"
-import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import { AuthError, InstanceRefused } from "./AuthError.ts"
 import { invalid, looksLikeSecret } from "./internal/settings.ts"
@@ -112,62 +112,62 @@ export class AllowedInstances extends Context.Service<AllowedInstances, AllowLis
 /**
  * Reads the operator's patterns; each is an instance or `*.` and a domain. `setting` is what errors say they are from.
  */
-export const allowList = Effect.fnUntraced(function* (
+export const allowList = (
   patterns: ReadonlyArray<string>,
   setting = "FLYTE_DATABRICKS_ALLOWED_INSTANCES"
-): Effect.fn.Return<AllowList, AuthError> {
+): Result.Result<AllowList, AuthError> => {
   const exact = new Set<string>()
   // A domain never ends as an IP address does, and a loopback name has none: a wildcard covers neither.
   const domains = new Set<string>()
   for (const pattern of patterns) {
     const isWildcard = pattern.startsWith("*.")
     const parsed = parse(isWildcard ? pattern.slice(2) : pattern)
-    if (typeof parsed === "string") return yield* refuseListed(pattern, parsed, setting)
+    if (typeof parsed === "string") return refuseListed(pattern, parsed, setting)
     if (isWildcard && (isIpAddress(parsed.hostname) || pattern.includes("://"))) {
-      return yield* refuseListed(pattern, "a wildcard needs a domain, not an address or a scheme", setting)
+      return refuseListed(pattern, "a wildcard needs a domain, not an address or a scheme", setting)
     }
     if (isWildcard && parsed.id !== undefined) {
-      return yield* refuseListed(pattern, "the id of a workspace needs its host, not a wildcard", setting)
+      return refuseListed(pattern, "the id of a workspace needs its host, not a wildcard", setting)
     }
     if (isWildcard) domains.add(canonical(parsed))
     else exact.add(canonical(parsed))
   }
-  return {
+  return Result.succeed({
     patterns,
     allows: (workspace) => {
       const host = hostOf(workspace)
       return exact.has(workspace) || exact.has(host) || [...domains].some((domain) => host.endsWith(`.${domain}`))
     }
-  }
-})
+  })
+}
 
-const refuseListed = (pattern: string, why: string, setting: string): AuthError =>
+const refuseListed = (pattern: string, why: string, setting: string) =>
   refuse(printable(pattern), `${why}; expected in ${setting}: host names and *. wildcards, separated by commas`, [])
 
 /**
  * The canonical form of an instance, whoever may use it; what is wrong with it, where it is not one.
  */
-export const canonicalize = Effect.fnUntraced(function* (input: string): Effect.fn.Return<WorkspaceHost, AuthError> {
+export const canonicalize = (input: string): Result.Result<WorkspaceHost, AuthError> => {
   const parsed = parse(input)
-  return typeof parsed === "string" ? yield* refuse(printable(input), parsed, []) : canonical(parsed)
-})
+  return typeof parsed === "string" ? refuse(printable(input), parsed, []) : Result.succeed(canonical(parsed))
+}
 
 /** The id of a setting, if it can be one. */
-export const workspaceId = (from: string, value: string): Effect.Effect<GivenId, AuthError> =>
+export const workspaceId = (from: string, value: string): Result.Result<GivenId, AuthError> =>
   anyId.test(value) && !looksLikeSecret(value)
-    ? Effect.succeed({ value, from })
-    : Effect.fail(invalid(from, value, "the id of a workspace, as it stands behind ?o= in the browser's address"))
+    ? Result.succeed({ value, from })
+    : Result.fail(invalid(from, value, "the id of a workspace, as it stands behind ?o= in the browser's address"))
 
 /**
  * The operator's own instance, by the setting that names it. No workspace answers for a bare IP address with a certificate,
  * so that one has to be listed too; loopback is a stand-in on this machine.
  */
-export const operatorsOwn = Effect.fnUntraced(function* (
+export const operatorsOwn = (
   setting: string,
   input: string,
   listed: ReadonlyArray<string>,
   id?: GivenId
-): Effect.fn.Return<WorkspaceHost, AuthError> {
+): Result.Result<WorkspaceHost, AuthError> => {
   const parsed = parse(input, id)
   const refused = (why: string) =>
     refuse(
@@ -175,29 +175,27 @@ export const operatorsOwn = Effect.fnUntraced(function* (
       `${why}; expected in ${setting}: a host name such as dbc-a1b2.cloud.databricks.com, or https://acme.databricks.com/?o=1234567890`,
       []
     )
-  if (typeof parsed === "string") return yield* refused(parsed)
+  if (typeof parsed === "string") return refused(parsed)
   const workspace = canonical(parsed)
   const host = hostOf(workspace)
   const isListed = listed
     .map((item) => parse(item))
     .some((other) => typeof other !== "string" && hostOf(canonical(other)) === host)
-  if (!isIpAddress(parsed.hostname) || loopbackNames.has(parsed.hostname) || isListed) return workspace
-  return yield* refused("it is an IP address, and FLYTE_DATABRICKS_ALLOWED_INSTANCES does not list it too")
-})
+  return !isIpAddress(parsed.hostname) || loopbackNames.has(parsed.hostname) || isListed
+    ? Result.succeed(workspace)
+    : refused("it is an IP address, and FLYTE_DATABRICKS_ALLOWED_INSTANCES does not list it too")
+}
 
 /**
- * Fails where no credential may be sent to a workspace.
+ * The workspace, if a credential may be sent to it.
  */
-export const requireListed = Effect.fnUntraced(function* (
-  workspace: WorkspaceHost,
-  list: AllowList
-): Effect.fn.Return<void, AuthError> {
-  if (list.allows(workspace)) return
+export const requireListed = (workspace: WorkspaceHost, list: AllowList): Result.Result<WorkspaceHost, AuthError> => {
+  if (list.allows(workspace)) return Result.succeed(workspace)
   const why = isIpAddress(new URL(baseUrl(workspace)).hostname)
     ? "an IP address is allowed only where the operator lists it"
     : "it is not on the allow-list"
-  yield* refuse(workspace, why, list.patterns)
-})
+  return refuse(workspace, why, list.patterns)
+}
 
 /** What says which workspace of a host is meant, where its address does not. */
 export interface Choice {
@@ -210,24 +208,26 @@ export interface Choice {
 /**
  * The workspace in canonical form, if credentials may be sent to it.
  */
-export const admit = Effect.fnUntraced(function* (
+export const admit = (
   input: string,
   list: AllowList,
   { id, own }: Choice = {}
-): Effect.fn.Return<WorkspaceHost, AuthError> {
+): Result.Result<WorkspaceHost, AuthError> => {
   const parsed = parse(input, id)
-  if (typeof parsed === "string") return yield* refuse(printable(input), parsed, list.patterns)
+  if (typeof parsed === "string") return refuse(printable(input), parsed, list.patterns)
   const named = canonical(parsed)
   const workspace = own !== undefined && named === hostOf(own) ? own : named
-  yield* requireListed(workspace, list)
-  if (isAccountWide(workspace) && Option.isNone(idOf(workspace))) {
-    const why =
-      "it serves all workspaces of an account. Add the id of one, as in https://acme.databricks.com/?o=1234567890, " +
-      "or set databricksWorkspaceId on the task or FLYTE_DATABRICKS_WORKSPACE_ID on the connector"
-    return yield* refuse(workspace, why, [])
-  }
-  return workspace
-})
+  return Result.flatMap(requireListed(workspace, list), requireOne)
+}
 
-const refuse = (instance: string, why: string, allowed: ReadonlyArray<string>): AuthError =>
-  new AuthError({ reason: new InstanceRefused({ instance, why, allowed }) })
+/** The workspace, if it is one: of a host that serves all of an account, the id has to be known. */
+const requireOne = (workspace: WorkspaceHost): Result.Result<WorkspaceHost, AuthError> => {
+  if (!isAccountWide(workspace) || Option.isSome(idOf(workspace))) return Result.succeed(workspace)
+  const why =
+    "it serves all workspaces of an account. Add the id of one, as in https://acme.databricks.com/?o=1234567890, " +
+    "or set databricksWorkspaceId on the task or FLYTE_DATABRICKS_WORKSPACE_ID on the connector"
+  return refuse(workspace, why, [])
+}
+
+const refuse = (instance: string, why: string, allowed: ReadonlyArray<string>) =>
+  Result.fail(new AuthError({ reason: new InstanceRefused({ instance, why, allowed }) }))

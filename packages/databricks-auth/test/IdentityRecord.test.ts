@@ -44,7 +44,7 @@ describe("the names in a record", () => {
   it.effect("may be absent, or such as Kubernetes has", () =>
     Effect.gen(function* () {
       for (const record of [empty(instance), { instance, ...whole }]) {
-        assertEquals(yield* Effect.exit(checkNames(record)), Exit.void)
+        assertEquals(yield* Effect.exit(Effect.fromResult(checkNames(record))), Exit.void)
       }
     })
   )
@@ -57,7 +57,9 @@ describe("the names in a record", () => {
   ] as const)("%s are refused where they would lead elsewhere in a path", ([field, key, expected]) =>
     Effect.gen(function* () {
       for (const name of ["../x", "a/b", "", "A_B"]) {
-        const { message } = yield* Effect.flip(checkNames({ instance, ...whole, [field]: Option.some(name) }))
+        const { message } = yield* Effect.flip(
+          Effect.fromResult(checkNames({ instance, ...whole, [field]: Option.some(name) }))
+        )
         assert.include(message, `${key} of the job metadata is "${name}", expected ${expected}.`)
       }
     })

@@ -12,14 +12,17 @@ import { assertEquals } from "@effect/vitest/utils"
 import { Arbitrary, Effect, Option, Schema } from "effect"
 import { auth, connector } from "./support/connector.ts"
 import { settings } from "./support/environment.ts"
-import { admitUnder, refusal } from "./support/hosts.ts"
+import { admitUnder, allowList, canonicalize, refusal } from "./support/hosts.ts"
 
-const { allowList, baseUrl, canonicalize, databricksDomains, headers, hostOf, idOf, pageUrl } = WorkspaceHost
+const { baseUrl, databricksDomains, headers, hostOf, idOf, pageUrl } = WorkspaceHost
 
 /** The workspace of a task at a connector with these variables. */
 const workspaceOf = (task: TaskSettings.TaskSettings, env: Record<string, string>) =>
   Effect.flatMap(settings(env), (resolved) =>
-    Effect.map(AuthRequest.make(resolved, Modes.taskSettings, { settings: task }), ({ instance }) => instance as string)
+    Effect.map(
+      Effect.fromResult(AuthRequest.make(resolved, Modes.taskSettings, { settings: task })),
+      ({ instance }) => instance as string
+    )
   )
 
 const refusedTo = (task: TaskSettings.TaskSettings, env: Record<string, string>) =>

@@ -1,9 +1,9 @@
 import { WorkspaceHost } from "@flyte-databricks/databricks-auth"
 import { assert, describe, it } from "@effect/vitest"
 import { Arbitrary, Effect, Option, Result, Schema } from "effect"
-import { admitUnder } from "./support/hosts.ts"
+import { admitUnder, canonicalize } from "./support/hosts.ts"
 
-const { baseUrl, canonicalize, databricksDomains, hostOf, idOf } = WorkspaceHost
+const { baseUrl, databricksDomains, hostOf, idOf } = WorkspaceHost
 
 describe("for any text at all", () => {
   // Text that is near to a host, or made to confuse one parser or the other.

@@ -3,9 +3,9 @@ import { assert, describe, it } from "@effect/vitest"
 import { assertEquals } from "@effect/vitest/utils"
 import { Effect, Option } from "effect"
 import { settings } from "./support/environment.ts"
-import { admitUnder, refusal } from "./support/hosts.ts"
+import { admit, admitUnder, refusal } from "./support/hosts.ts"
 
-const { admit, baseUrl, databricksDomains } = WorkspaceHost
+const { baseUrl, databricksDomains } = WorkspaceHost
 
 describe("the workspaces of all of Databricks' clouds", () => {
   it.effect.each([

@@ -5,7 +5,7 @@ import { Circuit, RetryPolicy, TokenEndpoint, WorkspaceHost } from "@flyte-datab
 import * as TransportFault from "@flyte-databricks/databricks-auth/http/TransportFault"
 import { DatabricksWorkspace, Fault } from "@flyte-databricks/emulators"
 import * as Certificates from "@flyte-databricks/emulators/Certificates"
-import { ConfigProvider, Effect, FileSystem, Layer, Logger, Redacted, Schedule, type Scope } from "effect"
+import { ConfigProvider, Effect, FileSystem, Layer, Logger, Redacted, Result, Schedule, type Scope } from "effect"
 import { HttpClient } from "effect/http"
 import * as Https from "node:https"
 import * as DatabricksHttp from "../src/DatabricksHttp.ts"
@@ -35,7 +35,7 @@ const layer = (env: Record<string, string>, log = Log.make()) =>
   TokenEndpoint.layer.pipe(
     Layer.provide(DatabricksHttp.layer),
     // Of plain workspaces no list is asked: nothing names another address.
-    Layer.provide(Layer.effect(WorkspaceHost.AllowedInstances, Effect.orDie(WorkspaceHost.allowList([])))),
+    Layer.provide(Layer.succeed(WorkspaceHost.AllowedInstances, Result.getOrThrow(WorkspaceHost.allowList([])))),
     Layer.provide([
       ConfigProvider.layer(ConfigProvider.fromEnv({ env })),
       Logger.layer([log.logger]),

@@ -9,6 +9,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
+import * as Result from "effect/Result"
 import * as Ref from "effect/Ref"
 import * as Schema from "effect/Schema"
 import * as FetchHttpClient from "effect/http/FetchHttpClient"
@@ -103,7 +104,7 @@ export const make: Effect.Effect<Discovery, never, HttpClient.HttpClient | Allow
     const parsed = parseUrl(named)
     const origin = parsed === null ? named : parsed.origin
     const isPlain = parsed !== null && `${origin}${parsed.pathname}` === named
-    const other = isPlain ? yield* Effect.option(canonicalize(origin)) : Option.none()
+    const other = isPlain ? Result.getSuccess(canonicalize(origin)) : Option.none()
     if (Option.isNone(other)) {
       const problem = `its ${by} is not the https address of an endpoint`
       return yield* new AuthError({ reason: new TokenResponseInvalid({ endpoint: url, status: 200, problem }) })

@@ -1,7 +1,7 @@
 /**
  * Names that end up in the paths of Kubernetes requests.
  */
-import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
 import type { AuthError } from "../AuthError.ts"
 import { invalid, looksLikeSecret } from "./settings.ts"
 
@@ -18,5 +18,5 @@ export const isSecretName = (name: string): boolean => isObjectName(name) && !lo
 /**
  * The name of a Secret, as a setting gives it.
  */
-export const secretName = (setting: string, name: string): Effect.Effect<string, AuthError> =>
-  isSecretName(name) ? Effect.succeed(name) : Effect.fail(invalid(setting, name, "the name of a Kubernetes Secret"))
+export const secretName = (setting: string, name: string): Result.Result<string, AuthError> =>
+  isSecretName(name) ? Result.succeed(name) : Result.fail(invalid(setting, name, "the name of a Kubernetes Secret"))

@@ -2,8 +2,8 @@
  * Reading a setting: blank counts as unset, values are trimmed.
  */
 import * as Config from "effect/Config"
-import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import * as Result from "effect/Result"
 import { AuthError, SettingInvalid } from "../AuthError.ts"
 import { printable } from "../http/ForeignText.ts"
 import { looksLikeSecret } from "../http/LiveSecrets.ts"
@@ -39,11 +39,12 @@ export const invalid = (setting: string, value: string, expected: string): AuthE
 /**
  * One of the given words.
  */
-export const oneOf = <const Words extends ReadonlyArray<string>>(words: Words) =>
-  Effect.fnUntraced(function* (setting: string, value: string): Effect.fn.Return<Words[number], AuthError> {
+export const oneOf =
+  <const Words extends ReadonlyArray<string>>(words: Words) =>
+  (setting: string, value: string): Result.Result<Words[number], AuthError> => {
     const found = words.find((word) => word === value)
-    return found ?? (yield* invalid(setting, value, listWords(words)))
-  })
+    return found === undefined ? Result.fail(invalid(setting, value, listWords(words))) : Result.succeed(found)
+  }
 
 const on = ["true", "1", "yes", "on"]
 const off = ["false", "0", "no", "off"]
@@ -51,10 +52,10 @@ const off = ["false", "0", "no", "off"]
 /**
  * A switch, in the words that Kubernetes manifests and shells use for it.
  */
-export const flag = (setting: string, value: string): Effect.Effect<boolean, AuthError> => {
+export const flag = (setting: string, value: string): Result.Result<boolean, AuthError> => {
   const word = value.toLowerCase()
-  if (on.includes(word)) return Effect.succeed(true)
-  return off.includes(word) ? Effect.succeed(false) : Effect.fail(invalid(setting, value, "true or false"))
+  if (on.includes(word)) return Result.succeed(true)
+  return off.includes(word) ? Result.succeed(false) : Result.fail(invalid(setting, value, "true or false"))
 }
 
 export const listWords = (words: ReadonlyArray<string>): string =>

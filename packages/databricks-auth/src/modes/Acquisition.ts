@@ -3,6 +3,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import * as Result from "effect/Result"
 import { AuthError, ModeUnavailable } from "../AuthError.ts"
 import type { Credential } from "../Credential.ts"
 import type { Token, Tries } from "../endpoint/Token.ts"
@@ -47,17 +48,17 @@ export const make = (modes: ReadonlyArray<ReadyMode>) => {
       namespace: resolved.namespace,
       ...modeOf(resolved.identity)?.record(resolved, connection)
     }),
-    recall: Effect.fnUntraced(function* (
+    recall: (
       record: IdentityRecord.IdentityRecord,
       instance: WorkspaceHost,
       connection: Connection | undefined
-    ): Effect.fn.Return<Credential, AuthError> {
+    ): Effect.Effect<Credential, AuthError> => {
       const mode = modes.find(
         ({ isRecorded, tag }) => Option.getOrElse(record.mode, () => tag) === tag && isRecorded(record)
       )
-      if (mode === undefined) return yield* unserved(record)
-      yield* IdentityRecord.checkNames(record)
-      return yield* mode.recall(record, instance, connection)
-    })
+      if (mode === undefined) return Effect.fail(unserved(record))
+      const names = IdentityRecord.checkNames(record)
+      return Result.isFailure(names) ? Effect.fail(names.failure) : mode.recall(record, instance, connection)
+    }
   }
 }

@@ -36,7 +36,7 @@ const wire = Effect.gen(function* () {
       const source = origins.describe(origin)
       const pair = yield* origins.read(origin)
       // A run that was submitted as a principal goes on as that principal, or not at all.
-      if (Option.isSome(clientId)) yield* requirePrincipal(source, clientId.value, pair.clientId)
+      if (Option.isSome(clientId)) yield* Effect.fromResult(requirePrincipal(source, clientId.value, pair.clientId))
       return yield* tokenEndpoint.clientCredentials({ instance, source, ...pair }, tries).pipe(
         // The secret was rotated, perhaps: the next request is made with the one that is there then.
         Effect.tapError(({ reason }) => (reason._tag === "TokenRefused" ? origins.forget(origin) : Effect.void))
@@ -46,19 +46,21 @@ const wire = Effect.gen(function* () {
     record: ({ identity: { clientId, origin } }) => ({ clientId, ...Origins.record(origin) }),
     // Flyte's connector records its own client id also where a namespace's Secret overrode it. So that id says nothing
     // about who the run is, unless this connector wrote it, which for its own pair names no Secret.
-    recall: Effect.fnUntraced(function* (record, instance) {
-      const { clientId, namespace, oauthSecretName: name } = record
+    recall: ({ clientId, namespace, oauthSecretName: name }, instance) => {
       const as = (id: Option.Option<string>, origin: Origin) => ({
         identity: new OAuthM2MIdentity({ instance, clientId: id, origin })
       })
-      if (Option.isNone(name)) return as(clientId, ConnectorLevel.make({}))
-      const isOwn = Option.isSome(clientId) && Equal.equals(clientId, yield* credentials.connectorClientId)
-      if (Option.isSome(namespace) && !isOwn) {
-        return as(clientId, NamespaceSecret.make({ namespace: namespace.value, name: name.value }))
-      }
-      const origin = Unrecorded.make({ namespace, name: name.value })
-      return as(Option.isSome(namespace) ? Option.none() : clientId, origin)
-    }),
+      if (Option.isNone(name)) return Effect.succeed(as(clientId, ConnectorLevel.make({})))
+      const own = Option.isSome(clientId) ? credentials.connectorClientId : Effect.succeedNone
+      return Effect.map(own, (own) => {
+        const isOwn = Option.isSome(clientId) && Equal.equals(clientId, own)
+        if (Option.isSome(namespace) && !isOwn) {
+          return as(clientId, NamespaceSecret.make({ namespace: namespace.value, name: name.value }))
+        }
+        const origin = Unrecorded.make({ namespace, name: name.value })
+        return as(Option.isSome(namespace) ? Option.none() : clientId, origin)
+      })
+    },
     summarize: (isClientIdTaken) =>
       Effect.map(Effect.result(credentials.connector(Option.none())), (pair) => ({
         facts: { connectorClientSecret: isClientIdTaken && Result.isFailure(pair) ? "none" : said(pair) },

@@ -57,7 +57,9 @@ const wire = (own: Options) =>
           look: Effect.fnUntraced(function* ({ audience, clientId: ofTask, instance }) {
             const from = Option.isSome(ofTask) ? TaskSettings.describe("clientId") : "This service"
             const given = Option.getOrElse(ofTask, () => own.clientId)
-            const clientId = yield* applicationId(from, "has what looks like a secret for a client id", given)
+            const clientId = yield* Effect.fromResult(
+              applicationId(from, "has what looks like a secret for a client id", given)
+            )
             const idToken = yield* idTokens.get(audience)
             if (Option.isNone(idToken)) return { _tag: "Absent", detail: idTokens.absence }
             const pinned = { instance, clientId, namespace: Option.none(), parameters: { audience } }

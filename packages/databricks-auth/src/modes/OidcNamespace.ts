@@ -53,10 +53,12 @@ const wire = Effect.gen(function* () {
       const annotation = `Annotation ${audienceAnnotation} of ${describeServiceAccount(namespace, serviceAccount)}`
       return yield* invalid(annotation, "longer", `at most ${maxAnnotation} characters`)
     }
-    const clientId = yield* applicationId(
-      describeServiceAccount(namespace, serviceAccount),
-      `has what looks like a secret under annotation ${clientIdAnnotation}`,
-      offer.clientId
+    const clientId = yield* Effect.fromResult(
+      applicationId(
+        describeServiceAccount(namespace, serviceAccount),
+        `has what looks like a secret under annotation ${clientIdAnnotation}`,
+        offer.clientId
+      )
     )
     return {
       _tag: "Found",
@@ -84,7 +86,7 @@ const wire = Effect.gen(function* () {
           .discover(namespace)
           .pipe(Effect.catchReason("AuthError", "AccessForbidden", () => Effect.succeed(unseen)))
     const offer = offers.find((offer) => offer.serviceAccount === serviceAccount)
-    if (offer !== undefined) yield* requirePrincipal(source, clientId, offer.clientId)
+    if (offer !== undefined) yield* Effect.fromResult(requirePrincipal(source, clientId, offer.clientId))
     const allowed = [oidcAudience, ...allowedAudiences, ...Option.toArray(offer?.audience ?? Option.none())]
     if (!allowed.includes(audience)) {
       const why = `audience ${shown(audience)} is neither its annotation's nor one of ${allowed.join(", ")}`
@@ -110,15 +112,12 @@ const wire = Effect.gen(function* () {
       oidcAudience: Option.some(audience),
       namespace: Option.some(namespace)
     }),
-    recall: Effect.fnUntraced(function* ({ clientId, oidcServiceAccount, oidcAudience, namespace }, instance) {
+    recall: ({ clientId, oidcServiceAccount, oidcAudience, namespace }, instance) => {
       if (Option.isNone(oidcServiceAccount) || Option.isNone(clientId) || Option.isNone(namespace)) {
-        return yield* invalid(
-          "The job metadata of a run as a ServiceAccount",
-          "incomplete",
-          "oidc_service_account, client_id and namespace"
-        )
+        const expected = "oidc_service_account, client_id and namespace"
+        return Effect.fail(invalid("The job metadata of a run as a ServiceAccount", "incomplete", expected))
       }
-      return {
+      return Effect.succeed({
         identity: new OidcNamespaceIdentity({
           instance,
           clientId: clientId.value,
@@ -126,8 +125,8 @@ const wire = Effect.gen(function* () {
           serviceAccount: oidcServiceAccount.value,
           audience: Option.getOrElse(oidcAudience, () => defaultOidcAudience)
         })
-      }
-    }),
+      })
+    },
     subject: (identity) => IdTokenSource.require(idTokensOf(identity), identity.audience),
     acquire: Effect.fnUntraced(function* ({ identity }, _refused, tries) {
       return yield* checkToday(identity).pipe(

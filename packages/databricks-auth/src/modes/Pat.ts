@@ -6,6 +6,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
+import * as Result from "effect/Result"
 import {
   ConnectorLevel,
   NamespaceSecret,
@@ -97,20 +98,23 @@ const wire = Effect.gen(function* () {
         ? { ...nothing, authToken: builtFrom }
         : Origins.record(origin)
     },
-    recall: Effect.fnUntraced(function* (record, instance, connection) {
+    recall: (record, instance, connection) => {
       // Flyte 2's own connector submitted it, or this one did, with the connection's PAT.
       if (connection !== undefined && IdentityRecord.isEmpty(record)) {
         const identity = new PatIdentity({ instance, origin: RequestSecret.make({}) })
-        const token = yield* Connection.token(connection, Option.none())
-        return Option.isSome(token) ? { identity, storedToken: token.value } : { identity }
+        const token = Result.map(
+          Connection.token(connection, Option.none()),
+          Option.match({ onNone: () => ({ identity }), onSome: (storedToken) => ({ identity, storedToken }) })
+        )
+        return Effect.fromResult(token)
       }
       const identity = new PatIdentity({ instance, origin: originOf(record) })
-      if (Option.isNone(record.authToken)) return { identity }
+      if (Option.isNone(record.authToken)) return Effect.succeed({ identity })
       const storedToken = record.authToken.value
       return fitsHeader(Redacted.value(storedToken))
-        ? { identity, storedToken }
-        : yield* invalid("auth_token of the job metadata", "(not shown)", "a token that a header can carry")
-    }),
+        ? Effect.succeed({ identity, storedToken })
+        : Effect.fail(invalid("auth_token of the job metadata", "(not shown)", "a token that a header can carry"))
+    },
     summarize: () =>
       Effect.map(Effect.result(pats.connector), (pat) => ({
         facts: { connectorPat: said(pat) },
@@ -138,18 +142,20 @@ const requestSecret: Place<PatIdentity> = {
   namedBy: "connectionSecretName",
   describe: Connection.source,
   remedy: "name a secret of Flyte that holds a token: databricks_token of the task",
-  look: Effect.fnUntraced(function* (request, { value, secretName }) {
-    const token = yield* Connection.token(value, secretName)
-    if (Option.isSome(token)) {
-      const identity = new PatIdentity({ instance: request.instance, origin: RequestSecret.make({}) })
-      return { _tag: "Found", credential: { identity, storedToken: token.value }, builtFrom: Option.none() }
-    }
-    const detail = Option.match(secretName, {
-      onNone: () => "the task names no secret for it",
-      onSome: (name) => `not sent, though the task names secret "${shown(name)}"`
-    })
-    return { _tag: "Absent", detail }
-  })
+  look: ({ instance }, { value, secretName }) =>
+    Effect.fromResult(
+      Result.map(Connection.token(value, secretName), (token) => {
+        if (Option.isSome(token)) {
+          const identity = new PatIdentity({ instance, origin: RequestSecret.make({}) })
+          return { _tag: "Found", credential: { identity, storedToken: token.value }, builtFrom: Option.none() }
+        }
+        const detail = Option.match(secretName, {
+          onNone: () => "the task names no secret for it",
+          onSome: (name) => `not sent, though the task names secret "${shown(name)}"`
+        })
+        return { _tag: "Absent", detail }
+      })
+    )
 }
 
 const found = ({ instance }: AuthRequest, origin: Origin, token: Redacted.Redacted<string>) => ({

@@ -2,8 +2,8 @@
  * What today's settings say of an identity, whoever made it: a run's metadata comes back from a caller, who may have
  * written it. What needs no history is held against them before any secret is read.
  */
-import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import * as Result from "effect/Result"
 import { AuthError, IdentityChanged, IdentityRefused } from "../AuthError.ts"
 import type { Credential } from "../Credential.ts"
 import { type Identity, OAuthM2MIdentity, PatIdentity, secretOf } from "../Identity.ts"
@@ -15,24 +15,22 @@ type Settings = ConnectorSettings["Service"]
 /**
  * The credential as it may be used, if it may be used at all.
  */
-export const admitted = Effect.fnUntraced(function* (
-  settings: Settings,
-  credential: Credential
-): Effect.fn.Return<Credential, AuthError> {
+export const admitted = (settings: Settings, credential: Credential): Result.Result<Credential, AuthError> => {
   const { identity } = credential
-  yield* admit(identity.instance, settings.allowedInstances)
-  const { namespace, isShared } = ownerOf(identity)
-  if (Option.isSome(namespace) && !settings.namespaces.includes(namespace.value)) {
-    const why = `namespace ${namespace.value} is not among ${settings.namespaces.patterns.join(", ")}`
-    return yield* refused(identity, why, "FLYTE_DATABRICKS_NAMESPACES")
-  }
-  const refusal = whyNotShared(settings, identity.instance)
-  if (refusal === undefined) return credential
-  const own = isShared ? Option.none() : ofNamespaceAlone(identity)
-  return Option.isSome(own)
-    ? { ...credential, identity: own.value }
-    : yield* refused(identity, refusal.why, refusal.setting)
-})
+  return Result.flatMap(admit(identity.instance, settings.allowedInstances), () => {
+    const { namespace, isShared } = ownerOf(identity)
+    if (Option.isSome(namespace) && !settings.namespaces.includes(namespace.value)) {
+      const why = `namespace ${namespace.value} is not among ${settings.namespaces.patterns.join(", ")}`
+      return Result.fail(refused(identity, why, "FLYTE_DATABRICKS_NAMESPACES"))
+    }
+    const refusal = whyNotShared(settings, identity.instance)
+    if (refusal === undefined) return Result.succeed(credential)
+    const own = isShared ? Option.none() : ofNamespaceAlone(identity)
+    return Option.isSome(own)
+      ? Result.succeed({ ...credential, identity: own.value })
+      : Result.fail(refused(identity, refusal.why, refusal.setting))
+  })
+}
 
 /** The namespace whose credential an identity has, and whether it has the connector's. */
 const ownerOf = (identity: Identity): { readonly namespace: Option.Option<string>; readonly isShared: boolean } => {
@@ -84,7 +82,7 @@ export const refused = ({ principal, source }: Identity, why: string, setting: s
 /**
  * Fails where a credential is of another principal than the one that is meant.
  */
-export const requirePrincipal = (source: string, expected: string, found: string): Effect.Effect<void, AuthError> =>
+export const requirePrincipal = (source: string, expected: string, found: string): Result.Result<void, AuthError> =>
   expected === found
-    ? Effect.void
-    : Effect.fail(new AuthError({ reason: new IdentityChanged({ source, expected, found }) }))
+    ? Result.succeed(undefined)
+    : Result.fail(new AuthError({ reason: new IdentityChanged({ source, expected, found }) }))

@@ -15,17 +15,18 @@
 import * as Cache from "effect/Cache"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import type * as Result from "effect/Result"
+import * as Result from "effect/Result"
 import { AuthError, CredentialsMissing, type Finding, ModeUnavailable } from "../AuthError.ts"
 import type { Identity } from "../Identity.ts"
 import type { AuthRequest } from "../request/AuthRequest.ts"
 import type { ConnectorSettings } from "../request/ConnectorSettings.ts"
 import * as TaskSettings from "../request/TaskSettings.ts"
 import * as Spans from "../telemetry/Spans.ts"
-import { authTypes, type Look, type Place, type ReadyMode, type Resolved } from "./AuthMode.ts"
+import { type Absent, authTypes, type Found, type Look, type Place, type ReadyMode, type Resolved } from "./AuthMode.ts"
 import { requirePrincipal, whyNotShared } from "./Policy.ts"
 
 type Settings = ConnectorSettings["Service"]
+type Answer = Absent | Found<Identity>
 
 /**
  * What was looked at for a request, in order, and what came of it.
@@ -52,41 +53,33 @@ export const make = Effect.fnUntraced(function* (
     capacity: warningsRemembered,
     lookup: (message: string) => Effect.annotateLogs(Effect.logWarning(message), { reason: "AccessForbidden" })
   })
-  const select = Effect.fnUntraced(function* (
-    asked: AuthRequest,
-    looked: Array<Finding>
-  ): Effect.fn.Return<Resolved, AuthError> {
+  const passedOver = ({ message }: AuthError) => Cache.get(warnings, message)
+  return (asked) => {
     const request =
       Option.isNone(asked.authType) && only !== undefined && others.length === 0
         ? { ...asked, authType: Option.some({ value: only, from: "This service" }) }
         : asked
     if (Option.isNone(request.authType)) {
-      return yield* walk(settings, request, modes, looked, "any auth type (auto-detect)", ({ message }) =>
-        Cache.get(warnings, message)
-      )
+      return walk(settings, request, modes, "any auth type (auto-detect)", passedOver)
     }
     const { value: authType, from } = request.authType.value
     if (!served.includes(authType)) {
-      return yield* new AuthError({ reason: new ModeUnavailable({ wanted: authType, from, served }) })
+      const reason = new ModeUnavailable({ wanted: authType, from, served })
+      return Effect.succeed({ looked: [], outcome: Result.fail(new AuthError({ reason })) })
     }
     const ofType = modes.filter((mode) => mode.authType === authType)
-    return yield* walk(settings, request, ofType, looked, `auth type ${authType}`, Effect.fail)
-  })
-  return (request) =>
-    Effect.suspend(() => {
-      const looked: Array<Finding> = []
-      return Effect.map(Effect.result(select(request, looked)), (outcome) => ({ looked, outcome }))
-    })
+    return walk(settings, request, ofType, `auth type ${authType}`)
+  }
 })
 
 const walk = Effect.fnUntraced(function* (
   settings: Settings,
   request: AuthRequest,
   modes: ReadonlyArray<ReadyMode>,
-  explanation: Array<Finding>,
   wanted: string,
-  onForbidden: (error: AuthError) => Effect.Effect<void, AuthError>
-): Effect.fn.Return<Resolved, AuthError> {
+  passedOver?: (forbidden: AuthError) => Effect.Effect<void>
+): Effect.fn.Return<Selected> {
+  const looked: Array<Finding> = []
   const remedies: Array<string> = []
   const named = namedPlaces(request, modes)
   for (const mode of modes) {
@@ -96,46 +89,50 @@ const walk = Effect.fnUntraced(function* (
       const { source } = turn
       const skipped = named(mode, place) ?? turn.skipped
       if (skipped !== undefined) {
-        yield* found(explanation, { source, outcome: "skipped", detail: skipped })
+        yield* note(looked, { source, outcome: "skipped", detail: skipped })
         continue
       }
-      const answer = yield* turn.look.pipe(
-        Effect.catchReason("AuthError", "AccessForbidden", (_, error) =>
-          Effect.as(onForbidden(error), { _tag: "Forbidden" as const })
-        ),
-        Effect.tap((answer) =>
-          answer._tag === "Found" && Option.isSome(request.clientId) && hasClientId(mode)
-            ? requirePrincipal(source, request.clientId.value, answer.credential.identity.principal)
-            : Effect.void
-        ),
-        Effect.tapError(({ message }) => found(explanation, { source, outcome: "failed", detail: message }))
-      )
-      if (answer._tag === "Found") {
-        const { credential, builtFrom, detail } = answer
-        yield* found(explanation, { source, outcome: "used", ...(detail === undefined ? {} : { detail }) })
-        return { ...credential, namespace: request.namespace, explanation, builtFrom }
+      const answer = Result.flatMap(yield* Effect.result(turn.look), (answer) => asNamed(request, mode, source, answer))
+      if (Result.isFailure(answer)) {
+        const error = answer.failure
+        if (error.reason._tag !== "AccessForbidden" || passedOver === undefined) {
+          yield* note(looked, { source, outcome: "failed", detail: error.message })
+          return { looked, outcome: Result.fail(error) }
+        }
+        yield* passedOver(error)
+        yield* note(looked, { source, outcome: "forbidden", detail: "the connector has no right to read it" })
+      } else if (answer.success._tag === "Absent") {
+        yield* note(looked, { source, outcome: "absent", detail: answer.success.detail })
+      } else {
+        const { credential, builtFrom, detail } = answer.success
+        yield* note(looked, { source, outcome: "used", ...(detail === undefined ? {} : { detail }) })
+        const resolved = { ...credential, namespace: request.namespace, explanation: looked, builtFrom }
+        return { looked, outcome: Result.succeed(resolved) }
       }
-      yield* found(
-        explanation,
-        answer._tag === "Absent"
-          ? { source, outcome: "absent", detail: answer.detail }
-          : { source, outcome: "forbidden", detail: "the connector has no right to read it" }
-      )
       remedies.push(turn.remedy)
     }
   }
-  return yield* new AuthError({
-    reason: new CredentialsMissing({ wanted, looked: explanation, remedy: remedyOf(remedies) })
-  })
+  const reason = new CredentialsMissing({ wanted, looked, remedy: remedyOf(remedies) })
+  return { looked, outcome: Result.fail(new AuthError({ reason })) }
 })
 
 /** Notes what was found at a place, also in the trace of the decision. */
-const found = (explanation: Array<Finding>, finding: Finding): Effect.Effect<void> =>
-  Effect.suspend(() => {
-    explanation.push(finding)
-    const { source: place, outcome, detail } = finding
-    return Spans.event("place", { place, outcome, ...(detail === undefined ? {} : { detail }) })
-  })
+const note = (looked: Array<Finding>, finding: Finding): Effect.Effect<void> => {
+  looked.push(finding)
+  const { source: place, outcome, detail } = finding
+  return Spans.event("place", { place, outcome, ...(detail === undefined ? {} : { detail }) })
+}
+
+/** What a place answers, unless it is another principal than the one that the task names by its client id. */
+const asNamed = (
+  { clientId }: AuthRequest,
+  mode: ReadyMode,
+  source: string,
+  answer: Answer
+): Result.Result<Answer, AuthError> =>
+  answer._tag === "Found" && Option.isSome(clientId) && hasClientId(mode)
+    ? Result.map(requirePrincipal(source, clientId.value, answer.credential.identity.principal), () => answer)
+    : Result.succeed(answer)
 
 /**
  * Why a place is not the one that the task names, where it names one. What it names is that one or an error: no other

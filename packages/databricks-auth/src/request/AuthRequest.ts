@@ -1,10 +1,10 @@
 /**
  * One request for an identity, with every setting resolved: the task's, else the connector's, else the default.
  */
-import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Record from "effect/Record"
 import * as Redacted from "effect/Redacted"
+import * as Result from "effect/Result"
 import { AuthError, InstanceMissing, TaskOverrideRefused } from "../AuthError.ts"
 import type { Connection } from "./Connection.ts"
 import type { ConnectorSettings, NamespaceIdentity } from "./ConnectorSettings.ts"
@@ -67,53 +67,62 @@ export interface AuthRequest {
  * Resolves a task's settings against the operator's. The instance passes the allow-list here, before any credential is
  * looked at.
  */
-export const make = Effect.fnUntraced(function* (
+export const make = (
   settings: ConnectorSettings["Service"],
   guarded: ReadonlyArray<TaskSettings.Name>,
   context: TaskContext
-): Effect.fn.Return<AuthRequest, AuthError> {
-  const task = yield* TaskSettings.make(context.settings ?? {})
-  const connection = Option.map(Option.fromUndefinedOr(context.connection), (value) => ({
-    value,
-    secretName: Option.fromUndefinedOr(task.connectionSecretName)
-  }))
-  if (!settings.allowTaskAuthOverride) yield* refuseOverrides({ ...task, connection }, guarded)
+): Result.Result<AuthRequest, AuthError> =>
+  Result.gen(function* () {
+    const task = yield* TaskSettings.make(context.settings ?? {})
+    const connection = Option.map(Option.fromUndefinedOr(context.connection), (value) => ({
+      value,
+      secretName: Option.fromUndefinedOr(task.connectionSecretName)
+    }))
+    if (!settings.allowTaskAuthOverride) yield* refuseOverrides({ ...task, connection }, guarded)
 
-  const from = TaskSettings.describe("authType")
-  const nameOfSecret = (setting: "tokenSecretName" | "oauthSecretName") =>
-    secretName(TaskSettings.describe(setting), task[setting] ?? settings[setting])
-  return {
-    instance: yield* instanceOf(settings, task),
-    namespace: yield* IdentityNamespace.make(settings, context),
-    authType:
-      task.authType === undefined
-        ? Option.map(settings.authType, (value) => ({ value, from: "FLYTE_DATABRICKS_AUTH_TYPE" }))
-        : Option.some({ value: yield* oneOf(AuthType.literals)(from, task.authType), from }),
-    // Without a connection, the secret that it would carry means nothing.
-    named: Record.keys(TaskSettings.customKeys).filter(
-      (name) => task[name] !== undefined && (name !== "connectionSecretName" || Option.isSome(connection))
-    ),
-    clientId: Option.fromUndefinedOr(task.clientId),
-    connection,
-    tokenSecretName: yield* nameOfSecret("tokenSecretName"),
-    oauthSecretName: yield* nameOfSecret("oauthSecretName"),
-    tokenFile: Option.fromUndefinedOr(task.oidcTokenFile),
-    audience: yield* audienceOf(settings, task),
-    namespaceIdentity: settings.namespaceIdentity
-  }
-})
+    const nameOfSecret = (setting: "tokenSecretName" | "oauthSecretName") =>
+      secretName(TaskSettings.describe(setting), task[setting] ?? settings[setting])
+    return {
+      instance: yield* instanceOf(settings, task),
+      namespace: yield* IdentityNamespace.make(settings, context),
+      authType: yield* authTypeOf(settings, task),
+      // Without a connection, the secret that it would carry means nothing.
+      named: Record.keys(TaskSettings.customKeys).filter(
+        (name) => task[name] !== undefined && (name !== "connectionSecretName" || Option.isSome(connection))
+      ),
+      clientId: Option.fromUndefinedOr(task.clientId),
+      connection,
+      tokenSecretName: yield* nameOfSecret("tokenSecretName"),
+      oauthSecretName: yield* nameOfSecret("oauthSecretName"),
+      tokenFile: Option.fromUndefinedOr(task.oidcTokenFile),
+      audience: yield* audienceOf(settings, task),
+      namespaceIdentity: settings.namespaceIdentity
+    }
+  })
 
 // A task may name another workspace of the operator's host by its id alone.
-const instanceOf = Effect.fnUntraced(function* (
+const instanceOf = (
   settings: ConnectorSettings["Service"],
   { instance, workspaceId: given }: TaskSettings.TaskSettings
-): Effect.fn.Return<WorkspaceHost, AuthError> {
+): Result.Result<WorkspaceHost, AuthError> => {
   const own = Option.getOrUndefined(settings.instance)
   const address = instance ?? (own && hostOf(own))
-  if (address === undefined) return yield* new AuthError({ reason: new InstanceMissing() })
-  const id = given === undefined ? undefined : yield* workspaceId(TaskSettings.describe("workspaceId"), given)
-  return yield* admit(address, settings.allowedInstances, { id, own })
-})
+  if (address === undefined) return Result.fail(new AuthError({ reason: new InstanceMissing() }))
+  if (given === undefined) return admit(address, settings.allowedInstances, { own })
+  return Result.flatMap(workspaceId(TaskSettings.describe("workspaceId"), given), (id) =>
+    admit(address, settings.allowedInstances, { id, own })
+  )
+}
+
+const authTypeOf = (
+  settings: ConnectorSettings["Service"],
+  { authType }: TaskSettings.TaskSettings
+): Result.Result<AuthRequest["authType"], AuthError> => {
+  const from = TaskSettings.describe("authType")
+  return authType === undefined
+    ? Result.succeed(Option.map(settings.authType, (value) => ({ value, from: "FLYTE_DATABRICKS_AUTH_TYPE" })))
+    : Result.map(oneOf(AuthType.literals)(from, authType), (value) => Option.some({ value, from }))
+}
 
 /**
  * Fails where a task sets one of these. What a connection carries is the task's choice whether it is the token or only
@@ -122,13 +131,15 @@ const instanceOf = Effect.fnUntraced(function* (
 export const refuseOverrides = (
   task: TaskSettings.TaskSettings & Pick<AuthRequest, "connection">,
   guarded: ReadonlyArray<TaskSettings.Name>
-): Effect.Effect<void, AuthError> => {
+): Result.Result<void, AuthError> => {
   const isSet = (name: TaskSettings.Name): boolean =>
     name === "connectionSecretName"
       ? Option.exists(task.connection, ({ value, secretName }) => Option.isSome(secretName) || hasToken(value))
       : task[name] !== undefined
   const keys = guarded.filter(isSet).map((name) => TaskSettings.customKeys[name])
-  return keys.length === 0 ? Effect.void : Effect.fail(new AuthError({ reason: new TaskOverrideRefused({ keys }) }))
+  return keys.length === 0
+    ? Result.succeed(undefined)
+    : Result.fail(new AuthError({ reason: new TaskOverrideRefused({ keys }) }))
 }
 
 // A JWT is good wherever its audience is: a task does not choose that freely.
@@ -136,8 +147,8 @@ const audienceOf = (settings: ConnectorSettings["Service"], { oidcAudience }: Ta
   const allowed = [settings.oidcAudience, ...settings.allowedAudiences]
   const audience = oidcAudience ?? settings.oidcAudience
   return allowed.includes(audience)
-    ? Effect.succeed(audience)
-    : Effect.fail(
+    ? Result.succeed(audience)
+    : Result.fail(
         invalid(
           TaskSettings.describe("oidcAudience"),
           audience,

@@ -3,9 +3,9 @@
  * when it created the task. Each poll and cancel brings the same ones again, whatever became of the secrets since.
  * Requests of Flyte 1 have no connection.
  */
-import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
+import * as Result from "effect/Result"
 import type { AuthError } from "../AuthError.ts"
 import { fitsHeader } from "../internal/bearer.ts"
 import { broken } from "../internal/broken.ts"
@@ -26,26 +26,22 @@ export const source = 'connection.secrets["databricks_token"] of the request'
  * The PAT of a connection. A blank one is absent, as Flyte's SDK names no secret by default; but where the task names
  * one, Flyte found it empty, and no other credential is meant.
  */
-export const token = Effect.fnUntraced(function* (
+export const token = (
   { databricksToken }: Connection,
   secretName: Option.Option<string>
-): Effect.fn.Return<Option.Option<Redacted.Redacted<string>>, AuthError> {
-  if (Option.isNone(databricksToken)) return Option.none()
+): Result.Result<Option.Option<Redacted.Redacted<string>>, AuthError> => {
+  if (Option.isNone(databricksToken)) return Result.succeed(Option.none())
   const trimmed = nonBlank(Redacted.value(databricksToken.value))
   if (Option.isNone(trimmed)) {
-    if (Option.isNone(secretName)) return Option.none()
-    return yield* broken(
-      source,
-      `is blank, though the task names secret "${shown(secretName.value)}"`,
-      "Give that secret of Flyte a value, or take databricks_token off the task."
+    if (Option.isNone(secretName)) return Result.succeed(Option.none())
+    const problem = `is blank, though the task names secret "${shown(secretName.value)}"`
+    return Result.fail(
+      broken(source, problem, "Give that secret of Flyte a value, or take databricks_token off the task.")
     )
   }
   if (!fitsHeader(trimmed.value)) {
-    return yield* broken(
-      source,
-      "holds characters, or so many of them, that no header may carry",
-      "Put the token alone there, on one line."
-    )
+    const problem = "holds characters, or so many of them, that no header may carry"
+    return Result.fail(broken(source, problem, "Put the token alone there, on one line."))
   }
-  return Option.some(Redacted.make(trimmed.value, { label: "PAT" }))
-})
+  return Result.succeed(Option.some(Redacted.make(trimmed.value, { label: "PAT" })))
+}

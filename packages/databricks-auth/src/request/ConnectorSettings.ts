@@ -8,6 +8,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Record from "effect/Record"
+import * as Result from "effect/Result"
 import type { AuthError } from "../AuthError.ts"
 import { AuthType } from "../Identity.ts"
 import { commaSeparated, flag, invalid, nonBlank, oneOf } from "../internal/settings.ts"
@@ -76,55 +77,56 @@ export class ConnectorSettings extends Context.Service<
 >()("@flyte-databricks/databricks-auth/request/ConnectorSettings") {}
 
 // A switch, a list or a word may also be given as text, which is all that a variable holds.
-const make = Effect.fnUntraced(function* (
+const make = (
   given: { readonly [Name in keyof Options]: Options[Name] | string },
   nameOf: (option: keyof Options) => string
-): Effect.fn.Return<ConnectorSettings["Service"], AuthError> {
-  const set = (option: keyof typeof defaults) => Option.getOrElse(text(given[option]), () => defaults[option])
-  const valueOf = <A>(option: keyof typeof defaults, read: (setting: string, value: string) => A) =>
-    read(nameOf(option), set(option))
-  const listed = list(given.allowedInstances)
-  const id = yield* Effect.transposeOption(
-    Option.map(text(given.workspaceId), (value) => workspaceId(nameOf("workspaceId"), value))
-  )
-  const instance = yield* Effect.transposeOption(
-    Option.map(text(given.instance), (own) =>
-      operatorsOwn(nameOf("instance"), own, listed ?? [], Option.getOrUndefined(id))
+): Result.Result<ConnectorSettings["Service"], AuthError> =>
+  Result.gen(function* () {
+    const set = (option: keyof typeof defaults) => Option.getOrElse(text(given[option]), () => defaults[option])
+    const valueOf = <A>(option: keyof typeof defaults, read: (setting: string, value: string) => A) =>
+      read(nameOf(option), set(option))
+    const listed = list(given.allowedInstances)
+    const id = yield* Result.transposeOption(
+      Option.map(text(given.workspaceId), (value) => workspaceId(nameOf("workspaceId"), value))
     )
-  )
-  if (listed?.length === 0) {
-    const expected = "instances and *. wildcards, separated by commas"
-    return yield* invalid(nameOf("allowedInstances"), String(given.allowedInstances), expected)
-  }
-  const allowedInstances = yield* allowList(
-    listed ?? [...Option.toArray(instance), ...databricksDomains],
-    nameOf("allowedInstances")
-  )
-  if (Option.isSome(instance)) yield* requireListed(instance.value, allowedInstances)
-  return ConnectorSettings.of({
-    authType: yield* Effect.transposeOption(
-      Option.map(text(given.authType), (word) => oneOf(AuthType.literals)(nameOf("authType"), word))
-    ),
-    instance,
-    allowedInstances,
-    sharedInstances: yield* allowList(listed ?? (Option.isSome(instance) ? [instance.value] : databricksDomains)),
-    namespaces: yield* IdentityNamespace.patterns(
-      nameOf("namespaces"),
-      list(given.namespaces) ?? [defaults.namespaces]
-    ),
-    tokenSecretName: yield* valueOf("tokenSecretName", secretName),
-    oauthSecretName: yield* valueOf("oauthSecretName", secretName),
-    namespaceTemplate: yield* valueOf("namespaceTemplate", IdentityNamespace.template),
-    namespaceIdentity: yield* valueOf("namespaceIdentity", oneOf(namespaceIdentities)),
-    allowTaskAuthOverride: yield* valueOf("allowTaskAuthOverride", flag),
-    persistPat: yield* valueOf("persistPat", flag),
-    oidcTokenFile: text(given.oidcTokenFile),
-    awsTokenFile: text(given.awsTokenFile),
-    oidcAudience: set("oidcAudience"),
-    allowedAudiences: list(given.allowedAudiences) ?? [],
-    taskTokenFileDirs: yield* directories(nameOf("taskTokenFileDirs"), list(given.taskTokenFileDirs) ?? [])
+    const instance = yield* Result.transposeOption(
+      Option.map(text(given.instance), (own) =>
+        operatorsOwn(nameOf("instance"), own, listed ?? [], Option.getOrUndefined(id))
+      )
+    )
+    if (listed?.length === 0) {
+      const expected = "instances and *. wildcards, separated by commas"
+      return yield* Result.fail(invalid(nameOf("allowedInstances"), String(given.allowedInstances), expected))
+    }
+    const allowedInstances = yield* allowList(
+      listed ?? [...Option.toArray(instance), ...databricksDomains],
+      nameOf("allowedInstances")
+    )
+    if (Option.isSome(instance)) yield* requireListed(instance.value, allowedInstances)
+    return ConnectorSettings.of({
+      authType: yield* Result.transposeOption(
+        Option.map(text(given.authType), (word) => oneOf(AuthType.literals)(nameOf("authType"), word))
+      ),
+      instance,
+      allowedInstances,
+      sharedInstances: yield* allowList(listed ?? (Option.isSome(instance) ? [instance.value] : databricksDomains)),
+      namespaces: yield* IdentityNamespace.patterns(
+        nameOf("namespaces"),
+        list(given.namespaces) ?? [defaults.namespaces]
+      ),
+      tokenSecretName: yield* valueOf("tokenSecretName", secretName),
+      oauthSecretName: yield* valueOf("oauthSecretName", secretName),
+      namespaceTemplate: yield* valueOf("namespaceTemplate", IdentityNamespace.template),
+      namespaceIdentity: yield* valueOf("namespaceIdentity", oneOf(namespaceIdentities)),
+      allowTaskAuthOverride: yield* valueOf("allowTaskAuthOverride", flag),
+      persistPat: yield* valueOf("persistPat", flag),
+      oidcTokenFile: text(given.oidcTokenFile),
+      awsTokenFile: text(given.awsTokenFile),
+      oidcAudience: set("oidcAudience"),
+      allowedAudiences: list(given.allowedAudiences) ?? [],
+      taskTokenFileDirs: yield* directories(nameOf("taskTokenFileDirs"), list(given.taskTokenFileDirs) ?? [])
+    })
   })
-})
 
 const text = (value: Options[keyof Options]): Option.Option<string> =>
   value === undefined ? Option.none() : nonBlank(String(value))
@@ -134,22 +136,23 @@ const list = (value: string | ReadonlyArray<string> | undefined): ReadonlyArray<
     ? Option.getOrUndefined(Option.map(nonBlank(value), commaSeparated))
     : value?.flatMap((item) => Option.toArray(nonBlank(item)))
 
-const directories = Effect.fnUntraced(function* (
+const directories = (
   setting: string,
   listed: ReadonlyArray<string>
-): Effect.fn.Return<ReadonlyArray<string>, AuthError> {
+): Result.Result<ReadonlyArray<string>, AuthError> => {
   const relative = listed.find((directory) => !directory.startsWith("/"))
   return relative === undefined
-    ? listed
-    : yield* invalid(setting, relative, "absolute directories, separated by commas")
-})
+    ? Result.succeed(listed)
+    : Result.fail(invalid(setting, relative, "absolute directories, separated by commas"))
+}
 
 /**
  * Reads the settings from the environment; one that is not valid is an error, so that the connector does not start.
  */
 export const fromConfig: Effect.Effect<ConnectorSettings["Service"], AuthError | Config.ConfigError> = Effect.flatMap(
   environment,
-  ({ given, variables }) => make(Record.map(given, Option.getOrUndefined), (option) => variables[option])
+  ({ given, variables }) =>
+    Effect.fromResult(make(Record.map(given, Option.getOrUndefined), (option) => variables[option]))
 )
 
 const contextOf = (settings: ConnectorSettings["Service"]) =>
@@ -167,7 +170,7 @@ export const layerConfig: Layer.Layer<ConnectorSettings | AllowedInstances, Auth
 export const layer = (options: Options = {}): Layer.Layer<ConnectorSettings | AllowedInstances, AuthError> =>
   Layer.effectContext(
     Effect.map(
-      make(options, (option) => option),
+      Effect.suspend(() => Effect.fromResult(make(options, (option) => option))),
       contextOf
     )
   )

@@ -2,8 +2,8 @@
  * The namespace whose credentials count for a request: what the operator's template makes of it, if that is one that is
  * served.
  */
-import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import * as Result from "effect/Result"
 import { AuthError, NamespaceAmbiguous, NamespaceInvalid, NamespaceNotServed } from "../AuthError.ts"
 import { isNamespace } from "../internal/kubernetesNames.ts"
 import { invalid, looksLikeSecret, nonBlank, shown } from "../internal/settings.ts"
@@ -29,21 +29,19 @@ export const isMade = ({ namespaceTemplate }: Pick<Settings, "namespaceTemplate"
   namespaceTemplate !== ownTemplate
 
 /** Reads a template. */
-export const template = Effect.fnUntraced(function* (
-  setting: string,
-  value: string
-): Effect.fn.Return<string, AuthError> {
+export const template = (setting: string, value: string): Result.Result<string, AuthError> => {
   const unknown = [...value.matchAll(/\{([^{}]*)\}/g)].find(([, name]) => !parts.some((part) => part === name))
   // Whatever the parts are, the rest must leave room for a namespace.
   if (unknown !== undefined || !isNamespace(value.replaceAll(/\{\w+\}/g, "x")) || looksLikeSecret(value)) {
     const expected = "lower-case letters, digits, hyphens, {namespace}, {project}, {domain} and {org}"
-    return yield* invalid(setting, value, expected)
+    return Result.fail(invalid(setting, value, expected))
   }
   const between = [...value.matchAll(/(?<=\})[^{]*(?=\{)/g)]
+  const expected = "a hyphen after each part and before the next, so that they can be told apart"
   return between.every(([text]) => /^-(.*-)?$/.test(text))
-    ? value
-    : yield* invalid(setting, value, "a hyphen after each part and before the next, so that they can be told apart")
-})
+    ? Result.succeed(value)
+    : Result.fail(invalid(setting, value, expected))
+}
 
 /**
  * Namespaces by name, `*` standing for any part of one.
@@ -53,17 +51,17 @@ export interface Patterns {
   readonly includes: (namespace: string) => boolean
 }
 
-export const patterns = Effect.fnUntraced(function* (
-  setting: string,
-  patterns: ReadonlyArray<string>
-): Effect.fn.Return<Patterns, AuthError> {
+export const patterns = (setting: string, patterns: ReadonlyArray<string>): Result.Result<Patterns, AuthError> => {
   const wrong = patterns.find((pattern) => !isNamespace(pattern.replaceAll("*", "x")))
   if (wrong !== undefined || patterns.length === 0) {
-    return yield* invalid(setting, wrong ?? "", "namespaces, * for any part of a name, separated by commas")
+    return Result.fail(invalid(setting, wrong ?? "", "namespaces, * for any part of a name, separated by commas"))
   }
   const expressions = patterns.map((pattern) => new RegExp(`^${pattern.replaceAll(/\*+/g, "[a-z0-9-]*")}$`))
-  return { patterns, includes: (namespace) => expressions.some((expression) => expression.test(namespace)) }
-})
+  return Result.succeed({
+    patterns,
+    includes: (namespace) => expressions.some((expression) => expression.test(namespace))
+  })
+}
 
 /**
  * Why what a template makes of a request could also be made of another one: `billing` and `eu-production` look like
@@ -81,10 +79,10 @@ const ambiguousPart = (template: string, given: Parts) => {
 }
 
 /** The namespace; none where the request has none. */
-export const make = Effect.fnUntraced(function* (
+export const make = (
   { namespaceTemplate: template, namespaces }: Settings,
   given: Parts
-): Effect.fn.Return<Option.Option<string>, AuthError> {
+): Result.Result<Option.Option<string>, AuthError> => {
   const missing = new Set<string>()
   const made = template.replaceAll(/\{(\w+)\}/g, (_, name: Part) => {
     const part = Option.flatMap(Option.fromNullishOr(given[name]), nonBlank)
@@ -93,18 +91,16 @@ export const make = Effect.fnUntraced(function* (
   })
   const ambiguous = ambiguousPart(template, given)
   if (ambiguous !== undefined) {
-    return yield* new AuthError({ reason: new NamespaceAmbiguous({ template, ...ambiguous }) })
+    return Result.fail(new AuthError({ reason: new NamespaceAmbiguous({ template, ...ambiguous }) }))
   }
   const namespace = nonBlank(made)
   // What is left when a part is missing may be a namespace, and somebody else's.
-  if (Option.isNone(namespace)) return namespace
-  if (isNamespace(made) && missing.size === 0) {
-    if (namespaces.includes(made)) return namespace
-    return yield* new AuthError({
-      reason: new NamespaceNotServed({ namespace: made, served: namespaces.patterns })
-    })
+  if (Option.isNone(namespace)) return Result.succeed(namespace)
+  if (!isNamespace(made) || missing.size > 0) {
+    const reason = new NamespaceInvalid({ namespace: shown(made), template, missing: [...missing] })
+    return Result.fail(new AuthError({ reason }))
   }
-  return yield* new AuthError({
-    reason: new NamespaceInvalid({ namespace: shown(made), template, missing: [...missing] })
-  })
-})
+  if (namespaces.includes(made)) return Result.succeed(namespace)
+  const reason = new NamespaceNotServed({ namespace: made, served: namespaces.patterns })
+  return Result.fail(new AuthError({ reason }))
+}

@@ -61,16 +61,18 @@ export const describe = (name: Name): string => `${customKeys[name]} of the task
 /**
  * The settings, trimmed and without the blank ones.
  */
-export const make = (given: { readonly [N in Name]?: unknown }): Effect.Effect<TaskSettings, AuthError> =>
-  Effect.fromResult(Result.all(Record.map(customKeys, (_, name) => read(name, given[name]))))
+export const make = (given: { readonly [N in Name]?: unknown }): Result.Result<TaskSettings, AuthError> =>
+  Result.all(Record.map(customKeys, (_, name) => read(name, given[name])))
 
 /**
  * Reads `custom` of a Flyte task template, once it is JSON. Keys that are no settings of an identity are left alone.
  */
 export const fromCustom = (custom: unknown): Effect.Effect<TaskSettings, AuthError> =>
-  make(
-    Record.map(customKeys, (key, name) =>
-      propertyOf(name === "connectionSecretName" ? propertyOf(custom, "secrets") : custom, key)
+  Effect.fromResult(
+    make(
+      Record.map(customKeys, (key, name) =>
+        propertyOf(name === "connectionSecretName" ? propertyOf(custom, "secrets") : custom, key)
+      )
     )
   )
 

@@ -2,7 +2,6 @@
  * Where client credentials come from, and nothing else. A pair is taken whole from one source: a client id of one is
  * never joined with a secret of another.
  */
-import * as Arr from "effect/Array"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Equal from "effect/Equal"
@@ -10,10 +9,12 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Record from "effect/Record"
 import * as Redacted from "effect/Redacted"
+import * as Result from "effect/Result"
 import type { AuthError } from "../AuthError.ts"
 import * as ConnectorSecrets from "./ConnectorSecrets.ts"
 import { applicationId } from "../internal/applicationId.ts"
 import { broken } from "../internal/broken.ts"
+import type { SecretData } from "../Kubernetes.ts"
 import { requireKeys } from "./internal/secretData.ts"
 import * as NamespaceSecrets from "./NamespaceSecrets.ts"
 
@@ -72,64 +73,30 @@ export const layer: Layer.Layer<
     const namespaceSecrets = yield* NamespaceSecrets.NamespaceSecrets
     const connectorSecrets = yield* ConnectorSecrets.ConnectorSecrets
 
-    const namespaceSecret = Effect.fnUntraced(function* (namespace: string, name: string) {
-      const data = yield* namespaceSecrets.read(namespace, name)
-      if (Option.isNone(data)) return Option.none()
-      const source = NamespaceSecrets.describeSecret(namespace, name)
-      const pair = yield* requireKeys(source, data.value, ["client_id", "client_secret"])
-      const problem = "has what looks like a secret under key client_id"
-      const clientId = yield* applicationId(source, problem, Redacted.value(pair.client_id))
-      return Option.some({ clientId, clientSecret: pair.client_secret })
-    })
-
-    const halves = (suffix: "CLIENT_ID" | "CLIENT_SECRET"): Effect.Effect<ReadonlyArray<Half>, AuthError> =>
-      Effect.map(
-        Effect.forEach(families, (family) =>
-          Effect.map(
-            connectorSecrets.find(`${family}_${suffix}`),
-            Option.map((found) => ({ ...found, family }))
-          )
-        ),
-        Arr.getSomes
-      )
-
-    const connector = Effect.fnUntraced(function* (taskClientId: Option.Option<string>) {
-      const ids = yield* halves("CLIENT_ID")
-      const secrets = yield* halves("CLIENT_SECRET")
-      const [id] = ids
-      const [secret] = secrets
-      const ofTask = Option.map(taskClientId, (named) => `The client id ${named} of the task`)
-      if (secret === undefined) {
-        const alone = id === undefined ? ofTask : Option.some(described(id))
-        if (Option.isNone(alone)) return Option.none()
-        return yield* halfPair(alone.value, "has neither a client secret nor a JWT file to go with it")
+    /** The halves of either family, the stronger one first. It is part of the generators below. */
+    function* halves(suffix: "CLIENT_ID" | "CLIENT_SECRET") {
+      const found: Array<Half> = []
+      for (const family of families) {
+        const half = yield* connectorSecrets.find(`${family}_${suffix}`)
+        if (Option.isSome(half)) found.push({ ...half.value, family })
       }
-      if (id === undefined) {
-        return yield* halfPair(`The connector's client secret (from ${secret.place})`, "has no client id to go with it")
-      }
-      const rival = ids.find(isRival(id, secret)) ?? secrets.find(isRival(secret, id))
-      if (rival !== undefined) {
-        return yield* halfPair(
-          described(id),
-          `is not known to go with the secret from ${secret.place}: ${rival.place} belongs to one of the two, and is another`
-        )
-      }
-      const clientId = yield* applicationId(described(id), "looks like a secret", Redacted.value(id.value))
-      if (Option.isSome(ofTask) && !Option.contains(taskClientId, clientId)) {
-        return yield* halfPair(
-          ofTask.value,
-          `has no secret to go with it: the connector's belongs to client id ${clientId}`
-        )
-      }
-      return Option.some({ clientId, clientSecret: secret.value })
-    })
+      return found
+    }
 
     return ClientCredentialsSource.of({
-      namespaceSecret,
-      connector,
-      connectorClientId: Effect.map(halves("CLIENT_ID"), (ids) =>
-        Option.map(Arr.head(ids), ({ value }) => Redacted.value(value))
-      ),
+      namespaceSecret: (namespace, name) =>
+        Effect.flatMap(namespaceSecrets.read(namespace, name), (data) =>
+          Effect.fromResult(Result.transposeMapOption(data, pairIn(NamespaceSecrets.describeSecret(namespace, name))))
+        ),
+      connector: Effect.fnUntraced(function* (taskClientId) {
+        const ids = yield* halves("CLIENT_ID")
+        const secrets = yield* halves("CLIENT_SECRET")
+        return yield* Effect.fromResult(pairOf(ids, secrets, taskClientId))
+      }),
+      connectorClientId: Effect.gen(function* () {
+        const [id] = yield* halves("CLIENT_ID")
+        return id === undefined ? Option.none() : Option.some(Redacted.value(id.value))
+      }),
       absence: namespaceSecrets.absence,
       forget: namespaceSecrets.forget,
       forgetConnector: connectorSecrets.forget
@@ -141,6 +108,50 @@ interface Half extends ConnectorSecrets.ConnectorSecret {
   readonly family: (typeof families)[number]
 }
 
+/** The pair in a Secret. */
+const pairIn =
+  (source: string) =>
+  (data: SecretData): Result.Result<ClientCredentials, AuthError> =>
+    Result.gen(function* () {
+      const pair = yield* requireKeys(source, data, ["client_id", "client_secret"])
+      const problem = "has what looks like a secret under key client_id"
+      const clientId = yield* applicationId(source, problem, Redacted.value(pair.client_id))
+      return { clientId, clientSecret: pair.client_secret }
+    })
+
+/** The connector's pair, of the halves that it has and of what the task names. */
+const pairOf = (
+  ids: ReadonlyArray<Half>,
+  secrets: ReadonlyArray<Half>,
+  taskClientId: Option.Option<string>
+): Result.Result<Option.Option<ClientCredentials>, AuthError> => {
+  const [id] = ids
+  const [secret] = secrets
+  const ofTask = Option.map(taskClientId, (named) => `The client id ${named} of the task`)
+  if (secret === undefined) {
+    const alone = id === undefined ? ofTask : Option.some(described(id))
+    return Option.isNone(alone)
+      ? Result.succeed(Option.none())
+      : halfPair(alone.value, "has neither a client secret nor a JWT file to go with it")
+  }
+  if (id === undefined) {
+    return halfPair(`The connector's client secret (from ${secret.place})`, "has no client id to go with it")
+  }
+  const rival = ids.find(isRival(id, secret)) ?? secrets.find(isRival(secret, id))
+  if (rival !== undefined) {
+    return halfPair(
+      described(id),
+      `is not known to go with the secret from ${secret.place}: ${rival.place} belongs to one of the two, and is another`
+    )
+  }
+  const clientId = applicationId(described(id), "looks like a secret", Redacted.value(id.value))
+  return Result.flatMap(clientId, (clientId) =>
+    Option.isSome(ofTask) && !Option.contains(taskClientId, clientId)
+      ? halfPair(ofTask.value, `has no secret to go with it: the connector's belongs to client id ${clientId}`)
+      : Result.succeed(Option.some({ clientId, clientSecret: secret.value }))
+  )
+}
+
 const described = ({ place }: Half): string => `The connector's client id (from ${place})`
 
 /** Whether a half is of the other one's family, and is not the half that was taken. */
@@ -149,11 +160,13 @@ const isRival =
   ({ family, value }: Half): boolean =>
     family === other.family && !Equal.equals(value, taken.value)
 
-const halfPair = (source: string, problem: string): AuthError =>
-  broken(
-    source,
-    problem,
-    "Set both FLYTE_DATABRICKS_CLIENT_ID and FLYTE_DATABRICKS_CLIENT_SECRET on the connector, or neither."
+const halfPair = (source: string, problem: string) =>
+  Result.fail(
+    broken(
+      source,
+      problem,
+      "Set both FLYTE_DATABRICKS_CLIENT_ID and FLYTE_DATABRICKS_CLIENT_SECRET on the connector, or neither."
+    )
   )
 
 /**

@@ -4,13 +4,15 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Option from "effect/Option"
+import type * as Option from "effect/Option"
 import * as Record from "effect/Record"
 import * as Redacted from "effect/Redacted"
+import * as Result from "effect/Result"
 import type { AuthError } from "../AuthError.ts"
 import * as ConnectorSecrets from "./ConnectorSecrets.ts"
 import { fitsHeader } from "../internal/bearer.ts"
 import { broken } from "../internal/broken.ts"
+import type { SecretData } from "../Kubernetes.ts"
 import { requireKeys } from "./internal/secretData.ts"
 import * as NamespaceSecrets from "./NamespaceSecrets.ts"
 
@@ -52,17 +54,15 @@ export const layer: Layer.Layer<
     const namespaceSecrets = yield* NamespaceSecrets.NamespaceSecrets
     const connectorSecrets = yield* ConnectorSecrets.ConnectorSecrets
     return PatSource.of({
-      namespaceSecret: Effect.fnUntraced(function* (namespace, name) {
-        const data = yield* namespaceSecrets.read(namespace, name)
-        if (Option.isNone(data)) return Option.none()
-        const { token } = yield* requireKeys(NamespaceSecrets.describeSecret(namespace, name), data.value, ["token"])
-        return Option.some(yield* usable(NamespaceSecrets.describeSecret(namespace, name), token))
-      }),
-      connector: Effect.gen(function* () {
-        const found = yield* connectorSecrets.find("FLYTE_DATABRICKS_ACCESS_TOKEN")
-        if (Option.isNone(found)) return Option.none()
-        return Option.some(yield* usable(`The connector's PAT (from ${found.value.place})`, found.value.value))
-      }),
+      namespaceSecret: (namespace, name) =>
+        Effect.flatMap(namespaceSecrets.read(namespace, name), (data) =>
+          Effect.fromResult(Result.transposeMapOption(data, tokenIn(NamespaceSecrets.describeSecret(namespace, name))))
+        ),
+      connector: Effect.flatMap(connectorSecrets.find("FLYTE_DATABRICKS_ACCESS_TOKEN"), (found) =>
+        Effect.fromResult(
+          Result.transposeMapOption(found, ({ place, value }) => usable(`The connector's PAT (from ${place})`, value))
+        )
+      ),
       absence: namespaceSecrets.absence,
       forget: namespaceSecrets.forget,
       forgetConnector: connectorSecrets.forget
@@ -70,14 +70,18 @@ export const layer: Layer.Layer<
   })
 )
 
+/** The token in a Secret. */
+const tokenIn = (source: string) => (data: SecretData) =>
+  Result.flatMap(requireKeys(source, data, ["token"]), ({ token }) => usable(source, token))
+
 const usable = (
   source: string,
   token: Redacted.Redacted<string>
-): Effect.Effect<Redacted.Redacted<string>, AuthError> => {
+): Result.Result<Redacted.Redacted<string>, AuthError> => {
   const problem = "holds a token with characters, or so many of them, that no header may carry"
   return fitsHeader(Redacted.value(token))
-    ? Effect.succeed(Redacted.make(Redacted.value(token), { label: "PAT" }))
-    : Effect.fail(broken(source, problem, "Put the token alone there, on one line."))
+    ? Result.succeed(Redacted.make(Redacted.value(token), { label: "PAT" }))
+    : Result.fail(broken(source, problem, "Put the token alone there, on one line."))
 }
 
 /**

@@ -10,6 +10,7 @@ import * as Option from "effect/Option"
 import * as Path from "effect/Path"
 import * as Record from "effect/Record"
 import * as Redacted from "effect/Redacted"
+import * as Result from "effect/Result"
 import type { AuthError } from "../AuthError.ts"
 import { applicationId } from "../internal/applicationId.ts"
 import type * as Jwt from "../Jwt.ts"
@@ -50,13 +51,14 @@ const over = <R>(
           return Option.some(yield* IdToken.read(content.value, (problem) => unusable(file, problem)))
         }),
         clientId: Effect.gen(function* () {
-          const found = Option.firstSomeOf(
-            yield* Effect.forEach(["FLYTE_DATABRICKS_CLIENT_ID", "DATABRICKS_CLIENT_ID"], secrets.find)
+          const ofFlyte = yield* secrets.find("FLYTE_DATABRICKS_CLIENT_ID")
+          const ofDatabricks = yield* secrets.find("DATABRICKS_CLIENT_ID")
+          const clientId = Result.transposeMapOption(
+            Option.orElse(ofFlyte, () => ofDatabricks),
+            ({ place, value }) =>
+              applicationId(`The connector's client id (from ${place})`, "looks like a secret", Redacted.value(value))
           )
-          if (Option.isNone(found)) return Option.none()
-          const { place, value } = found.value
-          const source = `The connector's client id (from ${place})`
-          return Option.some(yield* applicationId(source, "looks like a secret", Redacted.value(value)))
+          return yield* Effect.fromResult(clientId)
         })
       })
     })

@@ -4,6 +4,7 @@ import { assertEquals } from "@effect/vitest/utils"
 import { Cause, Duration, Effect, Exit, Fiber, Redacted } from "effect"
 import { FetchHttpClient } from "effect/http"
 import { TestClock } from "effect/testing"
+import { allowList } from "../support/hosts.ts"
 import { answer, makeHttp, silence } from "../support/http.ts"
 import { ask, request } from "./Ask.ts"
 
@@ -51,7 +52,7 @@ describe("a client that follows redirects by itself", () => {
         Effect.provide(TokenEndpoint.layer),
         Effect.provide(FetchHttpClient.layer),
         Effect.provideService(FetchHttpClient.Fetch, fetch),
-        Effect.provideServiceEffect(WorkspaceHost.AllowedInstances, WorkspaceHost.allowList([request.instance])),
+        Effect.provideServiceEffect(WorkspaceHost.AllowedInstances, allowList([request.instance])),
         Effect.flip
       )
       assert.include(error.message, "redirect")

@@ -5,6 +5,7 @@ import { assertEquals, assertInclude, deepStrictEqual } from "@effect/vitest/uti
 import { Effect } from "effect"
 import { FetchHttpClient } from "effect/http"
 import { TestClock } from "effect/testing"
+import { allowList } from "../support/hosts.ts"
 import { type Answer, answer, makeHttp } from "../support/http.ts"
 import { ask, exact, granted, never, request } from "./Ask.ts"
 
@@ -112,7 +113,7 @@ describe("a host", () => {
         Effect.provide(TokenEndpoint.layer),
         Effect.provide([FetchHttpClient.layer, never]),
         Effect.provideService(FetchHttpClient.Fetch, fetch),
-        Effect.provideServiceEffect(WorkspaceHost.AllowedInstances, WorkspaceHost.allowList([one.instance]))
+        Effect.provideServiceEffect(WorkspaceHost.AllowedInstances, allowList([one.instance]))
       )
       assertEquals(error.reason._tag, "TokenResponseInvalid")
       deepStrictEqual(

@@ -219,7 +219,7 @@ describe("an identity that another package's mode made", () => {
         source: "Vault",
         parameters: {}
       })
-      return yield* Effect.result(Policy.admitted(yield* settingsOf(settings), { identity }))
+      return Policy.admitted(yield* settingsOf(settings), { identity })
     })
 
   it.effect("is its namespace's, where it has one, and the connector's otherwise", () =>

@@ -8,13 +8,16 @@ const connector = { FLYTE_DATABRICKS_INSTANCE: instance }
 
 /** What selection works on, for a task at a connector with these variables. */
 const request = (task: AuthRequest.TaskContext, env: Record<string, string> = connector) =>
-  Effect.flatMap(settings(env), (resolved) => AuthRequest.make(resolved, Modes.taskSettings, task))
+  Effect.flatMap(settings(env), (resolved) => Effect.fromResult(AuthRequest.make(resolved, Modes.taskSettings, task)))
 
 /** Why there is no request; only errors of the submit count. */
 const refusal = Effect.fnUntraced(function* (task: AuthRequest.TaskContext, env: Record<string, string> = connector) {
   const resolved = yield* settings(env)
-  return yield* Effect.flip(AuthRequest.make(resolved, Modes.taskSettings, task))
+  return yield* Effect.flip(Effect.fromResult(AuthRequest.make(resolved, Modes.taskSettings, task)))
 })
+
+const refuseOverrides = (...given: Parameters<typeof AuthRequest.refuseOverrides>) =>
+  Effect.fromResult(AuthRequest.refuseOverrides(...given))
 
 const settingOf = (error: AuthError.AuthError): string => {
   assert(error.reason._tag === "SettingInvalid", error.message)
@@ -376,11 +379,11 @@ describe("the settings that a task may not override", () => {
 
   it.effect("are those of the list, and no others", () =>
     Effect.gen(function* () {
-      const { reason } = yield* Effect.flip(AuthRequest.refuseOverrides(task, ["clientId", "oidcAudience", "authType"]))
+      const { reason } = yield* Effect.flip(refuseOverrides(task, ["clientId", "oidcAudience", "authType"]))
       assert(reason._tag === "TaskOverrideRefused")
       assert.deepStrictEqual(reason.keys, ["databricksClientId", "databricksAuthType"])
-      yield* AuthRequest.refuseOverrides(task, ["oidcAudience", "connectionSecretName"])
-      yield* AuthRequest.refuseOverrides(task, [])
+      yield* refuseOverrides(task, ["oidcAudience", "connectionSecretName"])
+      yield* refuseOverrides(task, [])
     })
   )
 })

@@ -4,9 +4,11 @@ import { assertEquals } from "@effect/vitest/utils"
 import { Effect, Option, Redacted } from "effect"
 
 const token = (sent: string | undefined, secretName?: string) =>
-  Connection.token(
-    { databricksToken: Option.map(Option.fromUndefinedOr(sent), (text) => Redacted.make(text)) },
-    Option.fromUndefinedOr(secretName)
+  Effect.fromResult(
+    Connection.token(
+      { databricksToken: Option.map(Option.fromUndefinedOr(sent), (text) => Redacted.make(text)) },
+      Option.fromUndefinedOr(secretName)
+    )
   )
 
 describe("the PAT of a connection", () => {

@@ -121,7 +121,7 @@ describe("the settings in a task's custom", () => {
   it.effect.prop("are settings once they are read, or an error that names one of them", [Custom], ([custom]) =>
     Effect.gen(function* () {
       const read = yield* Effect.result(fromCustom(custom))
-      if (Result.isSuccess(read)) assertEquals(yield* TaskSettings.make(read.success), read.success)
+      if (Result.isSuccess(read)) assertEquals(TaskSettings.make(read.success), read)
       else
         assert.include(
           ofCustom.map((key) => `${key} of the task`),

@@ -2,7 +2,14 @@ import { WorkspaceHost } from "@flyte-databricks/databricks-auth"
 import { assert } from "@effect/vitest"
 import { Effect } from "effect"
 
-const { admit, allowList, databricksDomains } = WorkspaceHost
+const { databricksDomains } = WorkspaceHost
+
+// What the fence says, as a step of a test.
+export const admit = (...given: Parameters<typeof WorkspaceHost.admit>) =>
+  Effect.fromResult(WorkspaceHost.admit(...given))
+export const allowList = (...given: Parameters<typeof WorkspaceHost.allowList>) =>
+  Effect.fromResult(WorkspaceHost.allowList(...given))
+export const canonicalize = (input: string) => Effect.fromResult(WorkspaceHost.canonicalize(input))
 
 /** The host of an instance, where these patterns are the allow-list. */
 export const admitUnder = (patterns: ReadonlyArray<string>, input: string) =>

@@ -1,5 +1,5 @@
 import { WorkspaceHost } from "@flyte-databricks/databricks-auth"
-import { Clock, Effect, Layer, Ref } from "effect"
+import { Clock, Effect, Layer, Ref, Result } from "effect"
 import { HttpClient, HttpClientError, type HttpClientRequest, HttpClientResponse } from "effect/http"
 
 /** A request as it went out, and the instant it did. */
@@ -61,7 +61,7 @@ export const makeHttpUnder = (allowed: ReadonlyArray<string>, ...answers: Readon
         return HttpClientResponse.fromWeb(request, response)
       })
     )
-    const list = yield* Effect.orDie(WorkspaceHost.allowList(allowed))
+    const list = Result.getOrThrow(WorkspaceHost.allowList(allowed))
     const layer = Layer.merge(
       Layer.succeed(HttpClient.HttpClient, client),
       Layer.succeed(WorkspaceHost.AllowedInstances, list)

@@ -2,7 +2,7 @@
 import * as Spans from "@flyte-databricks/databricks-auth/telemetry/Spans"
 import { describe, it } from "@effect/vitest"
 import { assertEquals, deepStrictEqual } from "@effect/vitest/utils"
-import { Effect, References, Tracer } from "effect"
+import { Effect, Option, References, Tracer } from "effect"
 import { TestClock } from "effect/testing"
 
 const tracer = Tracer.make({ span: (options) => new Tracer.NativeSpan(options) })
@@ -27,6 +27,27 @@ describe("spans are wanted", () => {
   it.effect("by nobody where there is Effect's own tracer alone", () =>
     Effect.gen(function* () {
       assertEquals(yield* Effect.provideService(Spans.areWanted, Tracer.Tracer, Tracer.nativeTracer), false)
+    })
+  )
+})
+
+describe("a span", () => {
+  const inside = Spans.span("inside")(Effect.orDie(Effect.currentSpan))
+
+  it.effect("is put around what it is of, where somebody traces", () =>
+    Effect.gen(function* () {
+      const { result, span } = yield* saidTo(inside)
+      deepStrictEqual([result.name, result.status._tag], ["inside", "Ended"])
+      assertEquals(
+        Option.map(result.parent, ({ spanId }) => spanId),
+        Option.some(span.spanId)
+      )
+    })
+  )
+
+  it.effect("is none where nobody traces", () =>
+    Effect.gen(function* () {
+      assertEquals((yield* Effect.withSpan(inside, "around")).name, "around")
     })
   )
 })

@@ -3,6 +3,7 @@
  * client's words.
  */
 import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
 import { parse, printable } from "../../internal/workspaceAddress.ts"
 import { canonicalize, idOf, isAccountWide, type WorkspaceHost } from "../../WorkspaceHost.ts"
 import { DatabricksError } from "../DatabricksError.ts"
@@ -17,7 +18,7 @@ export const read = Effect.fnUntraced(function* (
   const parsed = parse(given)
   if (typeof parsed === "string") return yield* refused(parsed)
   // It was read above.
-  const workspace = yield* Effect.orDie(canonicalize(given))
+  const workspace = Result.getOrThrow(canonicalize(given))
   return isAccountWide(workspace) && idOf(workspace)._tag === "None"
     ? yield* refused(
         "it serves all workspaces of an account. Add the id of one, as in https://acme.databricks.com/?o=1234567890"

@@ -1,5 +1,5 @@
-import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
+import * as Result from "effect/Result"
 import type { AuthError } from "../../AuthError.ts"
 import { broken } from "../../internal/broken.ts"
 import type { SecretData } from "../../Kubernetes.ts"
@@ -9,11 +9,11 @@ import { nonBlank } from "../../internal/settings.ts"
  * The values under these keys, trimmed. A Secret that lacks one, or holds a blank one, is broken: it is there, so its
  * owner meant it to be used.
  */
-export const requireKeys = Effect.fnUntraced(function* <const Key extends string>(
+export const requireKeys = <const Key extends string>(
   source: string,
   data: SecretData,
   keys: ReadonlyArray<Key>
-): Effect.fn.Return<Record<Key, Redacted.Redacted<string>>, AuthError> {
+): Result.Result<Record<Key, Redacted.Redacted<string>>, AuthError> => {
   const values = keys.map((key) => {
     const value = Object.hasOwn(data, key) ? data[key] : undefined
     if (value === undefined) return { key, problem: `lacks key ${key}` }
@@ -25,8 +25,10 @@ export const requireKeys = Effect.fnUntraced(function* <const Key extends string
   const problems = values.flatMap(({ problem }) => problem ?? [])
   if (problems.length > 0) {
     const remedy = `Give it ${keys.map((key) => `a value under ${key}`).join(" and ")}, or delete it.`
-    return yield* broken(source, problems.join(" and "), remedy)
+    return Result.fail(broken(source, problems.join(" and "), remedy))
   }
   // Every key has a value here; the type cannot know that the list of problems was the rest.
-  return Object.fromEntries(values.map(({ key, value }) => [key, value])) as Record<Key, Redacted.Redacted<string>>
-})
+  return Result.succeed(
+    Object.fromEntries(values.map(({ key, value }) => [key, value])) as Record<Key, Redacted.Redacted<string>>
+  )
+}
