@@ -1,11 +1,12 @@
 /**
- * Work that is watched by a clock. Effect's `timeout` and `race` do the same with a fiber and some twenty steps more, and
- * a call has several limits, of which hardly any is met.
+ * Work that is watched by a clock. Effect's `timeout` and `race` do the same with two fibers and some thirty steps, and a
+ * call has several limits, of which hardly any is met.
  */
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
+import type * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import * as Alarms from "./Alarms.ts"
 
 /** Who asks for the work. */
 export type Parent = Fiber.Fiber<unknown, unknown>
@@ -25,13 +26,10 @@ export const watch = <A, E>(
 ): void => {
   const exit = work.pollUnsafe()
   if (exit !== undefined) return ended(exit)
-  const alarm = begin(parent, Effect.sleep(millis))
+  const turnOff = Alarms.set(parent, millis, takesLong)
   work.addObserver((exit) => {
-    alarm.interruptUnsafe()
+    turnOff()
     ended(exit)
-  })
-  alarm.addObserver((exit) => {
-    if (Exit.isSuccess(exit)) takesLong()
   })
 }
 
