@@ -2,25 +2,19 @@
  * Create, get and delete, in words that both versions of Flyte share. Who the task is, is decided once, in `create`;
  * `get` and `delete` go by what the job's metadata recorded.
  */
-import {
-  AuthError,
-  type Connection,
-  DatabricksAuth,
-  type Identity,
-  TaskSettings
-} from "@flyte-databricks/databricks-auth"
+import { AuthError, type Connection, DatabricksAuth, TaskSettings } from "@flyte-databricks/databricks-auth"
+import * as Spans from "@flyte-databricks/databricks-auth/telemetry/Spans"
 import { printable } from "@flyte-databricks/databricks-auth/http/ForeignText"
 import { JobMetadata, JobsClient, JobSpec } from "@flyte-databricks/databricks-jobs"
 import * as Clock from "effect/Clock"
 import type * as Config from "effect/Config"
 import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import { Audit } from "./audit/Audit.ts"
-import * as Decisions from "./audit/decisions.ts"
+import type { Audit } from "./audit/Audit.ts"
+import type * as Decisions from "./audit/decisions.ts"
 import type { OnBehalfOf } from "./audit/decisions.ts"
 import type { Asked } from "./call/Asked.ts"
 import * as Call from "./call/Call.ts"
@@ -28,8 +22,8 @@ import { ConnectorError, type Failure, MetricsUnavailable, TaskTypeUnknown } fro
 import * as Turns from "./admission/Turns.ts"
 import * as Workspaces from "./runs/Workspaces.ts"
 import type { Attempt } from "./IdempotencyToken.ts"
+import * as Identification from "./Identification.ts"
 import * as Cancellation from "./runs/Cancellation.ts"
-import { holdOut } from "./call/Faults.ts"
 import { MetadataKey } from "./runs/MetadataKey.ts"
 import * as PinnedRun from "./runs/PinnedRun.ts"
 import * as LastReports from "./runs/LastReports.ts"
@@ -85,9 +79,6 @@ export class DatabricksConnector extends Context.Service<
   }
 >()("@flyte-databricks/connector/DatabricksConnector") {}
 
-// Without any patience nothing is tried twice, but what is tried still takes its time.
-const leastPatience = 2000
-
 export const layer: Layer.Layer<
   DatabricksConnector,
   Config.ConfigError,
@@ -99,7 +90,6 @@ export const layer: Layer.Layer<
     const jobs = yield* JobsClient.JobsClient
     const turns = yield* Turns.Turns
     const key = yield* MetadataKey
-    const audit = yield* Audit
     const submissions = yield* Submissions.make(jobs)
     const reports = LastReports.make()
     const startedRuns = StartedRuns.make()
@@ -109,7 +99,7 @@ export const layer: Layer.Layer<
     const readLogs = yield* RunLogs.make
     const provider = yield* Settings.serviceCredentialProvider
     const taskTypes = yield* Settings.taskTypes
-    const patience = yield* Settings.createPatience
+    const { identify, patience } = yield* Identification.make
 
     // Where it may have to wait: in front of its workspace, unless its run is there already.
     const arrive = Effect.fnUntraced(function* ({ taskType, namespace, attempt, custom }: Task) {
@@ -119,14 +109,14 @@ export const layer: Layer.Layer<
       return submissions.holds(attempt) ? undefined : workspaces.of(custom)
     })
 
-    const create = Effect.fn("DatabricksConnector.create")(function* (asked: Asked<Task>) {
-      const workspace = yield* Effect.flatMap(asked.read, arrive)
+    const create = (asked: Asked<Task>) => {
       const submitted = Effect.flatMap(asked.read, submit)
-      return yield* workspace === undefined ? submitted : turns.ahead("submit", workspace, asked.letGo)(submitted)
-    })
+      return Effect.flatMap(Effect.flatMap(asked.read, arrive), (workspace) =>
+        workspace === undefined ? submitted : turns.ahead("submit", workspace, asked.letGo)(submitted)
+      ).pipe(Spans.span("DatabricksConnector.create"))
+    }
 
     const submit = Effect.fnUntraced(function* (task: Task) {
-      const { org, project, domain } = task.attempt
       const body = yield* Effect.fromResult(
         JobSpec.make(
           { custom: task.custom, container: task.container, serviceCredentialProvider: provider },
@@ -136,48 +126,12 @@ export const layer: Layer.Layer<
       const runAs = PinnedRun.runAsOf(body)
       if (runAs !== undefined) yield* Call.note({ runAs })
       const settings = yield* TaskSettings.fromCustom(task.custom)
-      const patientUntil = Math.min(yield* Call.endsAt, (yield* Clock.currentTimeMillis) + Duration.toMillis(patience))
+      const patientUntil = Math.min(yield* Call.endsAt, (yield* Clock.currentTimeMillis) + patience)
       const subject: Decisions.Subject = {
         attempt: task.attempt,
         onBehalfOf: { namespace: task.namespace, ...task.onBehalfOf, ...(runAs === undefined ? {} : { runAs }) }
       }
-      // A try that failed may be followed by one that finds somebody else.
-      let decided: Identity.Identity | undefined
-      const decide = (identity: Identity.Identity) =>
-        Effect.suspend(() => {
-          if (decided?.key === identity.key) return Effect.void
-          decided = identity
-          return audit.record(() => Decisions.identityResolved({ ...subject, identity }))
-        })
-      const { header, ...resolved } = yield* auth
-        .resolve({
-          namespace: task.namespace,
-          project,
-          domain,
-          org,
-          settings,
-          ...(task.connection === undefined ? {} : { connection: task.connection })
-        })
-        .pipe(
-          Call.waitFor("an identity"),
-          Effect.flatMap((resolved) =>
-            PinnedRun.noteIdentity(resolved.identity).pipe(
-              Effect.andThen(decide(resolved.identity)),
-              Effect.andThen(PinnedRun.header(auth, resolved)),
-              Effect.map((header) => ({ ...resolved, header }))
-            )
-          ),
-          holdOut(patientUntil),
-          // Nothing has been submitted: to give up here leaves no run behind.
-          Call.within(Math.max(Duration.toMillis(patience), leastPatience), "FLYTE_DATABRICKS_CREATE_PATIENCE"),
-          Effect.onError((cause) =>
-            audit.record(() =>
-              decided === undefined
-                ? Decisions.identityRefused(subject, cause)
-                : Decisions.runRefused({ ...subject, identity: decided }, cause)
-            )
-          )
-        )
+      const { header, ...resolved } = yield* identify(task, settings, subject, patientUntil)
       if (Option.isSome(resolved.namespace)) yield* Call.note({ namespace: resolved.namespace.value })
       yield* Effect.logDebug(`Identity chosen from:\n${AuthError.describeFindings(resolved.explanation)}`)
 
@@ -189,17 +143,16 @@ export const layer: Layer.Layer<
       const runId = yield* submissions
         .submit({ ...subject, attempt: task.attempt, credential, header, body, patientUntil })
         .pipe(Call.waitFor(`${instance} to take the job`))
-      yield* Call.note({ runId })
       const now = yield* Clock.currentTimeMillis
       reports.submitted(LastReports.keyOf({ instance, runId }), RunReport.submitted(runId), now)
       const metadata = new JobMetadata.JobMetadata({ ...auth.record(resolved, task.connection), runId })
       const { started, warning } = startedRuns.answer({ ...resolved, metadata })
-      yield* PinnedRun.noteIdentity(started.identity)
+      yield* PinnedRun.noteIdentity(started.identity, { runId })
       if (Option.isSome(warning)) yield* Call.warn({ outcome: "RunOfAnother", message: warning.value })
       return yield* key.sign(yield* Effect.fromResult(JobMetadata.encode(started.metadata)))
     })
 
-    const get = Effect.fn("DatabricksConnector.get")(function* (
+    const get = Effect.fnUntraced(function* (
       taskType: string,
       resourceMeta: Uint8Array,
       connection?: Connection.Connection
@@ -209,21 +162,21 @@ export const layer: Layer.Layer<
       const report = yield* follow(resourceMeta, connection)
       yield* Call.note({ phase: report.phase })
       return RunReport.withoutSecrets(report)
-    })
+    }, Spans.span("DatabricksConnector.get"))
 
-    const cancel = Effect.fn("DatabricksConnector.delete")(function* (
+    const cancel = Effect.fnUntraced(function* (
       taskType: string,
       resourceMeta: Uint8Array,
       connection?: Connection.Connection
     ) {
       yield* serves(Settings.knownTaskTypes, taskType)
       yield* cancelRun(resourceMeta, connection)
-    })
+    }, Spans.span("DatabricksConnector.delete"))
 
-    const logs = Effect.fn("DatabricksConnector.logs")(function* (taskType: string, request: RunLogs.LogRequest) {
+    const logs = Effect.fnUntraced(function* (taskType: string, request: RunLogs.LogRequest) {
       yield* serves(Settings.knownTaskTypes, taskType)
       return yield* readLogs(request)
-    })
+    }, Spans.span("DatabricksConnector.logs"))
 
     const metrics = Effect.fnUntraced(function* (taskType: string) {
       yield* serves(Settings.knownTaskTypes, taskType)
@@ -234,17 +187,12 @@ export const layer: Layer.Layer<
   })
 ).pipe(Layer.provide(Turns.layer))
 
-const serves = Effect.fnUntraced(function* (
-  served: ReadonlyArray<string>,
-  taskType: string
-): Effect.fn.Return<void, ConnectorError> {
-  yield* Call.note({ taskType })
-  if (!served.includes(taskType)) {
-    yield* new ConnectorError({
-      reason: new TaskTypeUnknown({ taskType: printable(taskType, { maxLength: 100, as: "value" }), served })
-    })
-  }
-})
+const serves = (served: ReadonlyArray<string>, taskType: string): Effect.Effect<void, ConnectorError> => {
+  const noted = Call.note({ taskType })
+  if (served.includes(taskType)) return noted
+  const reason = new TaskTypeUnknown({ taskType: printable(taskType, { maxLength: 100, as: "value" }), served })
+  return Effect.andThen(noted, Effect.fail(new ConnectorError({ reason })))
+}
 
 /**
  * A connector that may be called before it has started: calls wait for it, within their deadlines.

@@ -47,8 +47,8 @@ interface CallUnderWay {
   readonly caller: string | undefined
   readonly setBy: "caller" | "connector"
   readonly endsAt: number
-  // What is learnt on the way. One call's steps follow each other, so it is written in place.
-  facts: Facts
+  /** What is learnt on the way. One call's steps follow each other, so it is written in place. */
+  readonly facts: Facts
   /** Asked when the deadline strikes, where it is an effect: what there is to say of a wait grows while it lasts. */
   waitingFor: string | Effect.Effect<string>
   warning: Warning | undefined
@@ -77,9 +77,7 @@ export const current: Effect.Effect<Pick<CallUnderWay, "operation" | "caller"> |
  * Adds what was learnt to the log line of the call under way.
  */
 export const note = (facts: Facts): Effect.Effect<void> =>
-  update((call) => {
-    call.facts = { ...call.facts, ...facts }
-  }, Effect.void)
+  update((call) => Object.assign(call.facts, facts), Effect.void)
 
 /**
  * Says that the call under way met with something that its caller is spared.
@@ -117,7 +115,7 @@ export const outside = <A, E, R>(work: Effect.Effect<A, E, R>): Effect.Effect<A,
 /**
  * When the work of the call under way has to end, in milliseconds; outside of a call, never.
  */
-export const endsAt: Effect.Effect<number> = Effect.map(CurrentCall, (call) => call?.endsAt ?? Infinity)
+export const endsAt: Effect.Effect<number> = Effect.withFiberSucceed((fiber) => boundsOf(fiber).endsAt)
 
 /**
  * When the work of the call that a fiber works for has to end, and the namespace that it is for, as far as it is known:

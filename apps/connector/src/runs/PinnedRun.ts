@@ -23,21 +23,18 @@ export const read = Effect.fnUntraced(function* (key: MetadataKey["Service"], re
 /**
  * The identity that the run was submitted as. Nothing is resolved again.
  */
-export const recall = Effect.fnUntraced(function* (
+export const recall = (
   auth: DatabricksAuth.DatabricksAuth["Service"],
   metadata: JobMetadata.JobMetadata,
   connection: Connection.Connection | undefined
-) {
-  const credential = yield* auth.recall(metadata, connection)
-  yield* noteIdentity(credential.identity)
-  return credential
-})
+) => Effect.tap(auth.recall(metadata, connection), ({ identity }) => noteIdentity(identity))
 
 /**
- * Adds who a run is to the log line of the call.
+ * Adds who a run is to the log line of the call, and what else is known of it.
  */
-export const noteIdentity = (identity: Identity.Identity): Effect.Effect<void> =>
+export const noteIdentity = (identity: Identity.Identity, facts: Call.Facts = {}): Effect.Effect<void> =>
   Call.note({
+    ...facts,
     instance: identity.instance,
     authType: identity.authType,
     identity: identity.principal,

@@ -243,25 +243,19 @@ export const make = Effect.fnUntraced(function* (
 
   const submit = (order: Order) =>
     Effect.uninterruptibleMask((restore) =>
-      Effect.gen(function* () {
+      Effect.suspend(() => {
         for (const earlier of held.before(order.attempt)) decide(earlier, "superseded")
         const found = held.same(order)
         const isNew = found === undefined || !isJoinable(found)
         const submission = isNew ? open(order, found) : found
         submission.waiting += 1
         submission.patientUntil = Math.max(submission.patientUntil, order.patientUntil)
-        if (isNew) yield* begin(submission, order)
-        return yield* restore(Deferred.await(submission.answer)).pipe(
-          Effect.onExit((exit) =>
-            Effect.suspend(() => {
-              submission.waiting -= 1
-              if (Exit.isSuccess(exit)) submission.state = "told"
-              return isUnclaimed(submission)
-                ? FiberSet.run(lives, Effect.interruptible(expire(submission)))
-                : Effect.void
-            })
-          )
-        )
+        const answered = Effect.onExit(restore(Deferred.await(submission.answer)), (exit) => {
+          submission.waiting -= 1
+          if (Exit.isSuccess(exit)) submission.state = "told"
+          return isUnclaimed(submission) ? FiberSet.run(lives, Effect.interruptible(expire(submission))) : Effect.void
+        })
+        return isNew ? Effect.andThen(begin(submission, order), answered) : answered
       })
     )
 
