@@ -4,7 +4,6 @@
  */
 import * as Cache from "effect/Cache"
 import * as Context from "effect/Context"
-import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
@@ -46,7 +45,12 @@ export const secretsKept = 100
 const credentialsOf = (data: SecretData): SecretData =>
   Record.filter(data, (_, key) => key === "token" || key === "client_id" || key === "client_secret")
 
-class SecretPath extends Data.Class<{ readonly namespace: string; readonly name: string }> {}
+// A text is found sooner than an object is compared, and no namespace has a slash in it.
+const pathOf = (namespace: string, name: string): string => `${namespace}/${name}`
+const namesOf = (path: string): readonly [namespace: string, name: string] => {
+  const slash = path.indexOf("/")
+  return [path.slice(0, slash), path.slice(slash + 1)]
+}
 
 /**
  * Names a Secret the way errors and explanations do.
@@ -61,8 +65,9 @@ export const layer: Layer.Layer<NamespaceSecrets, never, Kubernetes> = Layer.eff
   Effect.gen(function* () {
     const kubernetes = yield* Kubernetes
     const cache = yield* kept(
-      ({ namespace, name }: SecretPath) =>
-        Effect.mapError(
+      (path: string) => {
+        const [namespace, name] = namesOf(path)
+        return Effect.mapError(
           Effect.map(kubernetes.readSecret(namespace, name), Option.map(credentialsOf)),
           failed({
             source: describeSecret(namespace, name),
@@ -71,15 +76,16 @@ export const layer: Layer.Layer<NamespaceSecrets, never, Kubernetes> = Layer.eff
             resourceName: name,
             verb: "get"
           })
-        ),
+        )
+      },
       Option.isSome,
       yield* SecretTimeToLive,
       secretsKept
     )
     return NamespaceSecrets.of({
-      read: (namespace, name) => Cache.get(cache, new SecretPath({ namespace, name })),
+      read: (namespace, name) => Cache.get(cache, pathOf(namespace, name)),
       absence: Option.isSome(kubernetes.cluster) ? "not found" : "no Kubernetes is configured",
-      forget: (namespace, name) => Cache.invalidate(cache, new SecretPath({ namespace, name }))
+      forget: (namespace, name) => Cache.invalidate(cache, pathOf(namespace, name))
     })
   })
 )
