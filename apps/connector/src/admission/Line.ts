@@ -151,11 +151,14 @@ export const make = (limits: Limits) => {
     forget(ticket.line)
   }
 
-  /** When the answer would be there, if all goes well from here on. */
+  /**
+   * When the answer would be there, if all goes well from here on: those before take half as long as of late, when many may
+   * have come at once.
+   */
   const answeredAt = ({ line, kind }: Ticket, before: number, now: number): number => {
     const { bucket, service = 0 } = kindOf(line.workspace, kind, now)
     const share = Math.max(1, line.underWay, Math.floor(limits.atOnce / (2 * queue.size + 1)))
-    return now + Math.max((service * before) / share, bucket.millisFor(before + 1, now)) + service
+    return now + Math.max((service * before) / (2 * share), bucket.millisFor(before + 1, now)) + service
   }
 
   const late = (now: number): ReadonlyArray<Ticket> => {

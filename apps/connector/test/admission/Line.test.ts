@@ -174,6 +174,15 @@ describe("who would be late", () => {
     assert.strictEqual(come(place("one"), 5000, 60_000).state, "waits")
   })
 
+  it("is not told where he is in time if answers come twice as soon as of late, when many came at once", () => {
+    const { come, of, answer } = make(3)
+    for (let n = 0; n < 5; n++) come(place("one"), 0)
+    answer(of("goes")[0]!, 5000)
+    // Three are before him.
+    assert.strictEqual(come(place("one"), 5000, 12_600).state, "waits")
+    assert.strictEqual(come(place("one"), 5000, 12_400).refusal?.why, "late")
+  })
+
   it("is told by the time that is left for an answer, else", () => {
     const { come, lines, of, answer } = make(6)
     come(place("one"), 0)
