@@ -160,27 +160,25 @@ export const goalRows = (goals: ReadonlyArray<Goal>): string => {
 /** The next steps, by what they are for. */
 export const next = {
   cpu:
-    "**CPU a call.** No function of ours stands out: a third is Effect's run loop over many small steps (some 400 in ten fibers for a " +
-    "create, 300 in ten for a poll), an eighth is garbage. Each alone and warm, `resolve` takes 50 µs, the job's description 20 " +
-    "and reading the request 15: the rest is spread over all of the way. Next: six of a poll's ten fibers are there for three limits " +
-    "of time; one watch for all would do, and costs a way of its own to end work, beside Effect's `timeout`, with the proof that nothing is " +
-    "left running. A server for unary calls on `node:http2` saves a tenth of a millisecond, and costs the proof of all that gRPC's " +
-    "server does.",
+    "**CPU a call.** No function of ours stands out: Effect's run loop has some 210 steps in five fibers for a create, and 110 in four for " +
+    "a poll, and is an eighth of the time; garbage is a fifteenth; the rest is spread over all of the way. Next, and what there is of large " +
+    "pieces: one HTTP/2 session to the workspace takes a quarter off the floor, and costs the proof that undici's is as well-behaved as " +
+    "HTTP/1.1 when streams are reset, sessions go away and answers are lost; a server for unary calls on `node:http2` saves a tenth of " +
+    "a millisecond, and costs the proof of all that gRPC's server does.",
   box:
     "**Throughput in half a core.** Half a core is 500 ms of processor time a second; the last column says what grpc-js and undici " +
-    "alone make of it. At 32 callers next is CPU a call, as in connector.md. A create among 1,000 takes twice what it takes among 32, " +
-    "probably for what all hold that wait: the request, the job that was made of it, fibers, which V8 copies and marks meanwhile. " +
-    "Next there: let calls wait before their request is read. It costs a look into its bytes for the namespace and the workspace, by " +
-    "which turns are taken, and an order of things that the tests of admission, drain and deadlines have to prove anew.",
+    "alone make of it. A call costs here what it costs in connector.md, and what V8 needs beside it for a heap that is looked through " +
+    "meanwhile. Next is HTTP/2 to the workspace: the floor with one session used 0.56 ms a create among 32, and 0.79 without. Among 1,000 " +
+    "each request that arrives is taken in before the first is answered, which is gRPC's and cannot wait.",
   start:
     "**Start.** The floor, which loads grpc-js and undici and nothing else, is over the goal by itself (connector.md). Next: a " +
     "start-up snapshot of V8 in the image. It costs a build for each platform, a bundle without top-level `await`, and whatever " +
     "opened a handle before it was taken.",
   memory:
     "**Memory.** At rest nine tenths are the floor's: Node.js, grpc-js and undici. After a load it is what calls hold that wait, and " +
-    "what a burst leaves in the heap until V8 collects it. Next: let calls wait before their request is read (box.md), and a heap limit " +
-    "in absolute figures where no limit of a container is found (`--max-old-space-size=96`), which costs a number that somebody has " +
-    "to fit to ten thousand identities.",
+    "what a burst leaves in the heap until V8 collects it; the heap may double before that, which bought a sixth of the processor. Next: HTTP/2 " +
+    "to the workspace, one connection in place of 43, and a heap limit in absolute figures where no limit of a container is found " +
+    "(`--max-old-space-size=96`), which costs a number that somebody has to fit to ten thousand identities.",
   latency:
     "**Latency in half a core.** The quota is used up in bursts, and who comes then waits for the next period of 100 ms. The next " +
     "step is that of CPU a call; there is none beside it."
