@@ -1,45 +1,15 @@
 /**
- * One call of Flyte's: what is learnt of it on the way, one log line at its end, and the caller's deadline around it.
+ * One call of Flyte's: what is learnt of it on the way, and the caller's deadline around it.
  */
 import * as Watched from "@flyte-databricks/databricks-auth/http/Watched"
-import { printable } from "@flyte-databricks/databricks-auth/http/ForeignText"
-import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
-import * as Record from "effect/Record"
-import * as Catalogue from "@flyte-databricks/diagnosis/Catalogue"
 import { ConnectorError, DeadlinePassed } from "./ConnectorError.ts"
-
-/**
- * What a log line says of a call, as far as it is known. None of it is a secret.
- */
-export type Facts = {
-  readonly taskType?: string
-  readonly namespace?: string
-  readonly execution?: string
-  readonly instance?: string
-  readonly runId?: string
-  readonly authType?: string
-  readonly identity?: string
-  readonly origin?: string
-  /** Whom Databricks says that the run was made by, and whom it runs as. */
-  readonly creator?: string
-  readonly runAs?: string
-  readonly phase?: string
-}
-
-/**
- * What went wrong in a call that answers all the same: the log line is a warning then, under this outcome.
- */
-export interface Warning {
-  readonly outcome: string
-  readonly message: string
-}
+import * as Ended from "./Ended.ts"
 
 interface CallUnderWay {
   readonly operation: string
@@ -48,10 +18,10 @@ interface CallUnderWay {
   readonly setBy: "caller" | "connector"
   readonly endsAt: number
   /** What is learnt on the way. One call's steps follow each other, so it is written in place. */
-  readonly facts: Facts
+  readonly facts: Ended.Facts
   /** Asked when the deadline strikes, where it is an effect: what there is to say of a wait grows while it lasts. */
   waitingFor: string | Effect.Effect<string>
-  warning: Warning | undefined
+  warning: Ended.Warning | undefined
   /** What the call met with on its way, and tried again. */
   setbacks: number
   lastSetback: string | undefined
@@ -76,13 +46,13 @@ export const current: Effect.Effect<Pick<CallUnderWay, "operation" | "caller"> |
 /**
  * Adds what was learnt to the log line of the call under way.
  */
-export const note = (facts: Facts): Effect.Effect<void> =>
+export const note = (facts: Ended.Facts): Effect.Effect<void> =>
   update((call) => Object.assign(call.facts, facts), Effect.void)
 
 /**
  * Says that the call under way met with something that its caller is spared.
  */
-export const warn = (warning: Warning): Effect.Effect<void> =>
+export const warn = (warning: Ended.Warning): Effect.Effect<void> =>
   update((call) => {
     call.warning = warning
   }, Effect.void)
@@ -149,7 +119,7 @@ export const run = <A, E extends { readonly _tag: string; readonly message: stri
   deadline: Option.Option<number>,
   work: Effect.Effect<A, E>,
   /** Told how the call ended. */
-  ended: (end: End<A, E | ConnectorError>) => Effect.Effect<void> = () => Effect.void,
+  ended: (end: Ended.Ended<A, E | ConnectorError>) => Effect.Effect<void> = () => Effect.void,
   caller?: string
 ): Effect.Effect<A, E | ConnectorError> =>
   Effect.withFiber((fiber) => {
@@ -173,7 +143,7 @@ export const run = <A, E extends { readonly _tag: string; readonly message: stri
       Effect.onExit((exit) => {
         const { facts, warning } = call
         const end = { exit, durationMs: clock.currentTimeMillisUnsafe() - start, facts, warning }
-        return Effect.andThen(logLine(operation, end), ended(end))
+        return Effect.andThen(Ended.logLine(operation, end), ended(end))
       }),
       Effect.provideService(CurrentCall, call)
     )
@@ -213,55 +183,3 @@ const progress = Effect.gen(function* () {
   const { setbacks, lastSetback } = call
   return { waitingFor, setbacks, ...(lastSetback === undefined ? {} : { lastSetback }) }
 })
-
-/**
- * How a call ended, and what was learnt of it.
- */
-export interface End<A, E> {
-  readonly exit: Exit.Exit<A, E>
-  readonly durationMs: number
-  readonly facts: Facts
-  readonly warning: Warning | undefined
-}
-
-const logLine = <A, E extends { readonly _tag: string; readonly message: string }>(
-  operation: string,
-  { exit, durationMs, facts, warning }: End<A, E>
-): Effect.Effect<void> => {
-  const line = (outcome: string, log: Effect.Effect<void>, code?: Catalogue.Code) =>
-    Effect.annotateLogs(log, {
-      ...Record.map(facts as Readonly<Record<string, string>>, fact),
-      outcome,
-      ...(code === undefined ? {} : { code }),
-      durationMs
-    })
-  if (Exit.isSuccess(exit)) {
-    // Polls that are fine are summed up elsewhere.
-    const log = operation === "GetTask" ? Effect.logDebug : Effect.logInfo
-    return warning === undefined
-      ? line("ok", log(operation))
-      : line(warning.outcome, Effect.logWarning(`${operation}: ${message(warning.message)}`))
-  }
-  const error = Cause.findErrorOption(exit.cause)
-  if (Option.isSome(error))
-    return line(
-      outcomeOf(error.value),
-      Effect.logWarning(`${operation}: ${message(error.value.message)}`),
-      Catalogue.isFailure(error.value) ? Catalogue.codeOf(error.value) : undefined
-    )
-  return Cause.hasInterruptsOnly(exit.cause)
-    ? line("cancelled by the caller", Effect.logInfo(operation))
-    : line("defect", Effect.logError(operation, message(Cause.pretty(exit.cause))))
-}
-
-// Facts are what the caller sent, up to the size of a request. On a terminal, a line of their own would look like one of
-// the log's.
-const fact = (text: string): string => printable(text, { maxLength: 300, as: "value" })
-
-// What a workspace, a proxy or a library says has no limit of its own.
-const message = (text: string): string => printable(text, { maxLength: 4000, as: "lines" })
-
-const outcomeOf = (error: {
-  readonly _tag: string
-  readonly reason?: { readonly _tag: string; readonly outcome?: string }
-}): string => error.reason?.outcome ?? error.reason?._tag ?? error._tag

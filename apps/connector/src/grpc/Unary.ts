@@ -12,6 +12,7 @@ import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as Call from "../call/Call.ts"
 import type { Failure } from "../call/ConnectorError.ts"
+import type { Ended } from "../call/Ended.ts"
 import * as Polls from "../telemetry/Polls.ts"
 import * as Metrics from "../telemetry/Metrics.ts"
 import * as Tracing from "../telemetry/Tracing.ts"
@@ -60,7 +61,7 @@ export const whole =
 /** Tells metrics and traces how a call ended. */
 export const watched =
   (operation: string, call: Tracing.Received, tracing: ReturnType<typeof Tracing.on>) =>
-  ({ exit, durationMs, facts, warning }: Call.End<unknown, Failure>): Effect.Effect<void> => {
+  ({ exit, durationMs, facts, warning }: Ended<unknown, Failure>): Effect.Effect<void> => {
     const error = Exit.isSuccess(exit) ? Option.none() : Cause.findErrorOption(exit.cause)
     const failure = Option.getOrUndefined(
       Option.map(error, (failed) => ({ reason: failed.reason._tag, code: Catalogue.codeOf(failed) }))
@@ -76,7 +77,7 @@ export const watched =
   }
 
 // Only polls have a phase.
-const summedUp = ({ exit, facts, warning }: Call.End<unknown, Failure>): Effect.Effect<void> =>
+const summedUp = ({ exit, facts, warning }: Ended<unknown, Failure>): Effect.Effect<void> =>
   Exit.isSuccess(exit) && warning === undefined && facts.phase !== undefined
     ? Effect.map(Polls.Polls, ({ seen }) => seen(facts.instance ?? "unknown", facts.phase ?? ""))
     : Effect.void

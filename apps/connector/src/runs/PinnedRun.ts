@@ -8,6 +8,7 @@ import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import type * as Schema from "effect/Schema"
 import * as Call from "../call/Call.ts"
+import type { Facts } from "../call/Ended.ts"
 import type { MetadataKey } from "./MetadataKey.ts"
 
 /**
@@ -32,7 +33,7 @@ export const recall = (
 /**
  * Adds who a run is to the log line of the call, and what else is known of it.
  */
-export const noteIdentity = (identity: Identity.Identity, facts: Call.Facts = {}): Effect.Effect<void> =>
+export const noteIdentity = (identity: Identity.Identity, facts: Facts = {}): Effect.Effect<void> =>
   Call.note({
     ...facts,
     instance: identity.instance,

@@ -15,6 +15,7 @@ import * as Result from "effect/Result"
 import { Audit } from "../audit/Audit.ts"
 import { identityRefused } from "../audit/decisions.ts"
 import * as Call from "../call/Call.ts"
+import type { Warning } from "../call/Ended.ts"
 import * as Turns from "../admission/Turns.ts"
 import * as Settings from "../Settings.ts"
 import { endByHand } from "../call/byHand.ts"
@@ -102,11 +103,7 @@ export const make = Effect.fnUntraced(function* (reports: LastReports.LastReport
     return [message, FailureCause.describe(run, message, output)].filter((part) => part !== "").join("\n")
   })
 
-  const outlast = Effect.fnUntraced(function* (
-    metadata: JobMetadata.JobMetadata,
-    fault: Call.Warning,
-    polledAt: number
-  ) {
+  const outlast = Effect.fnUntraced(function* (metadata: JobMetadata.JobMetadata, fault: Warning, polledAt: number) {
     const { runId } = metadata
     const key = LastReports.keyOf(metadata)
     const now = yield* Clock.currentTimeMillis

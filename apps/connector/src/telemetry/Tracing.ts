@@ -7,7 +7,7 @@ import { type Metadata, status } from "@grpc/grpc-js"
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import type { Facts } from "../call/Call.ts"
+import type { Facts } from "../call/Ended.ts"
 import * as TraceContext from "./TraceContext.ts"
 
 /** What there is to know of a call before it is read. */
