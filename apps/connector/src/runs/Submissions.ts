@@ -10,16 +10,13 @@
  *
  * All of it is in memory. What a crash or another replica makes impossible is in docs/deadlines.md.
  */
-import type { Credential } from "@flyte-databricks/databricks-auth"
 import type { JobsClient, RunId } from "@flyte-databricks/databricks-jobs"
-import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as FiberSet from "effect/FiberSet"
 import * as Schedule from "effect/Schedule"
-import type * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import * as Turns from "../admission/Turns.ts"
@@ -35,15 +32,8 @@ import * as Disowned from "./Disowned.ts"
 import * as Kept from "./Kept.ts"
 import { keyOf, type RunKey } from "./LastReports.ts"
 import { MetadataKey } from "./MetadataKey.ts"
+import { type Fate, type Order, type Submission, SubmissionTimes } from "./Submission.ts"
 import * as UnknownRuns from "./UnknownRuns.ts"
-
-/** What is to be submitted, and as whom. */
-export interface Order extends UnknownRuns.Held {
-  readonly header: Credential.AuthHeader
-  readonly body: Schema.JsonObject
-  /** Until when a submit that failed for certain is made again, in milliseconds. */
-  readonly patientUntil: number
-}
 
 export interface Submissions {
   /** Starts the attempt's run, or gives the one that it has. */
@@ -52,45 +42,6 @@ export interface Submissions {
   readonly holds: (attempt: Attempt) => boolean
   /** Flyte asks for this run. */
   readonly known: (run: RunKey) => void
-}
-
-/** How long runs that Flyte may not know are seen to. */
-export interface Times {
-  /**
-   * How long one that no create was answered with waits for its attempt to be created again. Flyte 1 looks at a workflow
-   * again after ten seconds at the latest, Flyte 2 at once; and what both do as a rule is to make the next attempt. It is
-   * longer than that because the attempt may have been created on another replica, which was answered with the same run: then
-   * Flyte's polls come here in their turn, and each says that Flyte knows it.
-   */
-  readonly grace: Duration.Input
-  /** How long it is asked whether there is a run, where an answer was lost. */
-  readonly doubt: Duration.Input
-  /** How long the end of the connector waits: what Kubernetes' thirty seconds leave after a drain of 25. */
-  readonly end: Duration.Input
-}
-
-export const SubmissionTimes = Context.Reference<Times>("@flyte-databricks/connector/SubmissionTimes", {
-  defaultValue: () => ({ grace: "1 minute", doubt: "2 minutes", end: "4 seconds" })
-})
-
-/** What becomes of a run that Flyte may not know. */
-type Fate = "known" | Disowned.Why
-
-interface Submission extends UnknownRuns.Held {
-  readonly answer: Deferred.Deferred<RunId.RunId, Failure>
-  /** Tells who waits for its fate. */
-  readonly decided: Deferred.Deferred<void>
-  fate: Fate | undefined
-  /** Its run, once there is one. */
-  runId: RunId.RunId | undefined
-  /** How many runs of this attempt were cancelled here before it. */
-  readonly cancelled: number
-  /** How many creates wait for the answer. */
-  waiting: number
-  patientUntil: number
-  state: "asked" | "failed" | "told"
-  /** An answer was lost: Databricks may have taken the job. */
-  isInDoubt: boolean
 }
 
 /** Of how many runs is remembered that their submit was recorded. The same attempt is created again within seconds. */

@@ -9,7 +9,7 @@ import * as Log from "@flyte-databricks/emulators/testing/Log"
 import { ConfigProvider, Context, Duration, Effect, FileSystem, Layer, Logger, Redacted } from "effect"
 import * as ConnectorServer from "../../src/cli/ConnectorServer.ts"
 import * as Server from "../../src/grpc/Server.ts"
-import { SubmissionTimes } from "../../src/runs/Submissions.ts"
+import { SubmissionTimes } from "../../src/runs/Submission.ts"
 import * as FlyteClient from "./FlyteClient.ts"
 import * as Audit from "./Audit.ts"
 
