@@ -238,6 +238,33 @@ describe("a workspace that is not available", () => {
   )
 })
 
+describe("a caller that gives up by himself", () => {
+  const asking = (givesUpAfter: number) =>
+    Effect.flatMap(
+      clientAnswered(() => "never"),
+      ({ jobs }) =>
+        Effect.forkChild(Effect.exit(jobs.get(as, runId, { givesUpAfter })), {
+          startImmediately: true
+        })
+    )
+
+  it.effect("has no other limit where his own comes first", () =>
+    Effect.gen(function* () {
+      const fiber = yield* asking(60_000)
+      yield* TestClock.adjust("1 hour")
+      assert.isUndefined(fiber.pollUnsafe())
+    })
+  )
+
+  it.effect("has that of all requests where his own comes later", () =>
+    Effect.gen(function* () {
+      const fiber = yield* asking(60_001)
+      yield* TestClock.adjust("1 minute")
+      assert.isDefined(fiber.pollUnsafe())
+    })
+  )
+})
+
 describe("an answer that is none of the Jobs API", () => {
   const invalid = (status: number, problem: string, operation = `get run ${runId}`) =>
     new ResponseInvalid({ operation, instance, status, problem })
