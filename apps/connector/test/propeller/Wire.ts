@@ -12,6 +12,8 @@ import {
 } from "@grpc/grpc-js"
 import { Effect } from "effect"
 import { EventEmitter } from "node:events"
+import { Received } from "../../src/grpc/Received.ts"
+import type { Service } from "../../src/grpc/Server.ts"
 import { CallFailed, type Method } from "../support/FlyteClient.ts"
 
 type Handler = (call: ServerUnaryCall<unknown, unknown>, callback: sendUnaryData<unknown>) => void
@@ -19,17 +21,24 @@ type Handler = (call: ServerUnaryCall<unknown, unknown>, callback: sendUnaryData
 interface Served {
   readonly definition: ServiceDefinition[string]
   readonly handler: Handler
+  /** What a handler is given of a request. */
+  readonly received: (message: unknown) => unknown
 }
 
+type AnyService = Pick<Service, "kind"> & { readonly addTo: (server: Server) => void }
+
 /** Serves what the services add. */
-export const make = (services: ReadonlyArray<{ readonly addTo: (server: Server) => void }>) => {
+export const make = (services: ReadonlyArray<AnyService>) => {
   const methods = new Map<string, Served>()
-  const addService = (definitions: ServiceDefinition, handlers: UntypedServiceImplementation) => {
-    for (const [name, definition] of Object.entries(definitions)) {
-      methods.set(definition.path, { definition, handler: handlers[name] as Handler })
+  for (const { addTo, kind } of services) {
+    const received = (message: unknown) => (kind === "light" ? message : new Received(message, () => message, 0))
+    const addService = (definitions: ServiceDefinition, handlers: UntypedServiceImplementation) => {
+      for (const [name, definition] of Object.entries(definitions)) {
+        methods.set(definition.path, { definition, handler: handlers[name] as Handler, received })
+      }
     }
+    addTo({ addService } as unknown as Server)
   }
-  for (const service of services) service.addTo({ addService } as unknown as Server)
   const underWay = new Set<(code: string) => void>()
 
   /** Calls a method; the caller waits until its deadline, an instant in milliseconds, and no longer. */
@@ -41,7 +50,7 @@ export const make = (services: ReadonlyArray<{ readonly addTo: (server: Server) 
     Effect.callback<Response, CallFailed>((resume) => {
       const served = methods.get(path)
       if (served === undefined) return resume(Effect.fail(new CallFailed({ code: "UNIMPLEMENTED", details: path })))
-      const { definition, handler } = served
+      const { definition, handler, received } = served
       const events = new EventEmitter()
       const end = (outcome: Effect.Effect<Response, CallFailed>) => {
         underWay.delete(cut)
@@ -53,7 +62,7 @@ export const make = (services: ReadonlyArray<{ readonly addTo: (server: Server) 
       }
       underWay.add(cut)
       const serverCall = Object.assign(events, {
-        request: definition.requestDeserialize(requestSerialize(request)),
+        request: received(definition.requestDeserialize(requestSerialize(request))),
         getDeadline: () => deadline,
         getPeer: () => "propeller",
         getPath: () => path,
