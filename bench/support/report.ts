@@ -176,7 +176,7 @@ export const next = {
     "opened a handle before it was taken.",
   memory:
     "**Memory.** At rest nine tenths are the floor's: Node.js, grpc-js and undici. After a load it is what calls hold that wait, and " +
-    "what a burst leaves in the heap until V8 collects it; the heap may grow by half before that. Next: HTTP/2 " +
+    "what a burst leaves in the heap until V8 collects it. Next: HTTP/2 " +
     "to the workspace, one connection in place of 43, and a heap limit in absolute figures where no limit of a container is found " +
     "(`--max-old-space-size=96`), which costs a number that somebody has to fit to ten thousand identities.",
   latency:

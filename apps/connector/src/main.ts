@@ -1,4 +1,3 @@
-import "./cli/heap.ts"
 import "./cli/noTraces.ts"
 import "./cli/redacted.ts"
 import { NodeRuntime, NodeServices } from "@effect/platform-node"

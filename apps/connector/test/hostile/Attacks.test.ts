@@ -89,7 +89,12 @@ layer(Bundle.layer, options)("it costs the others nothing", (it) => {
       auth_token: "pat-of-somebody"
     })
     const answer = (name: string, answers: Readonly<Record<string, object>>, attack = "polls") =>
-      recipe(name, { attack, argument, answers: answers as never, budget: { cpuMillis: 20_000, peakMb: 290 } })
+      recipe(name, {
+        attack,
+        argument,
+        answers: answers as never,
+        budget: { cpuMillis: 20_000, peakMb: 290, slowestMs: 2000 }
+      })
     const running = `{"state":{"life_cycle_state":"RUNNING"}`
     const full = 4 * mebibyte - 100
     answer("a million tasks", { get: { body: wrapped(`${running},"tasks":`, list("{}", full)) } })
