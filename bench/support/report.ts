@@ -161,14 +161,14 @@ export const goalRows = (goals: ReadonlyArray<Goal>): string => {
 export const next = {
   cpu:
     "**CPU a call.** No function of ours stands out: Effect's run loop has some 210 steps in five fibers for a create, and 110 in four for " +
-    "a poll, and is an eighth of the time; garbage is a fifteenth; the rest is spread over all of the way. Next, and what there is of large " +
-    "pieces: one HTTP/2 session to the workspace takes a quarter off the floor, and costs the proof that undici's is as well-behaved as " +
-    "HTTP/1.1 when streams are reset, sessions go away and answers are lost; a server for unary calls on `node:http2` saves a tenth of " +
-    "a millisecond, and costs the proof of all that gRPC's server does.",
+    "a poll; all of Effect is a quarter of the time, garbage a fifteenth, and the rest is spread over all of the way. Next, and what there " +
+    "is of large pieces: one HTTP/2 session to the workspace takes a quarter off the floor, and costs the proof that undici's is as " +
+    "well-behaved as HTTP/1.1 when streams are reset, sessions go away and answers are lost; a server for unary calls on `node:http2` saves " +
+    "a tenth of a millisecond, and costs the proof of all that gRPC's server does.",
   box:
     "**Throughput in half a core.** Half a core is 500 ms of processor time a second; the last column says what grpc-js and undici " +
     "alone make of it. A call costs here what it costs in connector.md, and what V8 needs beside it for a heap that is looked through " +
-    "meanwhile. Next is HTTP/2 to the workspace: the floor with one session used 0.56 ms a create among 32, and 0.79 without. Among 1,000 " +
+    "meanwhile. Next is HTTP/2 to the workspace: the floor with one session used 0.56 ms a create among 32, and 0.74 without. Among 1,000 " +
     "each request that arrives is taken in before the first is answered, which is gRPC's and cannot wait.",
   start:
     "**Start.** The floor, which loads grpc-js and undici and nothing else, is over the goal by itself (connector.md). Next: a " +
