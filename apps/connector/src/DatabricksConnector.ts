@@ -20,7 +20,6 @@ import type { Asked } from "./call/Asked.ts"
 import * as Call from "./call/Call.ts"
 import { ConnectorError, type Failure, MetricsUnavailable, TaskTypeUnknown } from "./call/ConnectorError.ts"
 import * as Turns from "./admission/Turns.ts"
-import * as Workspaces from "./runs/Workspaces.ts"
 import type { Attempt } from "./IdempotencyToken.ts"
 import * as Identification from "./Identification.ts"
 import * as Cancellation from "./runs/Cancellation.ts"
@@ -32,6 +31,7 @@ import * as RunLogs from "./runs/RunLogs.ts"
 import * as RunReport from "./runs/RunReport.ts"
 import * as StartedRuns from "./runs/StartedRuns.ts"
 import * as Submissions from "./runs/Submissions.ts"
+import * as TaskPlaces from "./runs/TaskPlaces.ts"
 import * as Settings from "./Settings.ts"
 
 /** The name that Flyte shows. */
@@ -93,7 +93,7 @@ export const layer: Layer.Layer<
     const submissions = yield* Submissions.make(jobs)
     const reports = LastReports.make()
     const startedRuns = StartedRuns.make()
-    const workspaces = Workspaces.make()
+    const places = TaskPlaces.make()
     const follow = yield* RunFollower.make(reports, submissions)
     const cancelRun = yield* Cancellation.make(reports, submissions)
     const readLogs = yield* RunLogs.make
@@ -102,17 +102,18 @@ export const layer: Layer.Layer<
     const { identify, patience } = yield* Identification.make
 
     // Where it may have to wait: in front of its workspace, unless its run is there already.
-    const arrive = Effect.fnUntraced(function* ({ taskType, namespace, attempt, custom }: Task) {
+    const arrive = Effect.fnUntraced(function* (task: Task) {
+      const { taskType, namespace, attempt } = task
       yield* serves(taskTypes, taskType)
       yield* turns.unlessFull("submit")
       yield* Call.note({ namespace, execution: `${attempt.project}:${attempt.domain}:${attempt.execution}` })
-      return submissions.holds(attempt) ? undefined : workspaces.of(custom)
+      return submissions.holds(attempt) ? undefined : places.of(task)
     })
 
     const create = (asked: Asked<Task>) => {
       const submitted = Effect.flatMap(asked.read, submit)
-      return Effect.flatMap(Effect.flatMap(asked.read, arrive), (workspace) =>
-        workspace === undefined ? submitted : turns.ahead("submit", workspace, asked.letGo)(submitted)
+      return Effect.flatMap(Effect.flatMap(asked.read, arrive), (place) =>
+        place === undefined ? submitted : turns.ahead({ ...place, kind: "submit" }, asked.letGo)(submitted)
       ).pipe(Spans.span("DatabricksConnector.create"))
     }
 
@@ -132,12 +133,13 @@ export const layer: Layer.Layer<
         onBehalfOf: { namespace: task.namespace, ...task.onBehalfOf, ...(runAs === undefined ? {} : { runAs }) }
       }
       const { header, ...resolved } = yield* identify(task, settings, subject, patientUntil)
-      if (Option.isSome(resolved.namespace)) yield* Call.note({ namespace: resolved.namespace.value })
+      const namespace = Option.getOrElse(resolved.namespace, () => task.namespace)
+      yield* Call.note({ namespace })
       yield* Effect.logDebug(`Identity chosen from:\n${AuthError.describeFindings(resolved.explanation)}`)
 
       const { identity, storedToken } = resolved
       const { instance } = identity
-      workspaces.learn(task.custom, instance)
+      places.learn(task, { workspace: instance, namespace })
       // It is held for as long as Flyte may not know the run; how it was found is not.
       const credential = { identity, ...(storedToken === undefined ? {} : { storedToken }) }
       const runId = yield* submissions

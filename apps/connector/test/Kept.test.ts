@@ -2,7 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { NamespaceSecrets, ServiceAccountTokens, TokenPolicy } from "@flyte-databricks/databricks-auth"
 import * as TokenEntries from "@flyte-databricks/databricks-auth/tokens/TokenEntries"
-import * as Workspaces from "../src/runs/Workspaces.ts"
+import * as TaskPlaces from "../src/runs/TaskPlaces.ts"
 import * as LastReports from "../src/runs/LastReports.ts"
 import * as StartedRuns from "../src/runs/StartedRuns.ts"
 import * as UnknownRuns from "../src/runs/UnknownRuns.ts"
@@ -20,7 +20,7 @@ const atWorst: Readonly<Record<string, number>> = {
   "last reports of runs": 2 * LastReports.most.characters + LastReports.most.entries * small,
   "submits that Flyte may not know": 2 * UnknownRuns.most.characters + UnknownRuns.most.entries * large,
   "runs that were started lately": 2 * StartedRuns.most.characters + StartedRuns.most.entries * large,
-  "workspaces, by what tasks say of them": 2 * Workspaces.most.characters + Workspaces.most.entries * small,
+  "places in the line, by what tasks say": 2 * TaskPlaces.most.characters + TaskPlaces.most.entries * small,
   "Secrets of namespaces, three values of 16 KB": NamespaceSecrets.secretsKept * 3 * 16 * 1024,
   "ServiceAccounts of namespaces, 50 of each":
     ServiceAccountTokens.discoveriesKept * ServiceAccountTokens.serviceAccountsKept * (serviceAccount + small)

@@ -27,12 +27,11 @@ export class Turns extends Context.Service<
       credential: Pick<Credential.Credential, "identity">
     ) => <A, E extends Failure, R>(request: Effect.Effect<A, E, R>) => Effect.Effect<A, E | ConnectorError, R>
     /**
-     * Has a call wait before it makes anything of what it was sent: its first request of this kind to this workspace is
-     * then made in the turn that it has. Says where it has to wait.
+     * Has a call wait before it makes anything of what it was sent: the first request that it makes from this place is made
+     * in the turn that it has. Says where it has to wait.
      */
     readonly ahead: (
-      kind: Ticket.Kind,
-      workspace: string,
+      place: Ticket.Place,
       waits: () => void
     ) => <A, E, R>(call: Effect.Effect<A, E, R>) => Effect.Effect<A, E | ConnectorError, R>
     /** Fails where so many wait that nobody else is taken, before anything is done for a call. */
@@ -128,11 +127,10 @@ export const make = Effect.fnUntraced(function* (
             )
           })
         ),
-    ahead: (kind, workspace, waits) => (call) =>
+    ahead: (place, waits) => (call) =>
       Effect.uninterruptibleMask((restore) =>
         Effect.withFiber((fiber) => {
-          const { endsAt, namespace } = Call.boundsOf(fiber)
-          const ticket = arrive({ workspace, namespace, kind }, endsAt, true)
+          const ticket = arrive(place, Call.boundsOf(fiber).endsAt, true)
           const own = Effect.provideService(call, Had, ticket)
           if (ticket.state !== "has") waits()
           const turn = ticket.state === "has" ? own : Effect.andThen(wait(ticket), own)

@@ -22,9 +22,7 @@ export const make = <M, A>(sent: Sent<M>, of: (message: M) => Effect.Effect<A, F
   let asked: A | undefined
   return {
     read: Effect.suspend(() =>
-      asked === undefined
-        ? Effect.tap(of(sent.message), (made) => Effect.sync(() => (asked = made)))
-        : Effect.succeed(asked)
+      asked === undefined ? Effect.map(of(sent.message), (made) => (asked = made)) : Effect.succeed(asked)
     ),
     letGo: () => {
       asked = undefined

@@ -181,7 +181,7 @@ describe("a call that waits ahead of its request", () => {
       Effect.andThen(before),
       Effect.andThen(turns.take("submit", who)(request))
     )
-    const first = turns.ahead("submit", instance, () => (seen.waited = true))(work)
+    const first = turns.ahead({ workspace: instance, namespace: "", kind: "submit" }, () => (seen.waited = true))(work)
     const deadline = (yield* Clock.currentTimeMillis) + 10_000
     const fiber = yield* Call.run("CreateTask", Option.some(deadline), first).pipe(
       Effect.exit,

@@ -53,6 +53,25 @@ describe("what may be asked more than once", () => {
     })
   )
 
+  it.effect("is not asked again once it is given up, however long it takes to end", () =>
+    Effect.gen(function* () {
+      yield* TestClock.adjust(0)
+      let asked = 0
+      const ask = Effect.suspend(() => {
+        asked += 1
+        return Effect.onInterrupt(Effect.never, () => Effect.sleep("8 seconds"))
+      })
+      const call = yield* Effect.forkChild(Call.run("GetTask", Option.some(10_000), hedged(ask)), {
+        startImmediately: true
+      })
+      yield* TestClock.adjust("1 second")
+      yield* Effect.forkChild(Fiber.interrupt(call), { startImmediately: true })
+      yield* TestClock.adjust("20 seconds")
+      assert.isDefined(call.pollUnsafe())
+      assert.strictEqual(asked, 1)
+    })
+  )
+
   it.effect("has failed when the first has, where there was no second", () =>
     Effect.gen(function* () {
       const { call, log } = yield* asking(-1)

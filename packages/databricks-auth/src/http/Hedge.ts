@@ -15,12 +15,17 @@ export const hedged = <A, E, R>(ask: Effect.Effect<A, E, R>, afterMillis: number
   Effect.withFiber((parent: Watched.Parent) =>
     Effect.callback<A, E, R>((resume) => {
       const asked = new Set<Fiber.Fiber<A, E>>()
-      const giveUp = Effect.suspend(() => Fiber.interruptAll(asked))
+      let isOver = false
+      const giveUp = Effect.suspend(() => {
+        isOver = true
+        return Fiber.interruptAll(asked)
+      })
       let failure: Cause.Cause<E> | undefined
       const askOnce = (after: number): void => {
         const fiber = Watched.begin(parent, ask)
         asked.add(fiber)
-        const again = () => askOnce(2 * after)
+        // One that was given up may take its time to end.
+        const again = () => (isOver ? undefined : askOnce(2 * after))
         Watched.watch(parent, fiber, after, again, (exit) => {
           asked.delete(fiber)
           if (Exit.isSuccess(exit)) return resume(asked.size === 0 ? exit : Effect.as(giveUp, exit.value))
