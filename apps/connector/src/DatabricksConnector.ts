@@ -12,6 +12,7 @@ import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as LogLevel from "effect/LogLevel"
 import * as Option from "effect/Option"
 import type { Audit } from "./audit/Audit.ts"
 import type * as Decisions from "./audit/decisions.ts"
@@ -104,9 +105,10 @@ export const layer: Layer.Layer<
     // Where it may have to wait: in front of its workspace, unless its run is there already.
     const arrive = Effect.fnUntraced(function* (task: Task) {
       const { taskType, namespace, attempt } = task
+      const call = yield* Call.telling
       yield* serves(taskTypes, taskType)
       yield* turns.unlessFull("submit")
-      yield* Call.note({ namespace, execution: `${attempt.project}:${attempt.domain}:${attempt.execution}` })
+      call.note({ namespace, execution: `${attempt.project}:${attempt.domain}:${attempt.execution}` })
       return submissions.holds(attempt) ? undefined : places.of(task)
     })
 
@@ -125,17 +127,20 @@ export const layer: Layer.Layer<
         )
       )
       const runAs = PinnedRun.runAsOf(body)
-      if (runAs !== undefined) yield* Call.note({ runAs })
+      const call = yield* Call.telling
+      if (runAs !== undefined) call.note({ runAs })
       const settings = yield* TaskSettings.fromCustom(task.custom)
       const patientUntil = Math.min(yield* Call.endsAt, (yield* Clock.currentTimeMillis) + patience)
       const subject: Decisions.Subject = {
         attempt: task.attempt,
         onBehalfOf: { namespace: task.namespace, ...task.onBehalfOf, ...(runAs === undefined ? {} : { runAs }) }
       }
-      const { header, ...resolved } = yield* identify(task, settings, subject, patientUntil)
+      const { header, ...resolved } = yield* identify(task, settings, subject, patientUntil, call)
       const namespace = Option.getOrElse(resolved.namespace, () => task.namespace)
-      yield* Call.note({ namespace })
-      yield* Effect.logDebug(`Identity chosen from:\n${AuthError.describeFindings(resolved.explanation)}`)
+      call.note({ namespace })
+      if (yield* LogLevel.isEnabled("Debug")) {
+        yield* Effect.logDebug(`Identity chosen from:\n${AuthError.describeFindings(resolved.explanation)}`)
+      }
 
       const { identity, storedToken } = resolved
       const { instance } = identity
@@ -149,8 +154,8 @@ export const layer: Layer.Layer<
       reports.submitted(LastReports.keyOf({ instance, runId }), RunReport.submitted(runId), now)
       const metadata = new JobMetadata.JobMetadata({ ...auth.record(resolved, task.connection), runId })
       const { started, warning } = startedRuns.answer({ ...resolved, metadata })
-      yield* PinnedRun.noteIdentity(started.identity, { runId })
-      if (Option.isSome(warning)) yield* Call.warn({ outcome: "RunOfAnother", message: warning.value })
+      call.note({ runId, ...PinnedRun.factsOf(started.identity) })
+      if (Option.isSome(warning)) call.warn({ outcome: "RunOfAnother", message: warning.value })
       return yield* key.sign(yield* Effect.fromResult(JobMetadata.encode(started.metadata)))
     })
 

@@ -32,7 +32,8 @@ export const make = Effect.gen(function* () {
     { namespace, attempt: { org, project, domain }, connection }: Task,
     settings: TaskSettings.TaskSettings,
     subject: Decisions.Subject,
-    patientUntil: number
+    patientUntil: number,
+    call: Call.Told
   ) => {
     // A try that failed may be followed by one that finds somebody else.
     let decided: Identity.Identity | undefined
@@ -44,13 +45,13 @@ export const make = Effect.gen(function* () {
     const asked = { namespace, project, domain, org, settings, ...(connection === undefined ? {} : { connection }) }
     return auth.resolve(asked).pipe(
       Call.waitFor("an identity"),
-      Effect.flatMap((resolved) =>
-        PinnedRun.noteIdentity(resolved.identity).pipe(
-          Effect.andThen(() => decide(resolved.identity)),
+      Effect.flatMap((resolved) => {
+        call.note(PinnedRun.factsOf(resolved.identity))
+        return decide(resolved.identity).pipe(
           Effect.andThen(PinnedRun.header(auth, resolved)),
           Effect.map((header) => ({ ...resolved, header }))
         )
-      ),
+      }),
       holdOut(patientUntil),
       // Nothing has been submitted: to give up here leaves no run behind.
       Call.within(Math.max(patience, leastPatience), "FLYTE_DATABRICKS_CREATE_PATIENCE"),

@@ -105,6 +105,7 @@ export const layerOf = <const M extends AuthMode.AnyMode>(
       const select = yield* Selection.make(settings, ready)
       const acquisition = Acquisition.make(ready)
       const guarded = [...new Set([...Modes.taskSettings, ...modes.flatMap((mode) => mode.taskSettings)])]
+      const requestOf = AuthRequest.make(settings, guarded)
       const admitted = (credential: Credential) => Effect.fromResult(Policy.admitted(settings, credential))
 
       const observer = yield* TokenObserver
@@ -120,7 +121,7 @@ export const layerOf = <const M extends AuthMode.AnyMode>(
       )
 
       const explain = Effect.fnUntraced(function* (task: AuthRequest.TaskContext): Effect.fn.Return<Explained> {
-        const request = AuthRequest.make(settings, guarded, task)
+        const request = requestOf(task)
         return Result.isFailure(request)
           ? { request: Option.none(), looked: [], outcome: Result.fail(request.failure) }
           : { request: Option.some(request.success), ...(yield* select(request.success)) }

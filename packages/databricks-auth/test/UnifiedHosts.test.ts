@@ -20,7 +20,7 @@ const { baseUrl, databricksDomains, headers, hostOf, idOf, pageUrl } = Workspace
 const workspaceOf = (task: TaskSettings.TaskSettings, env: Record<string, string>) =>
   Effect.flatMap(settings(env), (resolved) =>
     Effect.map(
-      Effect.fromResult(AuthRequest.make(resolved, Modes.taskSettings, { settings: task })),
+      Effect.fromResult(AuthRequest.make(resolved, Modes.taskSettings)({ settings: task })),
       ({ instance }) => instance as string
     )
   )

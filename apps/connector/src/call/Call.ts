@@ -7,11 +7,20 @@ import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
+import { constVoid } from "effect/Function"
 import * as Option from "effect/Option"
 import { ConnectorError, DeadlinePassed } from "./ConnectorError.ts"
 import * as Ended from "./Ended.ts"
 
-interface CallUnderWay {
+/** What is told of a call on its way. */
+export interface Told {
+  /** Adds what was learnt to the log line of the call. */
+  readonly note: (facts: Ended.Facts) => void
+  /** Says that the call met with something that its caller is spared. */
+  readonly warn: (warning: Ended.Warning) => void
+}
+
+interface CallUnderWay extends Told {
   readonly operation: string
   /** The address that it came from. */
   readonly caller: string | undefined
@@ -44,18 +53,21 @@ const update = <A, E, R>(change: (call: CallUnderWay) => void, next: Effect.Effe
 export const current: Effect.Effect<Pick<CallUnderWay, "operation" | "caller"> | undefined> = CurrentCall
 
 /**
+ * Who hears of the call under way what is told of it; outside of one, nobody. It is heard at once.
+ */
+export const telling: Effect.Effect<Told> = Effect.withFiberSucceed((fiber) => fiber.getRef(CurrentCall) ?? nobody)
+
+const nobody: Told = { note: constVoid, warn: constVoid }
+
+/**
  * Adds what was learnt to the log line of the call under way.
  */
-export const note = (facts: Ended.Facts): Effect.Effect<void> =>
-  update((call) => Object.assign(call.facts, facts), Effect.void)
+export const note = (facts: Ended.Facts): Effect.Effect<void> => update((call) => call.note(facts), Effect.void)
 
 /**
  * Says that the call under way met with something that its caller is spared.
  */
-export const warn = (warning: Ended.Warning): Effect.Effect<void> =>
-  update((call) => {
-    call.warning = warning
-  }, Effect.void)
+export const warn = (warning: Ended.Warning): Effect.Effect<void> => update((call) => call.warn(warning), Effect.void)
 
 /**
  * Says that a try of the call under way failed, in case the deadline comes before a better one.
@@ -137,7 +149,9 @@ export const run = <A, E extends { readonly _tag: string; readonly message: stri
       waitingFor: "its turn",
       warning: undefined,
       setbacks: 0,
-      lastSetback: undefined
+      lastSetback: undefined,
+      note: (facts) => void Object.assign(call.facts, facts),
+      warn: (warning) => void (call.warning = warning)
     }
     return within(bound)(work).pipe(
       Effect.onExit((exit) => {

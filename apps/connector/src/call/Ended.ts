@@ -6,6 +6,7 @@ import * as Catalogue from "@flyte-databricks/diagnosis/Catalogue"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as LogLevel from "effect/LogLevel"
 import * as Option from "effect/Option"
 import * as Record from "effect/Record"
 
@@ -45,36 +46,52 @@ export interface Ended<A, E> {
   readonly warning: Warning | undefined
 }
 
-/** One line for each call. */
+/** One line for each call, made where somebody reads it: polls that are fine are summed up elsewhere. */
 export const logLine = <A, E extends { readonly _tag: string; readonly message: string }>(
   operation: string,
-  { exit, durationMs, facts, warning }: Ended<A, E>
+  end: Ended<A, E>
+): Effect.Effect<void> =>
+  Exit.isSuccess(end.exit) && end.warning === undefined && operation === "GetTask"
+    ? Effect.flatMap(LogLevel.isEnabled("Debug"), (isRead) =>
+        isRead ? annotated(end, "ok", Effect.logDebug(operation)) : Effect.void
+      )
+    : lineOf(operation, end)
+
+const lineOf = <A, E extends { readonly _tag: string; readonly message: string }>(
+  operation: string,
+  end: Ended<A, E>
 ): Effect.Effect<void> => {
-  const line = (outcome: string, log: Effect.Effect<void>, code?: Catalogue.Code) =>
-    Effect.annotateLogs(log, {
-      ...Record.map(facts as Readonly<Record<string, string>>, fact),
-      outcome,
-      ...(code === undefined ? {} : { code }),
-      durationMs
-    })
+  const { exit, warning } = end
   if (Exit.isSuccess(exit)) {
-    // Polls that are fine are summed up elsewhere.
-    const log = operation === "GetTask" ? Effect.logDebug : Effect.logInfo
     return warning === undefined
-      ? line("ok", log(operation))
-      : line(warning.outcome, Effect.logWarning(`${operation}: ${message(warning.message)}`))
+      ? annotated(end, "ok", Effect.logInfo(operation))
+      : annotated(end, warning.outcome, Effect.logWarning(`${operation}: ${message(warning.message)}`))
   }
   const error = Cause.findErrorOption(exit.cause)
   if (Option.isSome(error))
-    return line(
+    return annotated(
+      end,
       outcomeOf(error.value),
       Effect.logWarning(`${operation}: ${message(error.value.message)}`),
       Catalogue.isFailure(error.value) ? Catalogue.codeOf(error.value) : undefined
     )
   return Cause.hasInterruptsOnly(exit.cause)
-    ? line("cancelled by the caller", Effect.logInfo(operation))
-    : line("defect", Effect.logError(operation, message(Cause.pretty(exit.cause))))
+    ? annotated(end, "cancelled by the caller", Effect.logInfo(operation))
+    : annotated(end, "defect", Effect.logError(operation, message(Cause.pretty(exit.cause))))
 }
+
+const annotated = (
+  { durationMs, facts }: Ended<unknown, unknown>,
+  outcome: string,
+  log: Effect.Effect<void>,
+  code?: Catalogue.Code
+): Effect.Effect<void> =>
+  Effect.annotateLogs(log, {
+    ...Record.map(facts as Readonly<Record<string, string>>, fact),
+    outcome,
+    ...(code === undefined ? {} : { code }),
+    durationMs
+  })
 
 // Facts are what the caller sent, up to the size of a request. On a terminal, a line of their own would look like one of
 // the log's.

@@ -28,25 +28,25 @@ export const recall = (
   auth: DatabricksAuth.DatabricksAuth["Service"],
   metadata: JobMetadata.JobMetadata,
   connection: Connection.Connection | undefined
-) => Effect.tap(auth.recall(metadata, connection), ({ identity }) => noteIdentity(identity))
+) => Effect.tap(auth.recall(metadata, connection), ({ identity }) => Call.note(factsOf(identity)))
 
 /**
- * Adds who a run is to the log line of the call, and what else is known of it.
+ * Who a run is, as the log line of a call says it.
  */
-export const noteIdentity = (identity: Identity.Identity, facts: Facts = {}): Effect.Effect<void> =>
-  Call.note({
-    ...facts,
-    instance: identity.instance,
-    authType: identity.authType,
-    identity: identity.principal,
-    origin: identity.source
-  })
+export const factsOf = (identity: Identity.Identity): Facts => ({
+  instance: identity.instance,
+  authType: identity.authType,
+  identity: identity.principal,
+  origin: identity.source
+})
 
 /**
- * Adds what Databricks says of who made a run, and whom it runs as: `run_as` of a task may be somebody else.
+ * What Databricks says of who made a run, and whom it runs as: `run_as` of a task may be somebody else.
  */
-export const noteRun = ({ creator_user_name: creator, run_as_user_name: runAs }: Run.Run): Effect.Effect<void> =>
-  Call.note({ ...(creator ? { creator } : {}), ...(runAs ? { runAs } : {}) })
+export const factsOfRun = ({ creator_user_name: creator, run_as_user_name: runAs }: Run.Run): Facts => ({
+  ...(creator ? { creator } : {}),
+  ...(runAs ? { runAs } : {})
+})
 
 /**
  * Whom a job asks to run as, where it asks.

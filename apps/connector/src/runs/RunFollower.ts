@@ -73,7 +73,7 @@ export const make = Effect.fnUntraced(function* (reports: LastReports.LastReport
       turns.take("get", credential)
     )
     const report = RunReport.ofRun(identity, runId, run)
-    yield* PinnedRun.noteRun(run)
+    yield* Call.note(PinnedRun.factsOfRun(run))
     const other = Creator.somebodyElse(identity, run)
     if (Option.isSome(other)) {
       const message = ofAnother(runId, identity, other.value)

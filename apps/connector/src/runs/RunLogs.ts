@@ -75,7 +75,7 @@ export const make = Effect.gen(function* () {
     const run = yield* jobs
       .get(credential, runId)
       .pipe(Call.waitFor(`${instance} to say how run ${runId} is doing`), turns.take("get", credential), riding)
-    yield* PinnedRun.noteRun(run)
+    yield* Call.note(PinnedRun.factsOfRun(run))
     const tasks: ReadonlyArray<Run.RunTask> = run.tasks?.length ? run.tasks : [run]
 
     const { phase } = RunState.toPhaseReport(run)

@@ -2,7 +2,6 @@
  * One request for an identity, with every setting resolved: the task's, else the connector's, else the default.
  */
 import * as Option from "effect/Option"
-import * as Record from "effect/Record"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import { AuthError, InstanceMissing, TaskOverrideRefused } from "../AuthError.ts"
@@ -64,41 +63,45 @@ export interface AuthRequest {
 }
 
 /**
- * Resolves a task's settings against the operator's. The instance passes the allow-list here, before any credential is
- * looked at.
+ * Resolves tasks' settings against the operator's. The instance passes the allow-list here, before any credential is looked
+ * at.
  */
 export const make = (
   settings: ConnectorSettings["Service"],
-  guarded: ReadonlyArray<TaskSettings.Name>,
-  context: TaskContext
-): Result.Result<AuthRequest, AuthError> =>
-  Result.gen(function* () {
-    const task = yield* TaskSettings.make(context.settings ?? {})
-    const connection = Option.map(Option.fromUndefinedOr(context.connection), (value) => ({
-      value,
-      secretName: Option.fromUndefinedOr(task.connectionSecretName)
-    }))
-    if (!settings.allowTaskAuthOverride) yield* refuseOverrides({ ...task, connection }, guarded)
-
-    const nameOfSecret = (setting: "tokenSecretName" | "oauthSecretName") =>
-      secretName(TaskSettings.describe(setting), task[setting] ?? settings[setting])
-    return {
-      instance: yield* instanceOf(settings, task),
-      namespace: yield* IdentityNamespace.make(settings, context),
-      authType: yield* authTypeOf(settings, task),
-      // Without a connection, the secret that it would carry means nothing.
-      named: Record.keys(TaskSettings.customKeys).filter(
-        (name) => task[name] !== undefined && (name !== "connectionSecretName" || Option.isSome(connection))
-      ),
-      clientId: Option.fromUndefinedOr(task.clientId),
-      connection,
-      tokenSecretName: yield* nameOfSecret("tokenSecretName"),
-      oauthSecretName: yield* nameOfSecret("oauthSecretName"),
-      tokenFile: Option.fromUndefinedOr(task.oidcTokenFile),
-      audience: yield* audienceOf(settings, task),
-      namespaceIdentity: settings.namespaceIdentity
-    }
-  })
+  guarded: ReadonlyArray<TaskSettings.Name>
+): ((context: TaskContext) => Result.Result<AuthRequest, AuthError>) => {
+  const namespaceOf = IdentityNamespace.make(settings)
+  // Most tasks name no workspace.
+  const ownInstance = instanceOf(settings, {})
+  const nameOfSecret = (task: TaskSettings.TaskSettings, setting: "tokenSecretName" | "oauthSecretName") =>
+    secretName(TaskSettings.describe(setting), task[setting] ?? settings[setting])
+  return (context) =>
+    Result.gen(function* () {
+      const task = yield* TaskSettings.make(context.settings ?? {})
+      const connection = Option.map(Option.fromUndefinedOr(context.connection), (value) => ({
+        value,
+        secretName: Option.fromUndefinedOr(task.connectionSecretName)
+      }))
+      if (!settings.allowTaskAuthOverride) yield* refuseOverrides({ ...task, connection }, guarded)
+      const namesNone = task.instance === undefined && task.workspaceId === undefined
+      return {
+        instance: yield* namesNone ? ownInstance : instanceOf(settings, task),
+        namespace: yield* namespaceOf(context),
+        authType: yield* authTypeOf(settings, task),
+        // Without a connection, the secret that it would carry means nothing.
+        named: TaskSettings.names.filter(
+          (name) => task[name] !== undefined && (name !== "connectionSecretName" || Option.isSome(connection))
+        ),
+        clientId: Option.fromUndefinedOr(task.clientId),
+        connection,
+        tokenSecretName: yield* nameOfSecret(task, "tokenSecretName"),
+        oauthSecretName: yield* nameOfSecret(task, "oauthSecretName"),
+        tokenFile: Option.fromUndefinedOr(task.oidcTokenFile),
+        audience: yield* audienceOf(settings, task),
+        namespaceIdentity: settings.namespaceIdentity
+      }
+    })
+}
 
 // A task may name another workspace of the operator's host by its id alone.
 const instanceOf = (

@@ -63,44 +63,45 @@ export const patterns = (setting: string, patterns: ReadonlyArray<string>): Resu
   })
 }
 
-/**
- * Why what a template makes of a request could also be made of another one: `billing` and `eu-production` look like
- * `billing-eu` and `production`. Where a template has several parts, only the project may contain hyphens. So every
- * namespace that is made can be read in one way alone.
- */
-const ambiguousPart = (template: string, given: Parts) => {
-  const parts = [...template.matchAll(/\{(\w+)\}/g)].map(([, name]) => name as Part)
-  if (parts.length < 2) return undefined
-  for (const part of parts.filter((name) => name !== "project")) {
-    const value = given[part]
-    if (value?.includes("-")) return { part, value: shown(value) }
-  }
-  return undefined
-}
-
-/** The namespace; none where the request has none. */
-export const make = (
-  { namespaceTemplate: template, namespaces }: Settings,
-  given: Parts
-): Result.Result<Option.Option<string>, AuthError> => {
-  const missing = new Set<string>()
-  const made = template.replaceAll(/\{(\w+)\}/g, (_, name: Part) => {
-    const part = Option.flatMap(Option.fromNullishOr(given[name]), nonBlank)
-    if (Option.isNone(part)) missing.add(name)
-    return Option.getOrElse(part, () => "")
-  })
-  const ambiguous = ambiguousPart(template, given)
-  if (ambiguous !== undefined) {
-    return Result.fail(new AuthError({ reason: new NamespaceAmbiguous({ template, ...ambiguous }) }))
-  }
-  const namespace = nonBlank(made)
-  // What is left when a part is missing may be a namespace, and somebody else's.
-  if (Option.isNone(namespace)) return Result.succeed(namespace)
-  if (!isNamespace(made) || missing.size > 0) {
-    const reason = new NamespaceInvalid({ namespace: shown(made), template, missing: [...missing] })
+/** The namespaces of requests by these settings; none where a request has none. */
+export const make = ({
+  namespaceTemplate: template,
+  namespaces
+}: Settings): ((given: Parts) => Result.Result<Option.Option<string>, AuthError>) => {
+  // Text and the name of a part in turns. A template that was read names no others.
+  const pieces = template.split(/\{(\w+)\}/)
+  const names = pieces.filter((_, n) => isName(n)) as ReadonlyArray<Part>
+  const alone = ambiguous(names)
+  return (given) => {
+    const values = names.map((name) =>
+      Option.getOrElse(Option.flatMap(Option.fromNullishOr(given[name]), nonBlank), () => "")
+    )
+    const made = pieces.map((piece, n) => (isName(n) ? values[(n - 1) / 2] : piece)).join("")
+    const part = alone.find((name) => given[name]?.includes("-"))
+    if (part !== undefined) {
+      const reason = new NamespaceAmbiguous({ template, part, value: shown(given[part] ?? "") })
+      return Result.fail(new AuthError({ reason }))
+    }
+    const namespace = nonBlank(made)
+    // What is left when a part is missing may be a namespace, and somebody else's.
+    if (Option.isNone(namespace)) return Result.succeed(namespace)
+    if (!isNamespace(made) || values.includes("")) {
+      const missing = new Set(names.filter((_, n) => values[n] === ""))
+      const reason = new NamespaceInvalid({ namespace: shown(made), template, missing: [...missing] })
+      return Result.fail(new AuthError({ reason }))
+    }
+    if (namespaces.includes(made)) return Result.succeed(namespace)
+    const reason = new NamespaceNotServed({ namespace: made, served: namespaces.patterns })
     return Result.fail(new AuthError({ reason }))
   }
-  if (namespaces.includes(made)) return Result.succeed(namespace)
-  const reason = new NamespaceNotServed({ namespace: made, served: namespaces.patterns })
-  return Result.fail(new AuthError({ reason }))
 }
+
+const isName = (n: number): boolean => n % 2 === 1
+
+/**
+ * The parts by which what a template makes of a request could also be made of another one: `billing` and `eu-production`
+ * look like `billing-eu` and `production`. Where a template has several parts, only the project may contain hyphens. So
+ * every namespace that is made can be read in one way alone.
+ */
+const ambiguous = (names: ReadonlyArray<Part>): ReadonlyArray<Part> =>
+  names.length < 2 ? [] : names.filter((name) => name !== "project")

@@ -53,6 +53,9 @@ export const customKeys = {
   connectionSecretName: "databricks_token"
 } as const satisfies { readonly [N in Name]-?: string }
 
+/** All of them. */
+export const names: ReadonlyArray<Name> = Record.keys(customKeys)
+
 /**
  * Names a setting the way errors and explanations do.
  */
@@ -61,8 +64,15 @@ export const describe = (name: Name): string => `${customKeys[name]} of the task
 /**
  * The settings, trimmed and without the blank ones.
  */
-export const make = (given: { readonly [N in Name]?: unknown }): Result.Result<TaskSettings, AuthError> =>
-  Result.all(Record.map(customKeys, (_, name) => read(name, given[name])))
+export const make = (given: { readonly [N in Name]?: unknown }): Result.Result<TaskSettings, AuthError> => {
+  const settings: { [N in Name]?: string } = {}
+  for (const name of names) {
+    const setting = read(name, given[name])
+    if (Result.isFailure(setting)) return Result.fail(setting.failure)
+    if (setting.success !== undefined) settings[name] = setting.success
+  }
+  return Result.succeed(settings)
+}
 
 /**
  * Reads `custom` of a Flyte task template, once it is JSON. Keys that are no settings of an identity are left alone.

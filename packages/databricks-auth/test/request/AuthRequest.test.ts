@@ -8,12 +8,12 @@ const connector = { FLYTE_DATABRICKS_INSTANCE: instance }
 
 /** What selection works on, for a task at a connector with these variables. */
 const request = (task: AuthRequest.TaskContext, env: Record<string, string> = connector) =>
-  Effect.flatMap(settings(env), (resolved) => Effect.fromResult(AuthRequest.make(resolved, Modes.taskSettings, task)))
+  Effect.flatMap(settings(env), (resolved) => Effect.fromResult(AuthRequest.make(resolved, Modes.taskSettings)(task)))
 
 /** Why there is no request; only errors of the submit count. */
 const refusal = Effect.fnUntraced(function* (task: AuthRequest.TaskContext, env: Record<string, string> = connector) {
   const resolved = yield* settings(env)
-  return yield* Effect.flip(Effect.fromResult(AuthRequest.make(resolved, Modes.taskSettings, task)))
+  return yield* Effect.flip(Effect.fromResult(AuthRequest.make(resolved, Modes.taskSettings)(task)))
 })
 
 const refuseOverrides = (...given: Parameters<typeof AuthRequest.refuseOverrides>) =>

@@ -5,8 +5,6 @@ import { Effect, Result, Schema } from "effect"
 
 const { customKeys, fromCustom } = TaskSettings
 
-const none = Object.fromEntries(Object.keys(customKeys).map((name) => [name, undefined]))
-
 /** All but the name of a secret of Flyte. */
 const ofCustom = Object.values(customKeys).filter((key) => key !== "databricks_token")
 
@@ -50,7 +48,7 @@ describe("the settings in a task's custom", () => {
   it.effect.each([undefined, null, "", "  ", "\t\n"])("are unset where they are %j", (blank) =>
     Effect.gen(function* () {
       const blanks = Object.fromEntries(ofCustom.map((key) => [key, blank]))
-      assertEquals<object>(yield* fromCustom({ ...blanks, secrets: { databricks_token: blank } }), none)
+      assertEquals<object>(yield* fromCustom({ ...blanks, secrets: { databricks_token: blank } }), {})
     })
   )
 
@@ -58,7 +56,7 @@ describe("the settings in a task's custom", () => {
     "are none in %j",
     (noSettings) =>
       Effect.gen(function* () {
-        assertEquals<object>(yield* fromCustom(noSettings), none)
+        assertEquals<object>(yield* fromCustom(noSettings), {})
       })
   )
 
@@ -109,7 +107,7 @@ describe("the settings in a task's custom", () => {
         assert.strictEqual(connectionSecretName, name)
       }
       for (const secrets of [[], "databricks_token", 1, { databricks_token: 1 }, { databricks_token: ["my-token"] }]) {
-        assertEquals<object>(yield* fromCustom({ secrets }), none)
+        assertEquals<object>(yield* fromCustom({ secrets }), {})
       }
     })
   )
