@@ -10,6 +10,7 @@ import { nonBlank } from "@flyte-databricks/databricks-auth/request/Variable"
 import * as IdentityRecord from "@flyte-databricks/databricks-auth/IdentityRecord"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
+import * as Record from "effect/Record"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
@@ -55,14 +56,7 @@ const read = (json: unknown): Read<JobMetadata> =>
       authType: yield* Result.transposeMapOption(yield* text(json, "auth_type"), (word) =>
         at("auth_type", readAuthType(word))
       ),
-      clientId: yield* text(json, "client_id"),
-      oauthSecretName: yield* text(json, "oauth_secret_name"),
-      oidcTokenFile: yield* text(json, "oidc_token_file"),
-      oidcServiceAccount: yield* text(json, "oidc_service_account"),
-      oidcAudience: yield* text(json, "oidc_audience"),
-      namespace: yield* text(json, "namespace"),
-      tokenSecretName: yield* text(json, "token_secret_name"),
-      mode: yield* text(json, "mode"),
+      ...(yield* words(json)),
       parameters: yield* readParameters(json["parameters"])
     })
   })
@@ -100,6 +94,20 @@ const text = (json: Keys, key: keyof typeof maxLengths): Read<Option.Option<stri
   if (value.length > maxLengths[key]) return Result.fail(`${key} has more than ${maxLengths[key]} characters`)
   return Result.succeed(Option.as(nonBlank(value), value))
 }
+
+const wordKeys = {
+  clientId: "client_id",
+  oauthSecretName: "oauth_secret_name",
+  oidcTokenFile: "oidc_token_file",
+  oidcServiceAccount: "oidc_service_account",
+  oidcAudience: "oidc_audience",
+  namespace: "namespace",
+  tokenSecretName: "token_secret_name",
+  mode: "mode"
+} as const
+
+/** What is kept as it is written. */
+const words = (json: Keys) => Result.all(Record.map(wordKeys, (key) => text(json, key)))
 
 // What a mode of another package pins: as many words as a mode may have, each as long as the fields above.
 const maxParameters = 20

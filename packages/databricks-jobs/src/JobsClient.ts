@@ -6,6 +6,7 @@ import type { AuthError } from "@flyte-databricks/databricks-auth/AuthError"
 import { DatabricksAuth } from "@flyte-databricks/databricks-auth/DatabricksAuth"
 import type { AuthHeader, Credential } from "@flyte-databricks/databricks-auth/Credential"
 import { refusesToken, requestId } from "@flyte-databricks/databricks-auth/http/Answer"
+import * as Spans from "@flyte-databricks/databricks-auth/telemetry/Spans"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -124,23 +125,24 @@ export const layer: Layer.Layer<JobsClient, never, HttpClient.HttpClient | Datab
     })
 
     return JobsClient.of({
-      submit: Effect.fn("JobsClient.submit")((credential, job, idempotencyToken, options = {}) => {
+      submit: (credential, job, idempotencyToken, options = {}) => {
         const body = { ...job, idempotency_token: idempotencyToken }
-        return call(credential, options, { operation: "submit a run", path: "runs/submit", body }, submitted)
-      }),
-      get: Effect.fn("JobsClient.get")((credential, runId, options = {}) => {
-        const operation = `get run ${runId}`
-        return call(credential, options, { operation, path: "runs/get", runId }, told)
-      }),
-      cancel: Effect.fn("JobsClient.cancel")((credential, runId, options = {}) => {
-        const operation = `cancel run ${runId}`
+        const request = { operation: "submit a run", path: "runs/submit", body }
+        return Spans.span("JobsClient.submit")(call(credential, options, request, submitted))
+      },
+      get: (credential, runId, options = {}) => {
+        const request = { operation: `get run ${runId}`, path: "runs/get", runId }
+        return Spans.span("JobsClient.get")(call(credential, options, request, told))
+      },
+      cancel: (credential, runId, options = {}) => {
         const body = { run_id: integer(runId) }
-        return call(credential, options, { operation, path: "runs/cancel", runId, body }, cancelled)
-      }),
-      output: Effect.fn("JobsClient.output")((credential, runId, options = {}) => {
-        const operation = `get the output of run ${runId}`
-        return call(credential, options, { operation, path: "runs/get-output", runId }, left, sendForOutput)
-      })
+        const request = { operation: `cancel run ${runId}`, path: "runs/cancel", runId, body }
+        return Spans.span("JobsClient.cancel")(call(credential, options, request, cancelled))
+      },
+      output: (credential, runId, options = {}) => {
+        const request = { operation: `get the output of run ${runId}`, path: "runs/get-output", runId }
+        return Spans.span("JobsClient.output")(call(credential, options, request, left, sendForOutput))
+      }
     })
   })
 )
