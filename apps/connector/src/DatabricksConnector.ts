@@ -91,6 +91,7 @@ export const layer: Layer.Layer<
     const jobs = yield* JobsClient.JobsClient
     const turns = yield* Turns.Turns
     const key = yield* MetadataKey
+    const clock = yield* Clock.Clock
     const submissions = yield* Submissions.make(jobs)
     const reports = LastReports.make()
     const startedRuns = StartedRuns.make()
@@ -113,13 +114,13 @@ export const layer: Layer.Layer<
     })
 
     const create = (asked: Asked<Task>) => {
-      const submitted = Effect.flatMap(asked.read, submit)
+      const submitted = (isPlaced: boolean) => Effect.flatMap(asked.read, (task) => submit(task, isPlaced))
       return Effect.flatMap(Effect.flatMap(asked.read, arrive), (place) =>
-        place === undefined ? submitted : turns.ahead({ ...place, kind: "submit" }, asked.letGo)(submitted)
+        place === undefined ? submitted(false) : turns.ahead({ ...place, kind: "submit" }, asked.letGo)(submitted(true))
       ).pipe(Spans.span("DatabricksConnector.create"))
     }
 
-    const submit = Effect.fnUntraced(function* (task: Task) {
+    const submit = Effect.fnUntraced(function* (task: Task, isPlaced: boolean) {
       const body = yield* Effect.fromResult(
         JobSpec.make(
           { custom: task.custom, container: task.container, serviceCredentialProvider: provider },
@@ -130,7 +131,7 @@ export const layer: Layer.Layer<
       const call = yield* Call.telling
       if (runAs !== undefined) call.note({ runAs })
       const settings = yield* TaskSettings.fromCustom(task.custom)
-      const patientUntil = Math.min(yield* Call.endsAt, (yield* Clock.currentTimeMillis) + patience)
+      const patientUntil = Math.min(yield* Call.endsAt, clock.currentTimeMillisUnsafe() + patience)
       const subject: Decisions.Subject = {
         attempt: task.attempt,
         onBehalfOf: { namespace: task.namespace, ...task.onBehalfOf, ...(runAs === undefined ? {} : { runAs }) }
@@ -144,14 +145,14 @@ export const layer: Layer.Layer<
 
       const { identity, storedToken } = resolved
       const { instance } = identity
-      places.learn(task, { workspace: instance, namespace })
+      if (!isPlaced) places.learn(task, { workspace: instance, namespace })
       // It is held for as long as Flyte may not know the run; how it was found is not.
       const credential = { identity, ...(storedToken === undefined ? {} : { storedToken }) }
       const runId = yield* submissions
         .submit({ ...subject, attempt: task.attempt, credential, header, body, patientUntil })
         .pipe(Call.waitFor(`${instance} to take the job`))
-      const now = yield* Clock.currentTimeMillis
-      reports.submitted(LastReports.keyOf({ instance, runId }), RunReport.submitted(runId), now)
+      const run = LastReports.keyOf({ instance, runId })
+      reports.submitted(run, RunReport.submitted(runId), clock.currentTimeMillisUnsafe())
       const metadata = new JobMetadata.JobMetadata({ ...auth.record(resolved, task.connection), runId })
       const { started, warning } = startedRuns.answer({ ...resolved, metadata })
       call.note({ runId, ...PinnedRun.factsOf(started.identity) })
