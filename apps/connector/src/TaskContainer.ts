@@ -3,9 +3,24 @@
  * instead.
  */
 import { type JobsError, type JobSpec, PodTemplate } from "@flyte-databricks/databricks-jobs"
-import type { Flyte1, Flyte2 } from "@flyte-databricks/flyte-protocol"
 import * as Effect from "effect/Effect"
 import * as Call from "./call/Call.ts"
+
+/** A template, as both versions of Flyte send it. */
+interface Template {
+  readonly type: string
+  readonly target:
+    | {
+        readonly case: "container"
+        readonly value: {
+          readonly image: string
+          readonly args: ReadonlyArray<string>
+          readonly env: ReadonlyArray<{ readonly key: string; readonly value: string }>
+        }
+      }
+    | { readonly case: "k8sPod"; readonly value: { readonly podSpec?: unknown } }
+    | { readonly case: "sql" | undefined }
+}
 
 /**
  * What the job takes from the template's container or pod; nothing where it has neither.
@@ -13,7 +28,7 @@ import * as Call from "./call/Call.ts"
 export const containerOf = Effect.fnUntraced(function* ({
   type,
   target
-}: Flyte1.TaskTemplate | Flyte2.TaskTemplate): Effect.fn.Return<JobSpec.Container | undefined, JobsError.JobsError> {
+}: Template): Effect.fn.Return<JobSpec.Container | undefined, JobsError.JobsError> {
   // A refusal is counted by the task's type.
   yield* Call.note({ taskType: type })
   switch (target.case) {

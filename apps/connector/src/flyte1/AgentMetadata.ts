@@ -3,13 +3,15 @@
  * failed answer would empty Flyte's registry, and running tasks would be lost with it.
  */
 import { create } from "@bufbuild/protobuf"
-import { Flyte1, grpcServiceDefinition } from "@flyte-databricks/flyte-protocol"
+import { Flyte1 } from "@flyte-databricks/flyte-protocol"
 import { type sendUnaryData, type ServerUnaryCall, status } from "@grpc/grpc-js"
 import type * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import { connectorName } from "../DatabricksConnector.ts"
+import { readBy } from "../grpc/MessageReader.ts"
 import type { Service } from "../grpc/Server.ts"
 import * as Settings from "../Settings.ts"
+import * as Requests from "./Requests.ts"
 
 /**
  * The service, for the task types of the environment; its answers are made before it listens.
@@ -24,7 +26,7 @@ export const make: Effect.Effect<Service, Config.ConfigError> = Effect.gen(funct
   })
 
   const getAgent = (
-    call: ServerUnaryCall<Flyte1.GetAgentRequest, Flyte1.GetAgentResponse>,
+    call: ServerUnaryCall<Requests.GetAgent, Flyte1.GetAgentResponse>,
     callback: sendUnaryData<Flyte1.GetAgentResponse>
   ): void =>
     call.request.name === connectorName
@@ -32,13 +34,14 @@ export const make: Effect.Effect<Service, Config.ConfigError> = Effect.gen(funct
       : callback({ code: status.NOT_FOUND, details: `Cannot find agent. This connector has one: ${connectorName}.` })
 
   const listAgents = (
-    _call: ServerUnaryCall<Flyte1.ListAgentsRequest, Flyte1.ListAgentsResponse>,
+    _call: ServerUnaryCall<Requests.ListAgents, Flyte1.ListAgentsResponse>,
     callback: sendUnaryData<Flyte1.ListAgentsResponse>
   ): void => callback(null, create(Flyte1.ListAgentsResponseSchema, { agents: [agent] }))
 
   return {
     name: Flyte1.AgentMetadataService.typeName,
     kind: "light",
-    addTo: (server) => server.addService(grpcServiceDefinition(Flyte1.AgentMetadataService), { getAgent, listAgents })
+    addTo: (server) =>
+      server.addService(readBy(Flyte1.AgentMetadataService, Requests.ofMetadata), { getAgent, listAgents })
   }
 })

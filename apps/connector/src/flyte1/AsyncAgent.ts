@@ -3,12 +3,13 @@
  */
 import { create } from "@bufbuild/protobuf"
 import { JobSpec } from "@flyte-databricks/databricks-jobs"
-import { Flyte1, grpcServiceDefinition } from "@flyte-databricks/flyte-protocol"
+import { Flyte1 } from "@flyte-databricks/flyte-protocol"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Asked from "../call/Asked.ts"
 import { ConnectorError, type Failure, RequestIncomplete } from "../call/ConnectorError.ts"
 import { DatabricksConnector, type Task } from "../DatabricksConnector.ts"
+import { readBy } from "../grpc/MessageReader.ts"
 import type { Received } from "../grpc/Received.ts"
 import type { Service } from "../grpc/Server.ts"
 import type { Attempt } from "../IdempotencyToken.ts"
@@ -20,6 +21,7 @@ import * as Metrics from "../telemetry/Metrics.ts"
 import { portions } from "../runs/logParts.ts"
 import type { LogPage } from "../runs/RunLogs.ts"
 import type { RunReport } from "../runs/RunReport.ts"
+import * as Requests from "./Requests.ts"
 
 /**
  * The service, on the connector of the environment.
@@ -32,8 +34,8 @@ export const make: Effect.Effect<Service, never, DatabricksConnector> = Effect.g
   return {
     name: Flyte1.AsyncAgentService.typeName,
     addTo: (server) =>
-      server.addService(grpcServiceDefinition(Flyte1.AsyncAgentService), {
-        createTask: method("CreateTask", (request: Received<Flyte1.CreateTaskRequest>) =>
+      server.addService(readBy(Flyte1.AsyncAgentService, Requests.ofTasks), {
+        createTask: method("CreateTask", (request: Received<Requests.CreateTask>) =>
           measureInputs(request).pipe(
             Effect.andThen(connector.create(Asked.make(request, toTask))),
             Effect.map((resourceMeta) => create(Flyte1.CreateTaskResponseSchema, { resourceMeta }))
@@ -41,7 +43,7 @@ export const make: Effect.Effect<Service, never, DatabricksConnector> = Effect.g
         ),
         getTask: method(
           "GetTask",
-          whole((request: Flyte1.GetTaskRequest) =>
+          whole((request: Requests.GetTask) =>
             Effect.map(connector.get(taskTypeOf(request), request.resourceMeta), (report) =>
               create(Flyte1.GetTaskResponseSchema, { resource: toResource(report) })
             )
@@ -49,7 +51,7 @@ export const make: Effect.Effect<Service, never, DatabricksConnector> = Effect.g
         ),
         deleteTask: method(
           "DeleteTask",
-          whole((request: Flyte1.DeleteTaskRequest) =>
+          whole((request: Requests.DeleteTask) =>
             Effect.as(
               connector.delete(taskTypeOf(request), request.resourceMeta),
               create(Flyte1.DeleteTaskResponseSchema)
@@ -58,16 +60,16 @@ export const make: Effect.Effect<Service, never, DatabricksConnector> = Effect.g
         ),
         getTaskMetrics: method(
           "GetTaskMetrics",
-          whole((request: Flyte1.GetTaskMetricsRequest) => connector.metrics(taskTypeOf(request)))
+          whole((request: Requests.GetTaskMetrics) => connector.metrics(taskTypeOf(request)))
         ),
-        getTaskLogs: stream("GetTaskLogs", (request: Flyte1.GetTaskLogsRequest) =>
+        getTaskLogs: stream("GetTaskLogs", (request: Requests.GetTaskLogs) =>
           Effect.map(connector.logs(taskTypeOf(request), { ...request, lines: Number(request.lines) }), toLogParts)
         )
       })
   }
 })
 
-const toTask = Effect.fnUntraced(function* (request: Flyte1.CreateTaskRequest): Effect.fn.Return<Task, Failure> {
+const toTask = Effect.fnUntraced(function* (request: Requests.CreateTask): Effect.fn.Return<Task, Failure> {
   const { template, taskExecutionMetadata: metadata } = request
   if (template === undefined) return yield* incomplete("a task template")
   const attempt = attemptOf(request)
@@ -86,14 +88,10 @@ const toTask = Effect.fnUntraced(function* (request: Flyte1.CreateTaskRequest): 
   }
 })
 
-const measureInputs = ({ message, inputBytes }: Received<Flyte1.CreateTaskRequest>): Effect.Effect<void> =>
+const measureInputs = ({ message, inputBytes }: Received<Requests.CreateTask>): Effect.Effect<void> =>
   Metrics.inputs(message.template?.type ?? "", inputBytes)
 
-const attemptOf = ({
-  template,
-  taskExecutionMetadata,
-  outputPrefix
-}: Flyte1.CreateTaskRequest): Attempt | undefined => {
+const attemptOf = ({ template, taskExecutionMetadata, outputPrefix }: Requests.CreateTask): Attempt | undefined => {
   const id = taskExecutionMetadata?.taskExecutionId
   const node = id?.nodeExecutionId
   if (node?.executionId?.name) {
@@ -126,7 +124,7 @@ const incomplete = (missing: string): ConnectorError =>
 
 // Callers from before task categories send the type alone.
 const taskTypeOf = (request: {
-  readonly taskCategory?: Flyte1.TaskCategory | undefined
+  readonly taskCategory?: { readonly name: string } | undefined
   readonly taskType: string
 }): string => request.taskCategory?.name || request.taskType
 

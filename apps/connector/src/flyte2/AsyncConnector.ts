@@ -2,12 +2,13 @@
  * Flyte 2's `flyteidl2.connector.AsyncConnectorService`: its messages on one side, the connector's words on the other.
  */
 import { create } from "@bufbuild/protobuf"
-import { Flyte2, grpcServiceDefinition } from "@flyte-databricks/flyte-protocol"
+import { Flyte2 } from "@flyte-databricks/flyte-protocol"
 import type * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Asked from "../call/Asked.ts"
 import { DatabricksConnector } from "../DatabricksConnector.ts"
+import { readBy } from "../grpc/MessageReader.ts"
 import type { Received } from "../grpc/Received.ts"
 import type { Service } from "../grpc/Server.ts"
 import { streaming } from "../grpc/Streaming.ts"
@@ -17,6 +18,7 @@ import * as Metrics from "../telemetry/Metrics.ts"
 import { portions } from "../runs/logParts.ts"
 import type { LogPage } from "../runs/RunLogs.ts"
 import type { RunReport } from "../runs/RunReport.ts"
+import * as Requests from "./Requests.ts"
 import { toConnection, toTask } from "./Task.ts"
 
 /**
@@ -31,8 +33,8 @@ export const make: Effect.Effect<Service, Config.ConfigError, DatabricksConnecto
   return {
     name: Flyte2.AsyncConnectorService.typeName,
     addTo: (server) =>
-      server.addService(grpcServiceDefinition(Flyte2.AsyncConnectorService), {
-        createTask: method("CreateTask", (request: Received<Flyte2.CreateTaskRequest>) =>
+      server.addService(readBy(Flyte2.AsyncConnectorService, Requests.ofTasks), {
+        createTask: method("CreateTask", (request: Received<Requests.CreateTask>) =>
           measureInputs(request).pipe(
             Effect.andThen(connector.create(Asked.make(request, (message) => toTask(message, orgLabel)))),
             Effect.map((resourceMeta) => create(Flyte2.CreateTaskResponseSchema, { resourceMeta }))
@@ -40,7 +42,7 @@ export const make: Effect.Effect<Service, Config.ConfigError, DatabricksConnecto
         ),
         getTask: method(
           "GetTask",
-          whole(({ taskCategory, resourceMeta, connection }: Flyte2.GetTaskRequest) =>
+          whole(({ taskCategory, resourceMeta, connection }: Requests.GetTask) =>
             Effect.map(connector.get(taskCategory?.name ?? "", resourceMeta, toConnection(connection)), (report) =>
               create(Flyte2.GetTaskResponseSchema, { resource: toResource(report) })
             )
@@ -48,7 +50,7 @@ export const make: Effect.Effect<Service, Config.ConfigError, DatabricksConnecto
         ),
         deleteTask: method(
           "DeleteTask",
-          whole(({ taskCategory, resourceMeta, connection }: Flyte2.DeleteTaskRequest) =>
+          whole(({ taskCategory, resourceMeta, connection }: Requests.DeleteTask) =>
             Effect.as(
               connector.delete(taskCategory?.name ?? "", resourceMeta, toConnection(connection)),
               create(Flyte2.DeleteTaskResponseSchema)
@@ -57,9 +59,9 @@ export const make: Effect.Effect<Service, Config.ConfigError, DatabricksConnecto
         ),
         getTaskMetrics: method(
           "GetTaskMetrics",
-          whole((request: Flyte2.GetTaskMetricsRequest) => connector.metrics(request.taskCategory?.name ?? ""))
+          whole((request: Requests.GetTaskMetrics) => connector.metrics(request.taskCategory?.name ?? ""))
         ),
-        getTaskLogs: stream("GetTaskLogs", (request: Flyte2.GetTaskLogsRequest) =>
+        getTaskLogs: stream("GetTaskLogs", (request: Requests.GetTaskLogs) =>
           Effect.map(
             connector.logs(request.taskCategory?.name ?? "", {
               ...request,
@@ -74,7 +76,7 @@ export const make: Effect.Effect<Service, Config.ConfigError, DatabricksConnecto
   }
 })
 
-const measureInputs = ({ message, inputBytes }: Received<Flyte2.CreateTaskRequest>): Effect.Effect<void> =>
+const measureInputs = ({ message, inputBytes }: Received<Requests.CreateTask>): Effect.Effect<void> =>
   Metrics.inputs(message.template?.type ?? "", inputBytes)
 
 const toResource = ({ phase, message, link, info }: RunReport) =>

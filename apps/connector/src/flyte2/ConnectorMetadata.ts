@@ -3,13 +3,15 @@
  * Flyte asks every ten seconds, and forgets where tasks go when it gets no answer.
  */
 import { create } from "@bufbuild/protobuf"
-import { Flyte2, grpcServiceDefinition } from "@flyte-databricks/flyte-protocol"
+import { Flyte2 } from "@flyte-databricks/flyte-protocol"
 import { type sendUnaryData, type ServerUnaryCall, status } from "@grpc/grpc-js"
 import type * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import { connectorName } from "../DatabricksConnector.ts"
+import { readBy } from "../grpc/MessageReader.ts"
 import type { Service } from "../grpc/Server.ts"
 import * as Settings from "../Settings.ts"
+import * as Requests from "./Requests.ts"
 
 /**
  * The service, for the task types of the environment; its answers are made before it listens.
@@ -24,7 +26,7 @@ export const make: Effect.Effect<Service, Config.ConfigError> = Effect.gen(funct
   })
 
   const getConnector = (
-    call: ServerUnaryCall<Flyte2.GetConnectorRequest, Flyte2.GetConnectorResponse>,
+    call: ServerUnaryCall<Requests.GetConnector, Flyte2.GetConnectorResponse>,
     callback: sendUnaryData<Flyte2.GetConnectorResponse>
   ): void =>
     call.request.name === connectorName
@@ -32,7 +34,7 @@ export const make: Effect.Effect<Service, Config.ConfigError> = Effect.gen(funct
       : callback({ code: status.NOT_FOUND, details: `Cannot find connector. There is one here: ${connectorName}.` })
 
   const listConnectors = (
-    _call: ServerUnaryCall<Flyte2.ListConnectorsRequest, Flyte2.ListConnectorsResponse>,
+    _call: ServerUnaryCall<Requests.ListConnectors, Flyte2.ListConnectorsResponse>,
     callback: sendUnaryData<Flyte2.ListConnectorsResponse>
   ): void => callback(null, create(Flyte2.ListConnectorsResponseSchema, { connectors: [connector] }))
 
@@ -40,6 +42,6 @@ export const make: Effect.Effect<Service, Config.ConfigError> = Effect.gen(funct
     name: Flyte2.ConnectorMetadataService.typeName,
     kind: "light",
     addTo: (server) =>
-      server.addService(grpcServiceDefinition(Flyte2.ConnectorMetadataService), { getConnector, listConnectors })
+      server.addService(readBy(Flyte2.ConnectorMetadataService, Requests.ofMetadata), { getConnector, listConnectors })
   }
 })

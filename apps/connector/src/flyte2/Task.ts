@@ -3,7 +3,6 @@
  */
 import type { Connection } from "@flyte-databricks/databricks-auth"
 import { Flyte2Entrypoint, JobSpec } from "@flyte-databricks/databricks-jobs"
-import type { Flyte2 } from "@flyte-databricks/flyte-protocol"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
@@ -11,13 +10,14 @@ import { ConnectorError, type Failure, RequestIncomplete } from "../call/Connect
 import type { Task } from "../DatabricksConnector.ts"
 import { onBehalfOf } from "../audit/onBehalfOf.ts"
 import { containerOf } from "../TaskContainer.ts"
+import type * as Requests from "./Requests.ts"
 
 /**
  * The task that the request asks for. Labels may be its author's, so they say nothing of who it is, but for one that the
  * operator names: the organization's, which open-source Flyte 2 leaves out of the execution's id.
  */
 export const toTask = Effect.fnUntraced(function* (
-  request: Flyte2.CreateTaskRequest,
+  request: Requests.CreateTask,
   orgLabel: Option.Option<string>
 ): Effect.fn.Return<Task, Failure> {
   const { template, taskExecutionMetadata: metadata } = request
@@ -66,7 +66,7 @@ export const toTask = Effect.fnUntraced(function* (
 /**
  * The secrets that a request carries. From here on nothing shows them.
  */
-export const toConnection = (connection: Flyte2.Connection | undefined): Connection.Connection => ({
+export const toConnection = (connection: Requests.CreateTask["connection"]): Connection.Connection => ({
   databricksToken: Option.map(Option.fromUndefinedOr(connection?.secrets["databricks_token"]), (token) =>
     Redacted.make(token, { label: "PAT" })
   )

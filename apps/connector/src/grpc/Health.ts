@@ -3,11 +3,18 @@
  * health service itself. All of them have the same health, as they have the same process.
  */
 import { create } from "@bufbuild/protobuf"
-import { GrpcHealth, grpcServiceDefinition } from "@flyte-databricks/flyte-protocol"
+import { GrpcHealth } from "@flyte-databricks/flyte-protocol"
 import type * as Grpc from "@grpc/grpc-js"
 import { status as codes } from "@grpc/grpc-js"
+import { type Read, readBy, reader } from "./MessageReader.ts"
 
-type Watch = Grpc.ServerWritableStream<GrpcHealth.HealthCheckRequest, GrpcHealth.HealthCheckResponse>
+const requests = {
+  check: reader(GrpcHealth.HealthCheckRequestSchema, { service: true }),
+  watch: reader(GrpcHealth.HealthCheckRequestSchema, { service: true }),
+  list: reader(GrpcHealth.HealthListRequestSchema, {})
+}
+
+type Watch = Grpc.ServerWritableStream<Read<typeof requests.watch>, GrpcHealth.HealthCheckResponse>
 
 export type Status = "SERVING" | "NOT_SERVING"
 
@@ -32,7 +39,7 @@ export const addTo = (server: Pick<Grpc.Server, "addService">, services: Readonl
   let status: Status = "NOT_SERVING"
   let current = response(status)
 
-  const check: Grpc.handleUnaryCall<GrpcHealth.HealthCheckRequest, GrpcHealth.HealthCheckResponse> = (
+  const check: Grpc.handleUnaryCall<Read<typeof requests.check>, GrpcHealth.HealthCheckResponse> = (
     { request: { service } },
     callback
   ) =>
@@ -46,7 +53,7 @@ export const addTo = (server: Pick<Grpc.Server, "addService">, services: Readonl
     call.write(names.has(call.request.service) ? current : response("SERVICE_UNKNOWN"))
   }
 
-  const list: Grpc.handleUnaryCall<GrpcHealth.HealthListRequest, GrpcHealth.HealthListResponse> = (_call, callback) =>
+  const list: Grpc.handleUnaryCall<Read<typeof requests.list>, GrpcHealth.HealthListResponse> = (_call, callback) =>
     callback(
       null,
       create(GrpcHealth.HealthListResponseSchema, {
@@ -54,7 +61,7 @@ export const addTo = (server: Pick<Grpc.Server, "addService">, services: Readonl
       })
     )
 
-  server.addService(grpcServiceDefinition(GrpcHealth.Health), { check, watch, list })
+  server.addService(readBy(GrpcHealth.Health, requests), { check, watch, list })
   return {
     current: () => status,
     set: (health) => {

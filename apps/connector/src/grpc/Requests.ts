@@ -3,7 +3,7 @@
  * many bytes are kept meanwhile, and how many values are made of it. Whatever is over is refused; memory is never the
  * limit that is met first.
  */
-import { type DescMessage, fromBinary, type Message } from "@bufbuild/protobuf"
+import type { DescMessage } from "@bufbuild/protobuf"
 import type { GrpcMethodDefinition } from "@flyte-databricks/flyte-protocol"
 import * as Grpc from "@grpc/grpc-js"
 import * as Clock from "effect/Clock"
@@ -35,9 +35,9 @@ export const make = Effect.fnUntraced(function* (maxMessageBytes: number) {
   const limits = yield* Room.Limits
   const { connectionOf, add, makeRoom, endUnfinished } = Room.make(limits, maxMessageBytes)
   const clock = yield* Clock.Clock
-  const methods = new Map<string, { readonly type: DescMessage; readonly isLight: boolean }>()
+  const methods = new Map<string, Method>()
   /** The request, or its message where that is light; `undefined` where it was refused. */
-  const look = (held: Room.Held, type: DescMessage, bytes: Uint8Array): Received<Message> | Message | undefined => {
+  const look = (held: Room.Held, { type, read }: Method, bytes: Buffer): unknown => {
     const inputs = type.fields.find(({ name }) => name === "inputs")
     const seen = scan(type, bytes, inputs?.number)
     if (seen === undefined) return void Room.refuse(held, Grpc.status.INTERNAL, noMessage(type))
@@ -49,7 +49,7 @@ export const make = Effect.fnUntraced(function* (maxMessageBytes: number) {
     makeRoom(held)
     if (held.isRefused) return undefined
     const wanted = without(bytes, seen.found)
-    const make = () => fromBinary(type, wanted, { readUnknownFields: false })
+    const make = () => read(wanted)
     try {
       const message = make()
       const inputBytes = seen.found.reduce((sum, { content, end }) => sum + end - content, 0)
@@ -60,7 +60,7 @@ export const make = Effect.fnUntraced(function* (maxMessageBytes: number) {
   }
 
   const interceptor: Grpc.ServerInterceptor = ({ path }, call) => {
-    const { type, isLight = false } = methods.get(path) ?? {}
+    const method = methods.get(path)
     const stream = streamOf(call)
     const connection = connectionOf(sessionOf(call))
     const held: Room.Held = {
@@ -68,7 +68,7 @@ export const make = Effect.fnUntraced(function* (maxMessageBytes: number) {
       stream,
       connection,
       since: clock.currentTimeMillisUnsafe(),
-      isLight,
+      isLight: method?.isLight ?? false,
       weight: 0,
       isRefused: false
     }
@@ -97,8 +97,8 @@ export const make = Effect.fnUntraced(function* (maxMessageBytes: number) {
           makeRoom(held)
           listener.onReceiveMetadata(metadata)
         },
-        onReceiveMessage: (bytes: Uint8Array) => {
-          const request = type === undefined ? bytes : look(held, type, bytes)
+        onReceiveMessage: (bytes: Buffer) => {
+          const request = method === undefined ? bytes : look(held, method, bytes)
           if (request !== undefined) listener.onReceiveMessage(request)
         },
         onReceiveHalfClose: () => {
@@ -133,7 +133,8 @@ export const make = Effect.fnUntraced(function* (maxMessageBytes: number) {
     reading: (server, kind) => ({
       addService: (definition, handlers) => {
         const unread = Object.entries(definition as unknown as Definition).map(([name, method]) => {
-          methods.set(method.path, { type: method.requestType, isLight: kind === "light" })
+          const { path, requestType: type, requestDeserialize: read } = method
+          methods.set(path, { type, read, isLight: kind === "light" })
           return [name, { ...method, requestDeserialize: (bytes: Buffer) => bytes }]
         })
         server.addService(Object.fromEntries(unread) as Grpc.ServiceDefinition, handlers)
@@ -147,6 +148,12 @@ export const make = Effect.fnUntraced(function* (maxMessageBytes: number) {
     endUnfinished: Effect.sync(() => endUnfinished(Grpc.status.UNAVAILABLE, "The connector is stopping."))
   } satisfies Requests
 })
+
+interface Method {
+  readonly type: DescMessage
+  readonly read: (bytes: Buffer) => unknown
+  readonly isLight: boolean
+}
 
 // gRPC's own type does not name the message that the generated code puts beside each method.
 type Definition = Readonly<Record<string, GrpcMethodDefinition<unknown, unknown>>>
@@ -169,7 +176,7 @@ const bytesOf = (metadata: Grpc.Metadata): number => {
   return size
 }
 
-const without = (bytes: Uint8Array, found: ReadonlyArray<{ readonly start: number; readonly end: number }>) => {
+const without = (bytes: Buffer, found: ReadonlyArray<{ readonly start: number; readonly end: number }>) => {
   if (found.length === 0) return bytes
   const ends = [0, ...found.map(({ end }) => end)]
   const starts = [...found.map(({ start }) => start), bytes.length]

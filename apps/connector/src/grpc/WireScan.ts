@@ -43,7 +43,7 @@ const shapeOf = (type: DescMessage): Shape => {
 }
 
 /** As deep as the reader of messages goes. */
-const maxDepth = 100
+export const maxDepth = 100
 
 /**
  * Scans a message; `undefined` where the bytes are none, or one that is nested deeper than is ever read. Fields of the
