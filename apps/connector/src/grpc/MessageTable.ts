@@ -74,11 +74,11 @@ const shapeOf = (field: DescField, part: unknown): Shape => {
   switch (field.fieldKind) {
     case "scalar": {
       const scalar = scalars[field.scalar]
-      if (scalar !== undefined) return scalar
+      if (scalar !== undefined && hasDefault(field)) return scalar
       break
     }
     case "enum":
-      if (field.enum.open) return { kind: "int32" }
+      if (hasDefault(field)) return { kind: "int32" }
       break
     case "message":
       if (part === undefined) return { kind: "unwanted" }
@@ -99,6 +99,10 @@ const shapeOf = (field: DescField, part: unknown): Shape => {
   throw new Error(`There is no way to read ${field.toString()}.`)
 }
 
+// Of others it can be told that they were not sent, which no request has.
+const hasDefault = ({ presence, oneof }: DescField): boolean =>
+  presence === FeatureSet_FieldPresence.IMPLICIT || oneof !== undefined
+
 const isWants = (part: unknown): part is Wants => typeof part === "object"
 
 const wireTypeOf = (field: DescField): number =>
@@ -107,7 +111,5 @@ const wireTypeOf = (field: DescField): number =>
     ? wireTypes.varint
     : wireTypes.sized
 
-const emptyOf = (field: DescField): unknown => {
-  if (field.presence !== FeatureSet_FieldPresence.IMPLICIT) return undefined
-  return field.fieldKind === "scalar" ? scalars[field.scalar]?.empty : field.fieldKind === "enum" ? 0 : undefined
-}
+const emptyOf = (field: DescField): unknown =>
+  field.fieldKind === "scalar" ? scalars[field.scalar]?.empty : field.fieldKind === "enum" ? 0 : undefined

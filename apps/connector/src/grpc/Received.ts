@@ -1,6 +1,6 @@
 /**
- * A request that has arrived and was looked through. Whoever waits may let go of its message, which has some thirty times the
- * bytes that it came as: it is made anew when it is wanted.
+ * A request that has arrived and was looked through. Whoever waits may let go of its message, which has a few times the bytes
+ * that it came as: it is made anew when it is wanted.
  */
 export class Received<M> {
   /**

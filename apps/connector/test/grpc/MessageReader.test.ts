@@ -1,5 +1,6 @@
 /** What is read of a message: what `fromBinary` reads, of the fields that are wanted. */
 import { type DescMessage, fromBinary, toBinary } from "@bufbuild/protobuf"
+import { FieldDescriptorProtoSchema, SourceCodeInfo_LocationSchema } from "@bufbuild/protobuf/wkt"
 import { assert, describe, it } from "@effect/vitest"
 import { assertEquals, throws } from "@effect/vitest/utils"
 import { growth } from "@flyte-databricks/emulators/testing/Growth"
@@ -46,7 +47,8 @@ describe("a message is read as it is read whole", () => {
   forAll("as it was written", (dice, of) => {
     const bytes = message(dice, of)
     assertEquals(of.read(bytes), whole(of, bytes))
-    assertEquals(of.read(Uint8Array.from(bytes)), whole(of, Uint8Array.from(bytes)))
+    const later = Uint8Array.from([7, ...bytes]).subarray(1)
+    assertEquals(of.read(later), whole(of, later))
   })
 
   forAll("where another follows it, which is joined with it", (dice, of) => {
@@ -132,7 +134,12 @@ describe("of a message there is", () => {
     throws(() => reader(GetTaskMetricsRequestSchema, { nonsense: true }))
     // @ts-expect-error what is wanted of a message has to be said
     throws(() => reader(TaskTemplateSchema, { metadata: true }))
-    throws(() => reader(GetTaskMetricsRequestSchema, { startTime: { seconds: true } }).read(Buffer.of(0)))
+    // @ts-expect-error so does that of a map of messages
+    throws(() => reader(Flyte1.LiteralMapSchema, { literals: { scalar: true } }))
+    // Without a default, and a list of numbers.
+    throws(() => reader(FieldDescriptorProtoSchema, { name: true }))
+    throws(() => reader(FieldDescriptorProtoSchema, { type: true }))
+    throws(() => reader(SourceCodeInfo_LocationSchema, { path: true }))
   })
 
   it("the default of whatever is not sent", () => {
@@ -173,6 +180,11 @@ describe("numbers and words", () => {
     assert.strictEqual(read(0x38, 0x85, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0).taskTypeVersion, 5)
     assert.strictEqual(read(0x1a, 13, 0x22, 11, 0x08, ...ones(9), 1).metadata?.timeout?.seconds, -1n)
     throws(() => read(0x38, ...ones(10), 1))
+    throws(() => read(0x1a, 14, 0x22, 12, 0x08, ...ones(10), 1))
+    // What is over 32 bits, or 64, is cut off.
+    assert.strictEqual(read(0x38, 0x85, 0x80, 0x80, 0x80, 0x80, 1).taskTypeVersion, 5)
+    const { lines } = Requests1.ofTasks.getTaskLogs.read(Buffer.from([0x18, ...ones(9), 0x7f]))
+    assert.strictEqual(lines, 2n ** 64n - 1n)
   })
   it("may be enums, and yes or no", () => {
     assert.strictEqual(read(0x0a, 2, 0x08, 2).id?.resourceType as number, 2)
@@ -191,7 +203,7 @@ describe("numbers and words", () => {
   })
   it("are UTF-8 and nothing else, where they are words", () => {
     const type = (text: string, encoding: BufferEncoding) => Template.read(field(2, Buffer.from(text, encoding))).type
-    for (const text of ["\ufeffa", "\ufffd", "é💥", "\0"]) assert.strictEqual(type(text, "utf8"), text)
+    for (const text of ["\ufeffa", "\ufffd", "\ufeff\ufffd", "é💥", "\0"]) assert.strictEqual(type(text, "utf8"), text)
     for (const bytes of ["ff", "61c3", "eda080", "c080"]) throws(() => type(bytes, "hex"))
   })
   it("are the last that came", () => {
@@ -239,6 +251,7 @@ describe("what comes twice", () => {
     assertEquals(customOf(custom(entry("a", inner("x"), inner("y")))), { a: { x: "x", y: "y" } })
     assertEquals(customOf(custom(entry("a", inner("x"), text("t"), inner("y")))), { a: { y: "y" } })
     assertEquals(customOf(custom(entry("a", text("t"), Buffer.alloc(0)), entry("b"))), { a: "t", b: null })
+    assertEquals(customOf(custom(entry("a", text("t"), Buffer.of(0x08, 0)))), { a: null })
     const list = field(6, field(1, text("x")))
     assertEquals(customOf(custom(entry("a", list, list))), { a: ["x", "x"] })
   })
@@ -283,6 +296,8 @@ describe("whoever sends it", () => {
 
   it("is refused where a field ends behind what it is in", () => {
     throws(() => Create1.read(Buffer.from([0x12, 3, 0x12, 5, 0x61, 0x1a, 0])))
+    throws(() => Create1.read(Buffer.from([0x12, 2, 0x0a, 3, 0x22, 1, 0x61])))
+    throws(() => Create1.read(Buffer.from([0x12, 1, 0x92, 0x00, 0x00])))
     throws(() => Create1.read(Buffer.from([0x12, 0xff, 0xff, 0xff, 0xff, 0x0f])))
   })
 
