@@ -80,7 +80,7 @@ const walk = Effect.fnUntraced(function* (
   passedOver?: (forbidden: AuthError) => Effect.Effect<void>
 ): Effect.fn.Return<Selected> {
   const looked: Array<Finding> = []
-  const remedies: Array<string> = []
+  const remedies: Array<() => string> = []
   const named = namedPlaces(request, modes)
   for (const mode of modes) {
     for (const place of mode.places) {
@@ -157,7 +157,7 @@ const hasClientId = ({ taskSettings }: ReadyMode): boolean => taskSettings.inclu
 /** What a place has to do with a request: what to look at, unless it is to be skipped. */
 interface Turn {
   readonly source: string
-  readonly remedy: string
+  readonly remedy: () => string
   readonly skipped: string | undefined
   readonly look: Look<Identity>
 }
@@ -168,7 +168,7 @@ const turnOf = (settings: Settings, place: Place<Identity>, request: AuthRequest
       // Requests of Flyte 1 have no connection, and its absence says nothing about the task.
       if (Option.isNone(request.connection)) return undefined
       const look = place.look(request, request.connection.value)
-      return { source: place.describe, remedy: place.remedy, skipped: undefined, look }
+      return { source: place.describe, remedy: () => place.remedy, skipped: undefined, look }
     }
     case "namespace": {
       const namespace = Option.getOrElse(request.namespace, () => "(none)")
@@ -179,16 +179,17 @@ const turnOf = (settings: Settings, place: Place<Identity>, request: AuthRequest
             ? "the request has no namespace"
             : undefined
       const look = place.look(request, namespace)
-      return { source: place.describe(request, namespace), remedy: place.remedy(request, namespace), skipped, look }
+      const remedy = () => place.remedy(request, namespace)
+      return { source: place.describe(request, namespace), remedy, skipped, look }
     }
     case "connector": {
       const skipped = whyNotShared(settings, request.instance)?.why
-      return { source: place.describe, remedy: place.remedy, skipped, look: place.look(request) }
+      return { source: place.describe, remedy: () => place.remedy, skipped, look: place.look(request) }
     }
   }
 }
 
-const remedyOf = (remedies: ReadonlyArray<string>): string =>
+const remedyOf = (remedies: ReadonlyArray<() => string>): string =>
   remedies.length === 0
     ? "Only a namespace may bring one here, and the request has none: submit it in a namespace, or set FLYTE_DATABRICKS_NAMESPACE_IDENTITY=allow."
-    : `To mend it, do one of these:\n${remedies.map((remedy) => `  - ${remedy}`).join("\n")}`
+    : `To mend it, do one of these:\n${remedies.map((remedy) => `  - ${remedy()}`).join("\n")}`
