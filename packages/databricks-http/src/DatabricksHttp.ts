@@ -50,6 +50,8 @@ const namingTheSetting = (error: HttpClientError.HttpClientError): HttpClientErr
 const pool = {
   connections: 64,
   keepAliveTimeout: 30_000,
+  // In undici's HTTP/2 a request that is given up before it was sent freezes the process, a connection that died without a
+  // word is kept, and an answer that was cut off counts as whole.
   allowH2: false,
   // For TCP and TLS together. Nothing was sent by then, so it is tried again: three times fit into Flyte's ten seconds.
   connectTimeout: 3000
@@ -82,7 +84,8 @@ export const wayOut = Effect.gen(function* () {
       clientFactory: (origin, settings) => new Pool(origin, { ...settings, headersTimeout: proxyAnswersWithin }),
       connect: { rejectUnauthorized, ...ca },
       requestTls: { rejectUnauthorized, ...ca },
-      proxyTls: { rejectUnauthorized: true, ...ca }
+      // Else undici speaks HTTP/2 with a proxy that offers it, and tunnels nothing.
+      proxyTls: { rejectUnauthorized: true, allowH2: false, ...ca }
     })
   }
 })

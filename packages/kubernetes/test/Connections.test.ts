@@ -1,12 +1,14 @@
 import { Kubernetes } from "@flyte-databricks/databricks-auth/Kubernetes"
 import * as Certificates from "@flyte-databricks/emulators/Certificates"
 import { Fault, KubernetesApi } from "@flyte-databricks/emulators"
+import * as Network from "@flyte-databricks/emulators/testing/Network"
 import { describe, it } from "@effect/vitest"
 import { assertEquals, assertInclude, assertTrue } from "@effect/vitest/utils"
 import { ConfigProvider, Effect, Exit, Fiber, Layer, Option, Redacted, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import * as Emulated from "./support/emulated.ts"
 import { httpServer, relay } from "./support/servers.ts"
+import { getCACertificates, setDefaultCACertificates } from "node:tls"
 
 const secrets = [{ namespace: "team-a", name: "s", data: { token: "t" } }]
 
@@ -190,39 +192,41 @@ describe("proxies", () => {
     }).pipe(Effect.provide(KubernetesApi.layer({ secrets })))
   )
 
-  it.effect("the proxy that the kubeconfig names is", () =>
-    Effect.gen(function* () {
-      const api = yield* KubernetesApi.KubernetesApi
-      const tunnels: Array<string> = []
-      const { server, url } = yield* httpServer((_, response) => response.writeHead(400).end())
-      const { connect } = yield* Effect.promise(() => import("node:net"))
-      server.on("connect", (request, client) => {
-        tunnels.push(request.url ?? "")
-        const [host = "", port] = (request.url ?? "").split(":")
-        const upstream = connect(Number(port), host, () => {
-          client.write("HTTP/1.1 200 Connection established\r\n\r\n")
-          client.pipe(upstream).pipe(client)
+  it.effect.each(["HTTP", "HTTPS, and offers HTTP/2"])(
+    "the proxy that the kubeconfig names is, if it speaks %s",
+    (kind) =>
+      Effect.gen(function* () {
+        const api = yield* KubernetesApi.KubernetesApi
+        const certificate = kind === "HTTP" ? undefined : yield* Certificates.loopbackCertificate
+        if (certificate !== undefined) yield* trusted(certificate.caPem)
+        const proxy = yield* Network.proxy(certificate === undefined ? {} : { certificate })
+        const text = Emulated.kubeconfig({
+          cluster: {
+            server: api.url,
+            "proxy-url": proxy.url,
+            "certificate-authority-data": base64(api.caPem!)
+          },
+          user: { token: Redacted.value(api.token) }
         })
-        upstream.on("error", () => client.destroy())
-        client.on("error", () => upstream.destroy())
-        client.on("close", () => upstream.destroy())
-      })
-      const text = Emulated.kubeconfig({
-        cluster: {
-          server: api.url,
-          "proxy-url": url,
-          "certificate-authority-data": base64(api.caPem!)
-        },
-        user: { token: Redacted.value(api.token) }
-      })
-      yield* Effect.gen(function* () {
-        assertTrue(Option.isSome(yield* read))
-        assertTrue(Option.isSome(yield* read))
-      }).pipe(Effect.provide(Emulated.layerKubeconfig(text)))
-      assertEquals(tunnels, [new URL(api.url).host])
-    }).pipe(Effect.provide(KubernetesApi.layer({ tls: true, secrets })))
+        yield* Effect.gen(function* () {
+          assertTrue(Option.isSome(yield* read))
+          assertTrue(Option.isSome(yield* read))
+        }).pipe(Effect.provide(Emulated.layerKubeconfig(text)))
+        assertEquals(yield* proxy.asked, [new URL(api.url).host])
+      }).pipe(Effect.provide(KubernetesApi.layer({ tls: true, secrets })))
   )
 })
+
+/** Has the process trust one more authority, as NODE_EXTRA_CA_CERTS does. */
+const trusted = (caPem: string) =>
+  Effect.acquireRelease(
+    Effect.sync(() => {
+      const before = getCACertificates("default")
+      setDefaultCACertificates([...before, caPem])
+      return before
+    }),
+    (before) => Effect.sync(() => setDefaultCACertificates(before))
+  )
 
 describe("a redirect", () => {
   it.effect("to another host is not followed", () =>

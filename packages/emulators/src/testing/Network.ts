@@ -67,7 +67,12 @@ export const proxy = Effect.fnUntraced(function* ({ hosts = {}, authorization, c
   const server =
     certificate === undefined
       ? Http.createServer()
-      : Https.createServer({ cert: certificate.certificatePem, key: certificate.privateKeyPem })
+      : Https.createServer({
+          cert: certificate.certificatePem,
+          key: certificate.privateKeyPem,
+          // As proxies do that would speak HTTP/2 too: it must not be chosen.
+          ALPNProtocols: ["h2", "http/1.1"]
+        })
   server.on("request", (request, response) => {
     asked.push(request.url ?? "")
     response.writeHead(502).end()

@@ -27,7 +27,13 @@ const verified = { rejectUnauthorized: true }
 const dispatcher = ({ tls, proxyUrl }: Transport): Dispatcher =>
   proxyUrl === undefined
     ? new Agent({ ...bounds, connect: { ...verified, ...tls, keepAlive: true, keepAliveInitialDelay: 30_000 } })
-    : new ProxyAgent({ ...bounds, uri: proxyUrl, requestTls: { ...verified, ...tls }, proxyTls: verified })
+    : new ProxyAgent({
+        ...bounds,
+        uri: proxyUrl,
+        requestTls: { ...verified, ...tls },
+        // Else undici speaks HTTP/2 with a proxy that offers it, and tunnels nothing.
+        proxyTls: { ...verified, allowH2: false }
+      })
 
 /** Pools by how to connect; all are closed with the scope. */
 export const make = RcMap.make({
