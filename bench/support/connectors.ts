@@ -38,14 +38,17 @@ export interface Kind {
 }
 
 // What the image starts it with.
-const nodeOptions = /NODE_OPTIONS="([^"]*)"/.exec(readFileSync(join(root, "deploy/Containerfile"), "utf8"))?.[1] ?? ""
+const containerfile = readFileSync(join(root, "deploy/Containerfile"), "utf8")
+const NODE_OPTIONS = /NODE_OPTIONS="([^"]*)"/.exec(containerfile)?.[1] ?? ""
+const MALLOC_ARENA_MAX = /MALLOC_ARENA_MAX=(\d+)/.exec(containerfile)?.[1] ?? ""
 
 const node = (main: string, flags: ReadonlyArray<string>, environment: object = {}): Kind["command"] => {
   return (port, caFile) => [
     process.execPath,
     [...flags, join(app, main), "serve", "--host", "127.0.0.1", "--port", String(port)],
     {
-      NODE_OPTIONS: nodeOptions,
+      NODE_OPTIONS,
+      MALLOC_ARENA_MAX,
       NODE_EXTRA_CA_CERTS: caFile,
       FLYTE_DATABRICKS_DRAIN_DELAY: "0 seconds",
       ...environment
@@ -61,7 +64,7 @@ export const bundle = (): Kind => {
   mkdirSync(compiled)
   execFileSync(process.execPath, [join(app, "tools/compiled.ts"), join(app, main), compiled], {
     stdio: "inherit",
-    env: { ...process.env, NODE_OPTIONS: nodeOptions }
+    env: { ...process.env, NODE_OPTIONS }
   })
   return { name: "this connector", command: node(main, [], { NODE_COMPILE_CACHE: compiled }) }
 }

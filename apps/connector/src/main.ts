@@ -1,3 +1,4 @@
+import "./cli/heap.ts"
 import "./cli/noTraces.ts"
 import "./cli/redacted.ts"
 import { NodeRuntime, NodeServices } from "@effect/platform-node"

@@ -127,7 +127,7 @@ const make = Effect.fnUntraced(function* ({ workspace: ofWorkspace = {}, kuberne
     FLYTE_DATABRICKS_CA_FILE: ca,
     KUBECONFIG: kubeconfig,
     // As the image has it.
-    NODE_OPTIONS: "--max-semi-space-size=16",
+    NODE_OPTIONS: "--max-semi-space-size=8",
     // Nobody listens there, whatever else this machine runs.
     FLYTE_DATABRICKS_LISTEN_PORT: "1"
   }

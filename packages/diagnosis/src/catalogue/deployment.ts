@@ -21,6 +21,6 @@ export const deployment = {
   FDC505: warning(
     "fdc505",
     "Nothing bounds the young generation of the heap",
-    "Add --max-semi-space-size=16 to NODE_OPTIONS: where memory is plenty V8 lets it grow to 192 MB and keeps it; where memory is short it makes it so small that it is collected all the time."
+    "Add --max-semi-space-size=8 to NODE_OPTIONS: where memory is plenty V8 lets it grow to 192 MB and keeps it; where memory is short it makes it so small that it is collected all the time."
   )
 } as const satisfies Entries

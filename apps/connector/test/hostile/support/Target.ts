@@ -12,7 +12,7 @@ class NotStarted extends Data.TaggedError("NotStarted")<{ readonly said: string 
 }
 
 // As the image has it.
-const options = "--max-semi-space-size=16 --max-old-space-size-percentage=50"
+const image = { NODE_OPTIONS: "--max-semi-space-size=8 --max-old-space-size-percentage=50", MALLOC_ARENA_MAX: "1" }
 
 const inBox = (box: Box, main: string) => [
   "-c",
@@ -32,7 +32,7 @@ const inBox = (box: Box, main: string) => [
 export const start = Effect.fnUntraced(function* (box: Box, main: string, env: Readonly<Record<string, string>>) {
   const files = yield* FileSystem.FileSystem
   const handle = yield* ChildProcess.make("sh", inBox(box, main), {
-    env: { FLYTE_DATABRICKS_DRAIN_DELAY: "0 seconds", NODE_OPTIONS: options, ...env },
+    env: { FLYTE_DATABRICKS_DRAIN_DELAY: "0 seconds", ...image, ...env },
     extendEnv: false,
     killSignal: "SIGKILL"
   })
