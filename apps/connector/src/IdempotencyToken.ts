@@ -2,7 +2,6 @@
  * The token by which Databricks tells a submit that is repeated from a second one. Flyte creates an attempt again when
  * it did not hear the first answer, and sometimes when it did.
  */
-import { hash } from "node:crypto"
 
 /**
  * An attempt at a task: what Flyte never uses twice.
@@ -42,7 +41,7 @@ const keys = new WeakMap<Attempt, string>()
  * What all attempts at a task have in common.
  */
 export const taskKey = (attempt: Attempt): string => {
-  const key = keys.get(attempt) ?? hash("sha256", JSON.stringify(parts(attempt)))
+  const key = keys.get(attempt) ?? JSON.stringify(parts(attempt))
   keys.set(attempt, key)
   return key
 }

@@ -68,7 +68,10 @@ export const make = <H extends Held>(letGo: (held: H) => void, limits: Kept.Most
   })
 
   const of = (attempt: Attempt) => tasks.get(taskKey(attempt)) ?? []
-  const hold = (attempt: Attempt, all: ReadonlyArray<H>) => tasks.set(taskKey(attempt), all, charactersOf(all))
+  const hold = (attempt: Attempt, all: ReadonlyArray<H>) => {
+    const key = taskKey(attempt)
+    tasks.set(key, all, key.length + charactersOf(all))
+  }
   return {
     add: (held) => hold(held.attempt, [...of(held.attempt), held]),
     remove: (held) => {

@@ -66,7 +66,8 @@ describe("attempts whose runs Flyte may not know", () => {
   it("are let go where their names are long, too: a caller makes those", () => {
     const gone: Array<Held> = []
     const runs = make<Held>((one) => gone.push(one), { entries: 100, characters: 10_000 })
-    const [a, b, c] = [held("a".repeat(6000)), held("b"), held("c".repeat(6000))]
+    // Each name is held twice: with the attempt, and to find it by.
+    const [a, b, c] = [held("a".repeat(3000)), held("b"), held("c".repeat(3000))]
     for (const one of [a, b, c]) runs.add(one)
     assert.deepStrictEqual(gone, [a])
     runs.remove(c)
