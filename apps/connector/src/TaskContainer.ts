@@ -3,12 +3,10 @@
  * instead.
  */
 import { type JobsError, type JobSpec, PodTemplate } from "@flyte-databricks/databricks-jobs"
-import * as Effect from "effect/Effect"
-import * as Call from "./call/Call.ts"
+import * as Result from "effect/Result"
 
 /** A template, as both versions of Flyte send it. */
 interface Template {
-  readonly type: string
   readonly target:
     | {
         readonly case: "container"
@@ -25,20 +23,17 @@ interface Template {
 /**
  * What the job takes from the template's container or pod; nothing where it has neither.
  */
-export const containerOf = Effect.fnUntraced(function* ({
-  type,
+export const containerOf = ({
   target
-}: Template): Effect.fn.Return<JobSpec.Container | undefined, JobsError.JobsError> {
-  // A refusal is counted by the task's type.
-  yield* Call.note({ taskType: type })
+}: Template): Result.Result<JobSpec.Container | undefined, JobsError.JobsError> => {
   switch (target.case) {
     case "container": {
       const { image, args, env } = target.value
-      return { image, args, env: Object.fromEntries(env.map(({ key, value }) => [key, value])) }
+      return Result.succeed({ image, args, env: Object.fromEntries(env.map(({ key, value }) => [key, value])) })
     }
     case "k8sPod":
-      return yield* Effect.fromResult(PodTemplate.toContainer(target.value.podSpec))
+      return PodTemplate.toContainer(target.value.podSpec)
     default:
-      return undefined
+      return Result.succeed(undefined)
   }
-})
+}

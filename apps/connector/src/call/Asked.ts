@@ -3,6 +3,7 @@
  * and a thousand may wait.
  */
 import * as Effect from "effect/Effect"
+import type * as Result from "effect/Result"
 import type { Failure } from "./ConnectorError.ts"
 
 export interface Asked<A> {
@@ -18,12 +19,10 @@ interface Sent<M> {
   readonly letGo: () => void
 }
 
-export const make = <M, A>(sent: Sent<M>, of: (message: M) => Effect.Effect<A, Failure>): Asked<A> => {
-  let asked: A | undefined
+export const make = <M, A>(sent: Sent<M>, of: (message: M) => Result.Result<A, Failure>): Asked<A> => {
+  let asked: Result.Result<A, Failure> | undefined
   return {
-    read: Effect.suspend(() =>
-      asked === undefined ? Effect.map(of(sent.message), (made) => (asked = made)) : Effect.succeed(asked)
-    ),
+    read: Effect.suspend(() => Effect.fromResult((asked ??= of(sent.message)))),
     letGo: () => {
       asked = undefined
       sent.letGo()

@@ -6,7 +6,9 @@ import { JobSpec } from "@flyte-databricks/databricks-jobs"
 import { Flyte1 } from "@flyte-databricks/flyte-protocol"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import * as Result from "effect/Result"
 import * as Asked from "../call/Asked.ts"
+import * as Call from "../call/Call.ts"
 import { ConnectorError, type Failure, RequestIncomplete } from "../call/ConnectorError.ts"
 import { DatabricksConnector, type Task } from "../DatabricksConnector.ts"
 import { readBy } from "../grpc/MessageReader.ts"
@@ -36,7 +38,7 @@ export const make: Effect.Effect<Service, never, DatabricksConnector> = Effect.g
     addTo: (server) =>
       server.addService(readBy(Flyte1.AsyncAgentService, Requests.ofTasks), {
         createTask: method("CreateTask", (request: Received<Requests.CreateTask>) =>
-          measureInputs(request).pipe(
+          begun(request).pipe(
             Effect.andThen(connector.create(Asked.make(request, toTask))),
             Effect.map((resourceMeta) => create(Flyte1.CreateTaskResponseSchema, { resourceMeta }))
           )
@@ -69,27 +71,31 @@ export const make: Effect.Effect<Service, never, DatabricksConnector> = Effect.g
   }
 })
 
-const toTask = Effect.fnUntraced(function* (request: Requests.CreateTask): Effect.fn.Return<Task, Failure> {
+const toTask = (request: Requests.CreateTask): Result.Result<Task, Failure> => {
   const { template, taskExecutionMetadata: metadata } = request
-  if (template === undefined) return yield* incomplete("a task template")
+  if (template === undefined) return incomplete("a task template")
   const attempt = attemptOf(request)
   // Without it all tasks would be one attempt to Databricks, and a second task would get the run of the first.
   if (attempt === undefined) {
-    return yield* incomplete("an execution id (task_execution_metadata.task_execution_id) or an output_prefix")
+    return incomplete("an execution id (task_execution_metadata.task_execution_id) or an output_prefix")
   }
-  return {
+  return Result.map(containerOf(template), (container) => ({
     taskType: template.type,
     custom: template.custom,
-    container: yield* containerOf(template),
+    container,
     defaults: JobSpec.flyte1Defaults,
     namespace: metadata?.namespace ?? "",
     attempt,
     onBehalfOf: onBehalfOf(metadata)
-  }
-})
+  }))
+}
 
-const measureInputs = ({ message, inputBytes }: Received<Requests.CreateTask>): Effect.Effect<void> =>
-  Metrics.inputs(message.template?.type ?? "", inputBytes)
+// A refusal is counted by the task's type.
+const begun = ({ message: { template }, inputBytes }: Received<Requests.CreateTask>): Effect.Effect<void> =>
+  Effect.andThen(
+    Call.note(template === undefined ? {} : { taskType: template.type }),
+    Metrics.inputs(template?.type ?? "", inputBytes)
+  )
 
 const attemptOf = ({ template, taskExecutionMetadata, outputPrefix }: Requests.CreateTask): Attempt | undefined => {
   const id = taskExecutionMetadata?.taskExecutionId
@@ -119,8 +125,8 @@ const attemptOf = ({ template, taskExecutionMetadata, outputPrefix }: Requests.C
       }
 }
 
-const incomplete = (missing: string): ConnectorError =>
-  new ConnectorError({ reason: new RequestIncomplete({ operation: "CreateTask", missing }) })
+const incomplete = (missing: string): Result.Result<never, Failure> =>
+  Result.fail(new ConnectorError({ reason: new RequestIncomplete({ operation: "CreateTask", missing }) }))
 
 // Callers from before task categories send the type alone.
 const taskTypeOf = (request: {

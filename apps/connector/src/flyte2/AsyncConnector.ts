@@ -7,6 +7,7 @@ import type * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Asked from "../call/Asked.ts"
+import * as Call from "../call/Call.ts"
 import { DatabricksConnector } from "../DatabricksConnector.ts"
 import { readBy } from "../grpc/MessageReader.ts"
 import type { Received } from "../grpc/Received.ts"
@@ -35,7 +36,7 @@ export const make: Effect.Effect<Service, Config.ConfigError, DatabricksConnecto
     addTo: (server) =>
       server.addService(readBy(Flyte2.AsyncConnectorService, Requests.ofTasks), {
         createTask: method("CreateTask", (request: Received<Requests.CreateTask>) =>
-          measureInputs(request).pipe(
+          begun(request).pipe(
             Effect.andThen(connector.create(Asked.make(request, (message) => toTask(message, orgLabel)))),
             Effect.map((resourceMeta) => create(Flyte2.CreateTaskResponseSchema, { resourceMeta }))
           )
@@ -76,8 +77,12 @@ export const make: Effect.Effect<Service, Config.ConfigError, DatabricksConnecto
   }
 })
 
-const measureInputs = ({ message, inputBytes }: Received<Requests.CreateTask>): Effect.Effect<void> =>
-  Metrics.inputs(message.template?.type ?? "", inputBytes)
+// A refusal is counted by the task's type.
+const begun = ({ message: { template }, inputBytes }: Received<Requests.CreateTask>): Effect.Effect<void> =>
+  Effect.andThen(
+    Call.note(template === undefined ? {} : { taskType: template.type }),
+    Metrics.inputs(template?.type ?? "", inputBytes)
+  )
 
 const toResource = ({ phase, message, link, info }: RunReport) =>
   create(Flyte2.ResourceSchema, {

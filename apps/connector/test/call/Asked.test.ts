@@ -1,7 +1,7 @@
 /** What a call asks for is the same whenever it is read, and need not be kept meanwhile. */
 import { describe, it } from "@effect/vitest"
 import { assertEquals } from "@effect/vitest/utils"
-import { Effect } from "effect"
+import { Effect, Result } from "effect"
 import * as Asked from "../../src/call/Asked.ts"
 import { Received } from "../../src/grpc/Received.ts"
 
@@ -9,7 +9,7 @@ import { Received } from "../../src/grpc/Received.ts"
 const make = () => {
   const made = { messages: 1, tasks: 0 }
   const received = new Received({ number: 1 }, () => ({ number: ++made.messages }), 7)
-  const asked = Asked.make(received, ({ number }) => Effect.sync(() => ({ number, task: ++made.tasks })))
+  const asked = Asked.make(received, ({ number }) => Result.succeed({ number, task: ++made.tasks }))
   return { asked, made }
 }
 

@@ -5,11 +5,11 @@
 import { assert, describe, it } from "@effect/vitest"
 import { JobSpec } from "@flyte-databricks/databricks-jobs"
 import type { Flyte2 } from "@flyte-databricks/flyte-protocol"
-import { Effect, Option, Result } from "effect"
+import { Option, Result } from "effect"
 import { toTask } from "../../src/flyte2/Task.ts"
 import { type Body, flyte2Requests } from "../support/flyte2Requests.ts"
 
-const taskOf = (request: Flyte2.CreateTaskRequest) => Effect.runSync(toTask(request, Option.none()))
+const taskOf = (request: Flyte2.CreateTaskRequest) => Result.getOrThrow(toTask(request, Option.none()))
 
 const bodyOf = (request: Flyte2.CreateTaskRequest) => {
   const { custom, container, defaults } = taskOf(request)

@@ -2,7 +2,7 @@
 import { clone, create } from "@bufbuild/protobuf"
 import { assert, describe, it } from "@effect/vitest"
 import { Flyte2 } from "@flyte-databricks/flyte-protocol"
-import { Effect, Option, Redacted } from "effect"
+import { Option, Redacted, Result } from "effect"
 import { inspect } from "node:util"
 import { textOf } from "../../src/IdempotencyToken.ts"
 import { toConnection, toTask } from "../../src/flyte2/Task.ts"
@@ -22,7 +22,7 @@ const request = (change: (metadata: Metadata, request: Flyte2.CreateTaskRequest)
 }
 
 const taskOf = (change?: Parameters<typeof request>[0], orgLabel?: string) =>
-  Effect.runSync(toTask(request(change), Option.fromUndefinedOr(orgLabel)))
+  Result.getOrThrow(toTask(request(change), Option.fromUndefinedOr(orgLabel)))
 const executionOf = (metadata: Metadata) => {
   const execution = metadata.taskExecutionId?.nodeExecutionId?.executionId
   assert(execution !== undefined)
@@ -129,15 +129,12 @@ describe("an attempt", () => {
     ["action", (metadata: Metadata) => Object.assign(metadata.taskExecutionId?.nodeExecutionId ?? {}, { nodeId: "" })],
     ["execution id", (metadata: Metadata) => delete metadata.taskExecutionId]
   ])("without a name of its %s is refused: it would share a run with every other such task", (_what, change) => {
-    const { message } = Effect.runSync(
-      Effect.flip(
-        toTask(
-          request((metadata) => void change(metadata)),
-          Option.none()
-        )
-      )
+    const refused = toTask(
+      request((metadata) => void change(metadata)),
+      Option.none()
     )
-    assert.include(message, "task_execution_metadata.task_execution_id")
+    assert(Result.isFailure(refused))
+    assert.include(refused.failure.message, "task_execution_metadata.task_execution_id")
   })
 })
 

@@ -55,7 +55,7 @@ describe("metrics", () => {
           `flyte_connector_requests_success_total{${databricks("create")}} 1`,
           `flyte_connector_requests_success_total{${databricks("get")}} 2`,
           `flyte_connector_requests_spared_total{${databricks("get")},outcome="JobsUnavailable"} 1`,
-          'flyte_connector_requests_failure_total{task_type="unknown",operation="create",error_code="400"} 1',
+          `flyte_connector_requests_failure_total{${databricks("create")},error_code="400"} 1`,
           'flyte_connector_requests_failure_total{task_type="unknown",operation="create",error_code="404"} 1',
           `flyte_connector_request_latency_seconds_count{${databricks("get")}} 2`,
           'flyte_connector_input_literal_bytes_count{task_type="databricks"} 2'
