@@ -132,7 +132,7 @@ export const steady = async (
   message: () => Uint8Array,
   { perSecond, seconds }: { readonly perSecond: number; readonly seconds: number }
 ): Promise<Throughput> => {
-  const session = await open(port)
+  let session = await open(port)
   const latencies: Array<number> = []
   const answers: Array<Promise<void>> = []
   let failed = 0
@@ -140,6 +140,8 @@ export const steady = async (
   for (let n = 0; n < perSecond * seconds; n++) {
     const due = begin + (n * 1000) / perSecond
     if (performance.now() < due) await pause(due - performance.now())
+    // It was asked to go away, as each is after a while. What is under way ends there.
+    if (session.closed) session = await open(port)
     answers.push(
       call(session, path, framed(message())).then(
         () => void latencies.push(performance.now() - due),
@@ -148,7 +150,7 @@ export const steady = async (
     )
   }
   await Promise.all(answers)
-  session.destroy()
+  session.close()
   const elapsed = (performance.now() - begin) / 1000
   return { calls: answers.length, failed, callsPerSecond: latencies.length / elapsed, ...quantiles(latencies) }
 }

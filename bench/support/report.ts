@@ -160,25 +160,26 @@ export const goalRows = (goals: ReadonlyArray<Goal>): string => {
 /** The next steps, by what they are for. */
 export const next = {
   cpu:
-    "**CPU a call.** No function of ours stands out: Effect's run loop has some 210 steps in five fibers for a create, and 110 in four for " +
-    "a poll; all of Effect is a quarter of the time, garbage a fifteenth, and the rest is spread over all of the way. Next, and what there " +
-    "is of large pieces: one HTTP/2 session to the workspace takes a quarter off the floor, and costs the proof that undici's is as " +
-    "well-behaved as HTTP/1.1 when streams are reset, sessions go away and answers are lost; a server for unary calls on `node:http2` saves " +
-    "a tenth of a millisecond, and costs the proof of all that gRPC's server does.",
+    "**CPU a call.** No function of ours stands out: Effect's run loop has some 200 steps in five fibers for a create, and 110 in four for " +
+    "a poll; all of Effect is a quarter of the time, and the rest is spread over all of the way. V8's optimizing compiler gains nothing here, " +
+    "so that what counts is how much code there is and how much garbage. Next, and all that there is of large pieces: a server for unary calls " +
+    "on `node:http2` in place of grpc-js, which has one part in thirty of the time, and would cost the proof of all that gRPC's server " +
+    "does. HTTP/2 to the workspace was looked at and left: undici's freezes the process where a request is given up before it is sent, takes " +
+    "answers that were cut off for whole ones, and saved nothing that could be told from noise.",
   box:
     "**Throughput in half a core.** Half a core is 500 ms of processor time a second; the last column says what grpc-js and undici " +
-    "alone make of it. A call costs here what it costs in connector.md, and what V8 needs beside it for a heap that is looked through " +
-    "meanwhile. Next is HTTP/2 to the workspace: the floor with one session used 0.56 ms a create among 32, and 0.74 without. Among 1,000 " +
-    "each request that arrives is taken in before the first is answered, which is gRPC's and cannot wait.",
+    "alone make of it, and where that is missed too, the goal is more than callers who wait for the workspace can ask for. A call costs here " +
+    "what it costs in connector.md, a quarter of it again for V8's compiler and collector beside it, and more among 1,000, each of whom holds " +
+    "20 KB while he waits. The next step is that of CPU a call.",
   start:
     "**Start.** The floor, which loads grpc-js and undici and nothing else, is over the goal by itself (connector.md). Next: a " +
     "start-up snapshot of V8 in the image. It costs a build for each platform, a bundle without top-level `await`, and whatever " +
     "opened a handle before it was taken.",
   memory:
-    "**Memory.** At rest nine tenths are the floor's: Node.js, grpc-js and undici. After a load it is what calls hold that wait, and " +
-    "what a burst leaves in the heap until V8 collects it. Next: HTTP/2 " +
-    "to the workspace, one connection in place of 43, and a heap limit in absolute figures where no limit of a container is found " +
-    "(`--max-old-space-size=96`), which costs a number that somebody has to fit to ten thousand identities.",
+    "**Memory.** At rest nine tenths are the floor's: Node.js, grpc-js and undici; half of it is the file of Node.js. After a load it is " +
+    "what calls hold that wait, and what a burst leaves in the heap until V8 collects it. Next: to collect sooner. It costs throughput: " +
+    "without `--heap-growing-percent=100` a fifth of what 1,000 callers are answered. Where no limit of a container is found, it is a heap " +
+    "limit in absolute figures (`--max-old-space-size=96`), which costs a number that somebody has to fit to ten thousand identities.",
   latency:
     "**Latency in half a core.** The quota is used up in bursts, and who comes then waits for the next period of 100 ms. The next " +
     "step is that of CPU a call; there is none beside it."
