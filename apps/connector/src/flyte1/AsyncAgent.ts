@@ -8,7 +8,6 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as Asked from "../call/Asked.ts"
-import * as Call from "../call/Call.ts"
 import { ConnectorError, type Failure, RequestIncomplete } from "../call/ConnectorError.ts"
 import { DatabricksConnector, type Task } from "../DatabricksConnector.ts"
 import { readBy } from "../grpc/MessageReader.ts"
@@ -17,9 +16,9 @@ import type { Service } from "../grpc/Server.ts"
 import type { Attempt } from "../IdempotencyToken.ts"
 import { onBehalfOf } from "../audit/onBehalfOf.ts"
 import { containerOf } from "../TaskContainer.ts"
+import { begun } from "../TaskRequest.ts"
 import { streaming } from "../grpc/Streaming.ts"
 import { unary, whole } from "../grpc/Unary.ts"
-import * as Metrics from "../telemetry/Metrics.ts"
 import { portions } from "../runs/logParts.ts"
 import type { LogPage } from "../runs/RunLogs.ts"
 import type { RunReport } from "../runs/RunReport.ts"
@@ -89,13 +88,6 @@ const toTask = (request: Requests.CreateTask): Result.Result<Task, Failure> => {
     onBehalfOf: onBehalfOf(metadata)
   }))
 }
-
-// A refusal is counted by the task's type.
-const begun = ({ message: { template }, inputBytes }: Received<Requests.CreateTask>): Effect.Effect<void> =>
-  Effect.andThen(
-    Call.note(template === undefined ? {} : { taskType: template.type }),
-    Metrics.inputs(template?.type ?? "", inputBytes)
-  )
 
 const attemptOf = ({ template, taskExecutionMetadata, outputPrefix }: Requests.CreateTask): Attempt | undefined => {
   const id = taskExecutionMetadata?.taskExecutionId

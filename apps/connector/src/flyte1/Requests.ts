@@ -3,14 +3,7 @@
  */
 import { Flyte1 } from "@flyte-databricks/flyte-protocol"
 import { type Read, reader } from "../grpc/MessageReader.ts"
-
-const taskCategory = { name: true } as const
-
-const taskExecutionId = {
-  taskId: { name: true },
-  nodeExecutionId: { nodeId: true, executionId: { org: true, project: true, domain: true, name: true } },
-  retryAttempt: true
-} as const
+import { execution, target, taskCategory } from "../TaskRequest.ts"
 
 export const ofTasks = {
   createTask: reader(Flyte1.CreateTaskRequestSchema, {
@@ -18,18 +11,10 @@ export const ofTasks = {
       id: { name: true },
       type: true,
       custom: true,
-      target: {
-        container: { image: true, args: true, env: { key: true, value: true } },
-        k8sPod: { podSpec: true }
-      }
+      target
     },
     outputPrefix: true,
-    taskExecutionMetadata: {
-      taskExecutionId,
-      namespace: true,
-      k8sServiceAccount: true,
-      identity: { executionIdentity: true, k8sServiceAccount: true }
-    }
+    taskExecutionMetadata: execution
   }),
   getTask: reader(Flyte1.GetTaskRequestSchema, { taskType: true, taskCategory, resourceMeta: true }),
   deleteTask: reader(Flyte1.DeleteTaskRequestSchema, { taskType: true, taskCategory, resourceMeta: true }),

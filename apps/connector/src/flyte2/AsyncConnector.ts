@@ -7,15 +7,14 @@ import type * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Asked from "../call/Asked.ts"
-import * as Call from "../call/Call.ts"
 import { DatabricksConnector } from "../DatabricksConnector.ts"
 import { readBy } from "../grpc/MessageReader.ts"
 import type { Received } from "../grpc/Received.ts"
 import type { Service } from "../grpc/Server.ts"
+import { begun } from "../TaskRequest.ts"
 import { streaming } from "../grpc/Streaming.ts"
 import { unary, whole } from "../grpc/Unary.ts"
 import * as Settings from "../Settings.ts"
-import * as Metrics from "../telemetry/Metrics.ts"
 import { portions } from "../runs/logParts.ts"
 import type { LogPage } from "../runs/RunLogs.ts"
 import type { RunReport } from "../runs/RunReport.ts"
@@ -76,13 +75,6 @@ export const make: Effect.Effect<Service, Config.ConfigError, DatabricksConnecto
       })
   }
 })
-
-// A refusal is counted by the task's type.
-const begun = ({ message: { template }, inputBytes }: Received<Requests.CreateTask>): Effect.Effect<void> =>
-  Effect.andThen(
-    Call.note(template === undefined ? {} : { taskType: template.type }),
-    Metrics.inputs(template?.type ?? "", inputBytes)
-  )
 
 const toResource = ({ phase, message, link, info }: RunReport) =>
   create(Flyte2.ResourceSchema, {

@@ -3,34 +3,18 @@
  */
 import { Flyte2 } from "@flyte-databricks/flyte-protocol"
 import { type Read, reader } from "../grpc/MessageReader.ts"
+import { execution, target, taskCategory } from "../TaskRequest.ts"
 
-const taskCategory = { name: true } as const
 const connection = { secrets: true } as const
-
-const taskExecutionId = {
-  taskId: { name: true },
-  nodeExecutionId: { nodeId: true, executionId: { org: true, project: true, domain: true, name: true } },
-  retryAttempt: true
-} as const
 
 export const ofTasks = {
   createTask: reader(Flyte2.CreateTaskRequestSchema, {
     template: {
       type: true,
       custom: true,
-      target: {
-        container: { image: true, args: true, env: { key: true, value: true } },
-        k8sPod: { podSpec: true }
-      }
+      target
     },
-    taskExecutionMetadata: {
-      taskExecutionId,
-      namespace: true,
-      labels: true,
-      environmentVariables: true,
-      k8sServiceAccount: true,
-      identity: { executionIdentity: true, k8sServiceAccount: true }
-    },
+    taskExecutionMetadata: { ...execution, labels: true, environmentVariables: true },
     connection
   }),
   getTask: reader(Flyte2.GetTaskRequestSchema, { taskCategory, resourceMeta: true, connection }),

@@ -1,6 +1,7 @@
 /** The connector that is attacked: the bundle in its box, and what it has cost so far. */
 import { Data, Deferred, Effect, FileSystem, Ref, Schema, Stream } from "effect"
 import { ChildProcess } from "effect/process"
+import { fileURLToPath } from "node:url"
 import type { Box } from "./Box.ts"
 
 const Listening = Schema.fromJsonString(Schema.Struct({ annotations: Schema.Struct({ port: Schema.Int }) }))
@@ -11,8 +12,13 @@ class NotStarted extends Data.TaggedError("NotStarted")<{ readonly said: string 
   }
 }
 
-// As the image has it.
-const image = { NODE_OPTIONS: "--max-semi-space-size=8 --max-old-space-size-percentage=50", MALLOC_ARENA_MAX: "1" }
+const containerfile = new URL("../../../../../deploy/Containerfile", import.meta.url)
+
+/** What the image says of memory. */
+const ofImage = (text: string) => ({
+  NODE_OPTIONS: /NODE_OPTIONS="([^"]+)"/.exec(text)?.[1] ?? "",
+  MALLOC_ARENA_MAX: /MALLOC_ARENA_MAX=(\d+)/.exec(text)?.[1] ?? ""
+})
 
 const inBox = (box: Box, main: string) => [
   "-c",
@@ -31,6 +37,7 @@ const inBox = (box: Box, main: string) => [
 /** Starts it, and waits until it listens. */
 export const start = Effect.fnUntraced(function* (box: Box, main: string, env: Readonly<Record<string, string>>) {
   const files = yield* FileSystem.FileSystem
+  const image = ofImage(yield* files.readFileString(fileURLToPath(containerfile)))
   const handle = yield* ChildProcess.make("sh", inBox(box, main), {
     env: { FLYTE_DATABRICKS_DRAIN_DELAY: "0 seconds", ...image, ...env },
     extendEnv: false,
